@@ -1,0 +1,1 @@
+//! Model bundles: what a model is made of, on disk and embedded.

@@ -1,0 +1,1 @@
+//! The procedural world: scenes whose truth is known.

@@ -1,0 +1,1 @@
+//! Fitting: vocabulary, projector, class centers, detector statistics, λ.

@@ -1,0 +1,3 @@
+//! The binary: arguments, logging, then the window or a subcommand.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The networks: Swin, the tag decoder, RAM, RAM++ and the TagOOD projector.
