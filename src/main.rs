@@ -1,3 +1,5 @@
 //! The binary: arguments, logging, then the window or a subcommand.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    tagood_lens::cli::run()
+}

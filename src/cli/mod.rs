@@ -2,10 +2,41 @@
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
 /// Exit status 1: a fault of the run (model, device, disk).
 pub const EXIT_FAULT: u8 = 1;
 /// Exit status 3: done, but some inputs failed.
 pub const EXIT_SOME_FAILED: u8 = 3;
 
-/// A subcommand's outcome; the error becomes one sentence on stderr and exit status 1.
+/// A subcommand's outcome; an error becomes one sentence on stderr and exit status 1.
 pub type CliResult = anyhow::Result<ExitCode>;
+
+/// See why an image is in- or out-of-distribution.
+#[derive(Parser)]
+#[command(name = "tagood-lens", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {}
+
+impl Command {
+    fn run(self) -> CliResult {
+        match self {}
+    }
+}
+
+/// Parses the arguments and runs what they name.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Some(command) => command.run(),
+        None => Ok(ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("tagood-lens: {error:#}");
+        ExitCode::from(EXIT_FAULT)
+    })
+}
