@@ -1,5 +1,8 @@
 //! The command line: one file for each subcommand.
 
+mod metrics;
+mod table;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -21,11 +24,15 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Metrics(metrics::MetricsArgs),
+}
 
 impl Command {
     fn run(self) -> CliResult {
-        match self {}
+        match self {
+            Self::Metrics(args) => metrics::run(args),
+        }
     }
 }
 

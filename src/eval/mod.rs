@@ -1,1 +1,3 @@
 //! Sets of images: metrics, reports, t-SNE.
+
+pub mod metrics;

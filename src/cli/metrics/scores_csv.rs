@@ -1,0 +1,122 @@
+//! Reading the file of scores.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use crate::eval::metrics::{Label, RankedScores};
+
+/// The name of the only set in a file that names none.
+const UNNAMED_SET: &str = "all";
+
+/// One set of the file.
+pub(super) struct ScoredSet {
+    pub name: String,
+    pub ranked: RankedScores,
+}
+
+/// Scores by label.
+#[derive(Default)]
+struct Scores {
+    id: Vec<f64>,
+    ood: Vec<f64>,
+}
+
+impl Scores {
+    fn push(&mut self, score: f64, label: Label) {
+        match label {
+            Label::Id => self.id.push(score),
+            Label::Ood => self.ood.push(score),
+        }
+    }
+}
+
+/// Where the columns stand.
+struct Columns {
+    score: usize,
+    label: usize,
+    set: Option<usize>,
+}
+
+/// Reads the sets of a file, in the order in which the file first names them.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_path(path)?;
+    let columns = Columns::from_header(reader.headers()?)?;
+    let mut shared = Scores::default();
+    let mut sets: Vec<(String, Scores)> = Vec::new();
+    let mut place_of_set: HashMap<String, usize> = HashMap::new();
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        let (score, label) = columns.row(&record).with_context(|| format!("line {line}"))?;
+        let name = columns.set.and_then(|column| record.get(column)).unwrap_or("");
+        if name.is_empty() {
+            shared.push(score, label);
+        } else if let Some(&place) = place_of_set.get(name) {
+            sets[place].1.push(score, label);
+        } else {
+            place_of_set.insert(name.to_owned(), sets.len());
+            let mut scores = Scores::default();
+            scores.push(score, label);
+            sets.push((name.to_owned(), scores));
+        }
+    }
+    if sets.is_empty() {
+        let ranked = RankedScores::from_sets(shared.id, shared.ood)?;
+        return Ok(vec![ScoredSet { name: UNNAMED_SET.to_owned(), ranked }]);
+    }
+    sets.into_iter().map(|(name, scores)| rank_set(name, scores, &shared)).collect()
+}
+
+fn rank_set(name: String, scores: Scores, shared: &Scores) -> anyhow::Result<ScoredSet> {
+    let id = scores.id.iter().chain(&shared.id).copied();
+    let ood = scores.ood.iter().chain(&shared.ood).copied();
+    let ranked = RankedScores::from_sets(id, ood).with_context(|| {
+        format!("set {name:?} (rows that all sets share have an empty `set` cell)")
+    })?;
+    Ok(ScoredSet { name, ranked })
+}
+
+impl Columns {
+    fn from_header(header: &StringRecord) -> anyhow::Result<Self> {
+        let place = |name: &str| -> anyhow::Result<Option<usize>> {
+            let mut places = (0..header.len()).filter(|&i| header[i].eq_ignore_ascii_case(name));
+            let place = places.next();
+            if places.next().is_some() {
+                bail!("line 1: the header names the column `{name}` twice");
+            }
+            Ok(place)
+        };
+        let required = |name: &str| {
+            let found = header.iter().collect::<Vec<_>>().join(", ");
+            place(name)?.with_context(|| {
+                format!("line 1: the header must name a column `{name}`; it names: {found}")
+            })
+        };
+        Ok(Self { score: required("score")?, label: required("label")?, set: place("set")? })
+    }
+
+    fn row(&self, record: &StringRecord) -> anyhow::Result<(f64, Label)> {
+        let score = record.get(self.score).unwrap_or("");
+        let score: f64 =
+            score.parse().ok().with_context(|| format!("the score {score:?} is not a number"))?;
+        if score.is_nan() {
+            bail!("the score is not a number (NaN)");
+        }
+        let label = record.get(self.label).unwrap_or("");
+        Ok((score, label_from_text(label)?))
+    }
+}
+
+/// Tables that passed through floats say `1.0` and `0.0`.
+fn label_from_text(text: &str) -> anyhow::Result<Label> {
+    match text {
+        "1" | "1.0" => Ok(Label::Id),
+        "0" | "0.0" => Ok(Label::Ood),
+        name if name.eq_ignore_ascii_case("id") => Ok(Label::Id),
+        name if name.eq_ignore_ascii_case("ood") => Ok(Label::Ood),
+        other => bail!("the label {other:?} is neither 1 (ID) nor 0 (OOD)"),
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the crate and of the binary, from outside.
+
+mod metrics;
