@@ -3,6 +3,7 @@
 mod report;
 mod scores_csv;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -66,11 +67,12 @@ pub(super) fn run(args: MetricsArgs) -> CliResult {
         .map(|set| set_metrics(set.name, &set.ranked, bootstrap))
         .collect::<anyhow::Result<_>>()
         .with_context(in_file)?;
-    if args.json {
-        println!("{}", report::json(&sets, bootstrap));
+    let report = if args.json {
+        format!("{}\n", report::json(&sets, bootstrap))
     } else {
-        print!("{}", report::text(&sets, bootstrap));
-    }
+        report::text(&sets, bootstrap)
+    };
+    std::io::stdout().write_all(report.as_bytes()).context("cannot write the metrics")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,3 +1,6 @@
 //! Tests of the crate and of the binary, from outside.
 
+// The helpers of tests may unwrap as the tests themselves do.
+#![allow(clippy::unwrap_used)]
+
 mod metrics;

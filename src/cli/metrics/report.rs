@@ -135,7 +135,8 @@ fn thresholds_table(sets: &[SetMetrics]) -> String {
         let confusion = set.at_95_tpr.confusion;
         rows.push(vec![
             set.name.clone(),
-            format!("{:.6}", set.at_95_tpr.lambda),
+            // All digits: a rounded λ would lose the very image that it was read from.
+            format!("{:?}", set.at_95_tpr.lambda),
             confusion.id_kept.to_string(),
             confusion.id_lost.to_string(),
             confusion.ood_caught.to_string(),

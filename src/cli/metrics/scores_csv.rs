@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::eval::metrics::{Label, RankedScores};
 
 /// The name of the only set in a file that names none.
 const UNNAMED_SET: &str = "all";
+
+/// What some spreadsheets put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// One set of the file.
 pub(super) struct ScoredSet {
@@ -38,19 +41,22 @@ struct Columns {
     score: usize,
     label: usize,
     set: Option<usize>,
+    count: usize,
 }
 
 /// Reads the sets of a file, in the order in which the file first names them.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_path(path)?;
+    let bytes = std::fs::read(path)?;
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
     let columns = Columns::from_header(reader.headers()?)?;
     let mut shared = Scores::default();
     let mut sets: Vec<(String, Scores)> = Vec::new();
     let mut place_of_set: HashMap<String, usize> = HashMap::new();
     let mut record = StringRecord::new();
     while reader.read_record(&mut record)? {
-        let line = record.position().map_or(0, csv::Position::line);
-        let (score, label) = columns.row(&record).with_context(|| format!("line {line}"))?;
+        let (score, label) =
+            columns.row(&record).with_context(|| format!("line {}", line_of(&record, text)))?;
         let name = columns.set.and_then(|column| record.get(column)).unwrap_or("");
         if name.is_empty() {
             shared.push(score, label);
@@ -70,11 +76,19 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
     sets.into_iter().map(|(name, scores)| rank_set(name, scores, &shared)).collect()
 }
 
+/// The line on which a record stands, from 1. The reader's own count stands before the blank lines
+/// that it skips ahead of a record.
+fn line_of(record: &StringRecord, text: &[u8]) -> usize {
+    let start = record.position().map_or(0, |position| position.byte() as usize);
+    let skipped = text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    1 + text[..start + skipped].iter().filter(|&&byte| byte == b'\n').count()
+}
+
 fn rank_set(name: String, scores: Scores, shared: &Scores) -> anyhow::Result<ScoredSet> {
     let id = scores.id.iter().chain(&shared.id).copied();
     let ood = scores.ood.iter().chain(&shared.ood).copied();
-    let ranked = RankedScores::from_sets(id, ood).with_context(|| {
-        format!("set {name:?} (rows that all sets share have an empty `set` cell)")
+    let ranked = RankedScores::from_sets(id, ood).map_err(|error| {
+        anyhow!("set {name:?}: {error} (rows shared by all sets have an empty `set` cell)")
     })?;
     Ok(ScoredSet { name, ranked })
 }
@@ -95,10 +109,18 @@ impl Columns {
                 format!("line 1: the header must name a column `{name}`; it names: {found}")
             })
         };
-        Ok(Self { score: required("score")?, label: required("label")?, set: place("set")? })
+        Ok(Self {
+            score: required("score")?,
+            label: required("label")?,
+            set: place("set")?,
+            count: header.len(),
+        })
     }
 
     fn row(&self, record: &StringRecord) -> anyhow::Result<(f64, Label)> {
+        if record.len() != self.count {
+            bail!("{} cells, but the header names {} columns", record.len(), self.count);
+        }
         let score = record.get(self.score).unwrap_or("");
         let score: f64 =
             score.parse().ok().with_context(|| format!("the score {score:?} is not a number"))?;
