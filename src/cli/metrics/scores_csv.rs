@@ -6,13 +6,11 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
+use crate::eval::csv_text::{LineCounter, without_byte_order_mark};
 use crate::eval::metrics::{Label, RankedScores};
 
 /// The name of the only set in a file that names none.
 const UNNAMED_SET: &str = "all";
-
-/// What some spreadsheets put before UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// One set of the file.
 pub(super) struct ScoredSet {
@@ -47,7 +45,7 @@ struct Columns {
 /// Reads the sets of a file, in the order in which the file first names them.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
     let bytes = std::fs::read(path)?;
-    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let text = without_byte_order_mark(&bytes);
     let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
     let columns = Columns::from_header(reader.headers()?)?;
     let mut shared = Scores::default();
@@ -55,8 +53,9 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
     let mut place_of_set: HashMap<String, usize> = HashMap::new();
     let mut record = StringRecord::new();
     while reader.read_record(&mut record)? {
-        let (score, label) =
-            columns.row(&record).with_context(|| format!("line {}", line_of(&record, text)))?;
+        let (score, label) = columns
+            .row(&record)
+            .with_context(|| format!("line {}", LineCounter::new(text).line_of(&record)))?;
         let name = columns.set.and_then(|column| record.get(column)).unwrap_or("");
         if name.is_empty() {
             shared.push(score, label);
@@ -74,14 +73,6 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
         return Ok(vec![ScoredSet { name: UNNAMED_SET.to_owned(), ranked }]);
     }
     sets.into_iter().map(|(name, scores)| rank_set(name, scores, &shared)).collect()
-}
-
-/// The line on which a record stands, from 1. The reader's own count stands before the blank lines
-/// that it skips ahead of a record.
-fn line_of(record: &StringRecord, text: &[u8]) -> usize {
-    let start = record.position().map_or(0, |position| position.byte() as usize);
-    let skipped = text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    1 + text[..start + skipped].iter().filter(|&&byte| byte == b'\n').count()
 }
 
 fn rank_set(name: String, scores: Scores, shared: &Scores) -> anyhow::Result<ScoredSet> {

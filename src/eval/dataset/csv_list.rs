@@ -1,0 +1,68 @@
+//! Reading a labelled set from a CSV of paths and classes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use super::DatasetError;
+use crate::eval::csv_text::{LineCounter, without_byte_order_mark};
+
+/// The listed images and their classes, in the file's order.
+pub(super) fn read(file: &Path) -> Result<Vec<(PathBuf, String)>, DatasetError> {
+    let bytes =
+        fs::read(file).map_err(|source| DatasetError::Io { path: file.to_owned(), source })?;
+    let text = without_byte_order_mark(&bytes);
+    let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
+    let header = reader.headers().map_err(|error| csv_error(file, &error))?.clone();
+    let path_column = column(&header, "path", file)?;
+    let class_column = column(&header, "class", file)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let mut lines = LineCounter::new(text);
+    let mut rows = Vec::new();
+    let mut missing = Vec::new();
+    let mut line_of_path = BTreeMap::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| csv_error(file, &error))?;
+        let line = lines.line_of(&record);
+        let cell = |column: usize, name: &str| match record.get(column) {
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => Err(bad_row(file, line, format!("the {name} is empty"))),
+        };
+        let path = folder.join(cell(path_column, "path")?);
+        let class = cell(class_column, "class")?.to_owned();
+        if let Some(first) = line_of_path.insert(path.clone(), line) {
+            let fault = format!("{} is listed already on line {first}", path.display());
+            return Err(bad_row(file, line, fault));
+        }
+        if !path.is_file() {
+            missing.push(format!("{} (line {line})", path.display()));
+        }
+        rows.push((path, class));
+    }
+    if rows.is_empty() {
+        return Err(bad_row(file, 2, "no image is listed".to_owned()));
+    }
+    if !missing.is_empty() {
+        let (path, listed) = (file.to_owned(), rows.len());
+        return Err(DatasetError::MissingFiles { path, listed, missing });
+    }
+    Ok(rows)
+}
+
+fn column(header: &StringRecord, name: &str, file: &Path) -> Result<usize, DatasetError> {
+    header.iter().position(|cell| cell.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let found = header.iter().collect::<Vec<_>>().join(", ");
+        bad_row(file, 1, format!("the header must name a column `{name}`; it names: {found}"))
+    })
+}
+
+fn csv_error(file: &Path, error: &csv::Error) -> DatasetError {
+    let line = error.position().map_or(1, |position| position.line() as usize);
+    bad_row(file, line, error.to_string())
+}
+
+fn bad_row(file: &Path, line: usize, fault: String) -> DatasetError {
+    DatasetError::BadRow { path: file.to_owned(), line, fault }
+}
