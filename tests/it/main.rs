@@ -1,0 +1,3 @@
+//! The tests that stand outside the crate, in one binary.
+
+mod image;
