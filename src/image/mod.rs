@@ -1,1 +1,22 @@
 //! From a file to the network's input: decoding, then resizing and normalising.
+//!
+//! `decode` turns a file, or bytes from the clipboard, into 8-bit RGB as Pillow's
+//! `Image.open(path).convert("RGB")` does; `preprocess` turns that into the network's `[3, S, S]`;
+//! `walk` finds the image files under the paths a user names.
+
+mod decode;
+mod error;
+mod gif_canvas;
+mod jpeg_stream;
+mod preprocess;
+mod walk;
+
+pub use decode::{DecodeOptions, Decoded, FileFormat, decode_bytes, decode_file};
+pub use error::ImageError;
+pub use preprocess::{
+    CROP_MARGIN_PX, PIXEL_MEAN, PIXEL_STD, Transform, resize_bilinear, tensor_data, thumbnail,
+};
+pub use walk::{IMAGE_EXTENSIONS, list_images};
+
+/// An 8-bit RGB picture, row-major, three bytes a pixel.
+pub use image::RgbImage;

@@ -3,4 +3,5 @@
 // The helpers of tests may unwrap as the tests themselves do.
 #![allow(clippy::unwrap_used)]
 
+mod image;
 mod metrics;

@@ -1,0 +1,313 @@
+//! Decoding and resizing against Pillow, and damaged files of every kind.
+//!
+//! The files and the expected pixels are described in `tests/fixtures/images/README.md`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its fixtures has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use safetensors::SafeTensors;
+use tagood_lens::image::{
+    DecodeOptions, Decoded, FileFormat, ImageError, RgbImage, Transform, decode_bytes, decode_file,
+    resize_bilinear, tensor_data,
+};
+
+/// Files that decoders may round differently, and by how many levels of 0..255 they may: the inverse
+/// DCT, chroma upsampling and CMYK in JPEG; 5 and 6 bits made 8 in BMP.
+const ROUNDED: [(&str, u8); 11] = [
+    ("rgb_444.jpg", 2),
+    ("rgb_422.jpg", 2),
+    ("rgb_420.jpg", 2),
+    ("progressive.jpg", 2),
+    ("restart.jpg", 2),
+    ("gray.jpg", 1),
+    ("cmyk.jpg", 1),
+    ("ycck.jpg", 2),
+    ("oriented.jpg", 2),
+    ("rgb_555.bmp", 1),
+    ("rgb_565.bmp", 1),
+];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images")
+}
+
+/// Every file with its name, in order of name.
+static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
+    let mut files: Vec<_> = fs::read_dir(fixtures())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.ends_with(".safetensors") && !name.ends_with(".md"))
+        .map(|name| (name.clone(), fs::read(fixtures().join(&name)).unwrap()))
+        .collect();
+    files.sort();
+    assert!(files.len() > 40, "the fixtures are incomplete: {} files", files.len());
+    files
+});
+
+fn picture(tensors: &SafeTensors<'_>, name: &str) -> RgbImage {
+    let view = tensors.tensor(name).unwrap();
+    let [height, width, 3] = *view.shape() else { panic!("{name} is {:?}", view.shape()) };
+    RgbImage::from_raw(width as u32, height as u32, view.data().to_vec()).unwrap()
+}
+
+fn decode(name: &str, bytes: &[u8]) -> Result<Decoded, ImageError> {
+    decode_bytes(name, bytes, &DecodeOptions::default())
+}
+
+/// How far two pictures are apart, in levels of 0..255.
+#[derive(Debug)]
+struct Difference {
+    max: u8,
+    mean: f64,
+    /// The share of values more than 2 levels apart.
+    beyond_two: f64,
+}
+
+fn difference(ours: &RgbImage, theirs: &RgbImage) -> Difference {
+    assert_eq!(ours.dimensions(), theirs.dimensions());
+    let apart: Vec<u8> = ours.iter().zip(theirs.iter()).map(|(a, b)| a.abs_diff(*b)).collect();
+    let values = apart.len() as f64;
+    Difference {
+        max: apart.iter().copied().max().unwrap_or(0),
+        mean: apart.iter().map(|&levels| f64::from(levels)).sum::<f64>() / values,
+        beyond_two: apart.iter().filter(|&&levels| levels > 2).count() as f64 / values,
+    }
+}
+
+#[test]
+fn every_kind_of_file_decodes_as_in_pillow() {
+    let buffer = fs::read(fixtures().join("expected.safetensors")).unwrap();
+    let expected = SafeTensors::deserialize(&buffer).unwrap();
+    let mut wrong = Vec::new();
+    for (name, bytes) in FILES.iter() {
+        match decode(name, bytes) {
+            Ok(decoded) => {
+                let apart = difference(&decoded.rgb, &picture(&expected, name));
+                println!("{name}: {apart:?}");
+                let rounded = ROUNDED.iter().find(|(file, _)| file == name);
+                if apart.max > rounded.map_or(0, |(_, levels)| *levels) {
+                    wrong.push(format!("{name}: {apart:?}"));
+                }
+            }
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_content_decides_the_format() {
+    let bytes = fs::read(fixtures().join("rgb_444.jpg")).unwrap();
+    assert_eq!(decode("misnamed.png", &bytes).unwrap().format, FileFormat::Jpeg);
+}
+
+#[test]
+fn orientation_is_applied_on_request_only() {
+    let path = fixtures().join("oriented.jpg");
+    let stored = decode_file(&path, &DecodeOptions::default()).unwrap();
+    let upright = DecodeOptions { apply_orientation: true, ..DecodeOptions::default() };
+    let turned = decode_file(&path, &upright).unwrap();
+    assert!(stored.has_orientation && turned.has_orientation);
+    assert_eq!(stored.rgb.dimensions(), (17, 9));
+    assert_eq!(turned.rgb.dimensions(), (9, 17));
+    // EXIF orientation 6: the stored left edge is the upper edge, read from the bottom up.
+    assert_eq!(turned.rgb.get_pixel(8, 0), stored.rgb.get_pixel(0, 0));
+    assert_eq!(turned.rgb.get_pixel(0, 0), stored.rgb.get_pixel(0, 8));
+}
+
+#[test]
+fn resizes_are_pillows() {
+    let buffer = fs::read(fixtures().join("expected.safetensors")).unwrap();
+    let expected = SafeTensors::deserialize(&buffer).unwrap();
+    let source = picture(&expected, "resize.source");
+    for (width, height) in [(12, 12), (16, 16), (37, 12), (16, 23), (41, 27)] {
+        let theirs = picture(&expected, &format!("resize.{width}x{height}"));
+        let apart = difference(&resize_bilinear(&source, width, height), &theirs);
+        println!("{width}x{height}: {apart:?}");
+        assert!(apart.max <= 1 && apart.mean < 0.1, "{width}x{height}: {apart:?}");
+    }
+}
+
+/// A PNG header for `side`×`side` pixels and nothing after it that could be decoded.
+fn png_header(side: u32) -> Vec<u8> {
+    let mut chunk = b"IHDR".to_vec();
+    chunk.extend(side.to_be_bytes().into_iter().chain(side.to_be_bytes()).chain([8, 2, 0, 0, 0]));
+    let crc = !chunk.iter().fold(!0_u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |c, _| (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg()))
+    });
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0D".to_vec();
+    png.extend(chunk);
+    png.extend(crc.to_be_bytes());
+    png.extend(b"\0\0\0\x04IDAT\0\0\0\0\0\0\0\0");
+    png
+}
+
+#[test]
+fn a_huge_picture_is_refused_by_its_header() {
+    let error = decode("huge.png", &png_header(60_000)).unwrap_err();
+    assert!(matches!(error, ImageError::TooManyPixels { width: 60_000, .. }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "the picture has 60000×60000 pixels, more than the limit of 300000000 pixels: huge.png"
+    );
+}
+
+#[test]
+fn every_fault_is_one_sentence_that_ends_with_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let jpeg = fs::read(fixtures().join("rgb_420.jpg")).unwrap();
+    fs::write(path("empty.jpg"), b"").unwrap();
+    fs::write(path("text.png"), b"this is not a picture").unwrap();
+    fs::write(path("cut.jpg"), &jpeg[..jpeg.len() / 2]).unwrap();
+    fs::write(path("big.jpg"), &jpeg).unwrap();
+    fs::create_dir(path("folder.png")).unwrap();
+    let options = DecodeOptions { max_bytes: jpeg.len() as u64 - 1, ..DecodeOptions::default() };
+    for (name, beginning) in [
+        ("absent.jpg", "there is no such file"),
+        ("empty.jpg", "the file is empty"),
+        ("text.png", "the content is not JPEG, PNG, WebP, GIF, BMP or TIFF"),
+        ("cut.jpg", "the JPEG is damaged or cut short (the end is missing)"),
+        ("big.jpg", "the file is larger than the limit of"),
+        ("folder.png", "this is a folder, not an image"),
+    ] {
+        let sentence = decode_file(&path(name), &options).unwrap_err().to_string();
+        assert!(sentence.starts_with(beginning), "{sentence}");
+        assert!(sentence.ends_with(&format!(": {}", path(name).display())), "{sentence}");
+        assert!(!sentence.contains('\n'), "{sentence}");
+    }
+}
+
+#[test]
+fn a_file_cut_in_half_is_an_error_in_every_format() {
+    let whole: Vec<_> = FILES
+        .iter()
+        .filter(|(name, bytes)| decode(name, &bytes[..bytes.len() / 2]).is_ok())
+        .map(|(name, _)| name)
+        .collect();
+    assert!(whole.is_empty(), "decoded from their first half: {whole:?}");
+}
+
+#[test]
+fn a_pixel_limit_is_exact() {
+    let bytes = fs::read(fixtures().join("rgb.png")).unwrap();
+    let limit = |max_pixels| DecodeOptions { max_pixels, ..DecodeOptions::default() };
+    assert!(decode_bytes("a", &bytes, &limit(90)).is_ok());
+    assert!(decode_bytes("a", &bytes, &limit(89)).is_err());
+}
+
+/// Small limits: random headers may ask for hundreds of megabytes, which is allowed and slow.
+const SMALL: DecodeOptions =
+    DecodeOptions { max_pixels: 1 << 16, max_bytes: 1 << 20, apply_orientation: true };
+
+/// First bytes of each format, so that noise after them reaches its decoder.
+const BEGINNINGS: &[&[u8]] = &[
+    b"",
+    b"\xFF\xD8\xFF",
+    b"\x89PNG\r\n\x1a\n\0\0\0\x0DIHDR",
+    b"GIF89a",
+    b"RIFF\xFF\0\0\0WEBPVP8 ",
+    b"RIFF\xFF\0\0\0WEBPVP8L",
+    b"RIFF\xFF\0\0\0WEBPVP8X\x0A\0\0\0",
+    b"BM",
+    b"II*\0\x08\0\0\0",
+    b"MM\0*\0\0\0\x08",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn random_bytes_never_panic(
+        beginning in prop::sample::select(BEGINNINGS),
+        noise in proptest::collection::vec(any::<u8>(), 0..512),
+    ) {
+        let bytes = [beginning, &noise].concat();
+        if let Err(error) = decode_bytes("noise", &bytes, &SMALL) {
+            let sentence = error.to_string();
+            prop_assert!(sentence.ends_with(": noise"), "{}", sentence);
+            prop_assert!(!sentence.contains("gave up"), "a decoder panicked: {}", sentence);
+        }
+    }
+
+    #[test]
+    fn damaged_files_never_panic(
+        choice in any::<prop::sample::Index>(),
+        flips in proptest::collection::vec((any::<prop::sample::Index>(), 0..8_u8), 0..12),
+        keep in any::<prop::sample::Index>(),
+        cut in any::<bool>(),
+    ) {
+        let (name, mut bytes) = FILES[choice.index(FILES.len())].clone();
+        for (at, bit) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        if cut {
+            bytes.truncate(keep.index(bytes.len()));
+        }
+        match decode_bytes(&name, &bytes, &SMALL) {
+            Ok(decoded) => prop_assert!(!decoded.rgb.is_empty()),
+            Err(error) => {
+                let sentence = error.to_string();
+                prop_assert!(sentence.ends_with(&format!(": {name}")), "{}", sentence);
+                prop_assert!(!sentence.contains('\n'), "{}", sentence);
+                prop_assert!(!sentence.contains("gave up"), "a decoder panicked: {}", sentence);
+            }
+        }
+    }
+}
+
+/// The folder of photographs: `TAGOOD_PHOTOS`, or `../shared/photos` beside the checkout.
+fn photo_folder() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/photos");
+    let folder = std::env::var_os("TAGOOD_PHOTOS").map_or_else(beside, PathBuf::from);
+    folder.is_dir().then_some(folder)
+}
+
+#[test]
+fn photographs_decode_and_become_finite_tensors() {
+    let Some(folder) = photo_folder() else { return };
+    for path in tagood_lens::image::list_images(&[folder]) {
+        let decoded = decode_file(&path, &DecodeOptions::default()).unwrap();
+        for transform in [Transform::Ram, Transform::Tagood] {
+            let data = tensor_data(&transform.apply(&decoded.rgb, 384));
+            assert_eq!(data.len(), 3 * 384 * 384);
+            assert!(data.iter().all(|value| value.is_finite() && value.abs() < 3.0));
+        }
+    }
+}
+
+#[test]
+fn photographs_decode_and_resize_as_in_pillow() {
+    let fixtures = std::env::var_os("TAGOOD_FULL_FIXTURES");
+    let (Some(fixtures), Some(folder)) = (fixtures, photo_folder()) else { return };
+    let buffer = fs::read(Path::new(&fixtures).join("pictures.safetensors")).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&buffer).unwrap();
+    let about = header.metadata().as_ref().unwrap()["about"].clone();
+    let about: serde_json::Value = serde_json::from_str(&about).unwrap();
+    let tensors = SafeTensors::deserialize(&buffer).unwrap();
+    let mut wrong = Vec::new();
+    for (i, photo) in about["photos"].as_array().unwrap().iter().enumerate() {
+        let photo = photo.as_str().unwrap();
+        let theirs = picture(&tensors, &format!("{i}.decoded"));
+        let ours = decode_file(&folder.join(photo), &DecodeOptions::default()).unwrap().rgb;
+        let apart = difference(&ours, &theirs);
+        println!("{photo}: {apart:?}");
+        if apart.beyond_two > 0.001 {
+            wrong.push(format!("{photo}: {apart:?}"));
+        }
+        for transform in [Transform::Ram, Transform::Tagood] {
+            let resized = picture(&tensors, &format!("{i}.{transform}.resized"));
+            let apart = difference(&transform.apply(&theirs, resized.width()), &resized);
+            println!("    {transform}: {apart:?}");
+            if apart.max > 1 || apart.mean >= 0.1 {
+                wrong.push(format!("{photo}, {transform}: {apart:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
