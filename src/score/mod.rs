@@ -1,1 +1,210 @@
-//! Detectors: from one image's features to a score, and from a score to a verdict.
+//! Detectors: from one image's features to a score.
+//!
+//! ```text
+//! training images ─▶ TrainingSet ─ fit ─▶ Statistics ─┐            (kept in the model bundle)
+//!                                                     ├─ bind ─▶ Bound
+//! classifier, class centers ─▶ Head ──────────────────┘            │
+//! one image at one τ ─▶ Sample ────────────────────────────────────┴─▶ score, higher = more ID
+//! ```
+//!
+//! Every score is higher for images that look more in-distribution (ID), whatever the sign its paper
+//! chose. A score is always finite: one that overflows is clamped to the largest finite `f32`, and one
+//! that the overflow leaves undefined is `f32::MIN`, the least ID of all. Inputs that are not finite are
+//! refused with an error.
+//!
+//! [`by_name`] finds a detector, [`all`] lists them, [`fit_all`] makes the [`Statistics`] of all of them,
+//! [`bind`] joins a detector with those and with the [`Head`], and [`Bound`] scores one image or many.
+//!
+//! # Adding a detector
+//!
+//! Write `detectors/NAME.rs` with a unit struct that implements [`Detector`], and name it in the list of
+//! `detectors/mod.rs`. Detectors that compare images with text (MCM, LoCoOp and others built on CLIP)
+//! belong there too, as soon as [`Sample`] carries a text-aligned feature; there are none yet.
+
+pub mod detectors;
+pub mod distance;
+mod error;
+mod fitting;
+mod head;
+mod logits;
+mod matrix;
+mod sample;
+mod statistics;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+pub use detectors::{all, by_name};
+pub use error::ScoreError;
+pub use fitting::{TrainingSet, fit_all};
+pub use head::Head;
+pub use matrix::Rows;
+pub use sample::{Input, Sample};
+pub use statistics::{Statistics, Tensor};
+
+/// What a detector is, for lists, tables and help texts.
+#[derive(Debug)]
+pub struct Info {
+    /// The name on the command line and in files, kebab-case: `"tagood-cosine"`.
+    pub id: &'static str,
+    /// The name people use: `"TagOOD (cosine)"`.
+    pub name: &'static str,
+    /// Who published it, where and when.
+    pub paper: &'static str,
+    /// The score on one line of plain text.
+    pub formula: &'static str,
+    /// What of a [`Sample`] it reads.
+    pub needs: &'static [Input],
+    /// Its constants, with the values it was published with.
+    pub parameters: &'static [Parameter],
+    /// Bounds of the score, ends included; infinite where it has none.
+    pub range: (f32, f32),
+}
+
+/// One constant of a detector.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Its symbol or name in the paper.
+    pub name: &'static str,
+    /// The value in force.
+    pub value: f64,
+    /// What it does, and where the value comes from if not from the paper.
+    pub meaning: &'static str,
+}
+
+/// One way to score images.
+pub trait Detector: Send + Sync {
+    /// Name, paper, formula, inputs, constants.
+    fn info(&self) -> &'static Info;
+
+    /// Adds to `statistics` what [`Detector::bind`] will ask for; nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// The training set lacks an input, or a decomposition does not converge.
+    fn fit(
+        &self,
+        _training: &TrainingSet<'_>,
+        _statistics: &mut Statistics,
+    ) -> Result<(), ScoreError> {
+        Ok(())
+    }
+
+    /// Joins fitted statistics and the classifier into something that scores. Call [`bind`] instead: it
+    /// adds the checks of the inputs.
+    ///
+    /// # Errors
+    ///
+    /// A statistic is missing or has another shape than the head asks for.
+    fn bind(
+        &self,
+        statistics: &Statistics,
+        head: &Arc<Head>,
+    ) -> Result<Box<dyn Scorer>, ScoreError>;
+}
+
+/// The scoring part of a bound detector, which may trust that the inputs it needs are there, finite and
+/// of the right length.
+pub trait Scorer: Send + Sync {
+    /// Scores of a block of samples, in their order.
+    fn score_block(&self, samples: &[Sample<'_>]) -> Vec<f32>;
+}
+
+/// A scorer that looks at one sample at a time.
+struct Each<F>(F);
+
+impl<F: Fn(&Sample<'_>) -> f32 + Send + Sync> Scorer for Each<F> {
+    fn score_block(&self, samples: &[Sample<'_>]) -> Vec<f32> {
+        samples.iter().map(&self.0).collect()
+    }
+}
+
+/// Boxes a closure as a [`Scorer`].
+fn each(
+    score: impl Fn(&Sample<'_>) -> f32 + Send + Sync + 'static,
+) -> Result<Box<dyn Scorer>, ScoreError> {
+    Ok(Box::new(Each(score)))
+}
+
+/// Samples scored together: large enough for the matrix products, small enough to share them out.
+const BLOCK: usize = 128;
+
+/// A detector ready to score.
+pub struct Bound {
+    info: &'static Info,
+    lengths: Vec<(Input, usize)>,
+    scorer: Box<dyn Scorer>,
+}
+
+/// Joins `detector` with fitted statistics and the classifier.
+///
+/// # Errors
+///
+/// A statistic is missing (the bundle was fitted without this detector) or has the wrong shape.
+pub fn bind(
+    detector: &dyn Detector,
+    statistics: &Statistics,
+    head: &Arc<Head>,
+) -> Result<Bound, ScoreError> {
+    let info = detector.info();
+    let scorer = detector.bind(statistics, head)?;
+    let lengths =
+        info.needs.iter().filter_map(|&input| Some((input, input.len(statistics, head)?)));
+    Ok(Bound { info, lengths: lengths.collect(), scorer })
+}
+
+impl Bound {
+    /// The detector this is.
+    pub fn info(&self) -> &'static Info {
+        self.info
+    }
+
+    /// Score of one image; higher = more in-distribution, always finite.
+    ///
+    /// # Errors
+    ///
+    /// An input is missing, has the wrong length, or is not finite.
+    pub fn score(&self, sample: &Sample<'_>) -> Result<f32, ScoreError> {
+        self.check(sample)?;
+        let scores = self.scorer.score_block(std::slice::from_ref(sample));
+        Ok(scores.first().copied().map_or(f32::MIN, finite))
+    }
+
+    /// Scores of many images, in their order, on all cores.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bound::score`], for any of them.
+    pub fn score_batch(&self, samples: &[Sample<'_>]) -> Result<Vec<f32>, ScoreError> {
+        let blocks = samples.par_chunks(BLOCK).map(|block| {
+            block.iter().try_for_each(|sample| self.check(sample))?;
+            Ok(self.scorer.score_block(block))
+        });
+        let blocks: Vec<Vec<f32>> = blocks.collect::<Result<_, ScoreError>>()?;
+        Ok(blocks.into_iter().flatten().map(finite).collect())
+    }
+
+    fn check(&self, sample: &Sample<'_>) -> Result<(), ScoreError> {
+        let detector = self.info.id;
+        for &input in self.info.needs {
+            let values =
+                sample.values(input).ok_or(ScoreError::MissingInput { detector, input })?;
+            let expected =
+                self.lengths.iter().find(|(of, _)| *of == input).map_or(values.len(), |e| e.1);
+            if values.len() != expected {
+                let found = values.len();
+                return Err(ScoreError::InputLength { detector, input, expected, found });
+            }
+            if !values.iter().all(|v| v.is_finite()) {
+                return Err(ScoreError::NotFinite { detector, input });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Clamps infinities; an undefined score becomes the least in-distribution one.
+fn finite(score: f32) -> f32 {
+    if score.is_nan() { f32::MIN } else { score.clamp(f32::MIN, f32::MAX) }
+}

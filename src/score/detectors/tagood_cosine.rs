@@ -1,0 +1,31 @@
+use std::sync::Arc;
+
+use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, each};
+
+static INFO: Info = Info {
+    id: "tagood-cosine",
+    name: "TagOOD (cosine)",
+    paper: "Li et al., TagOOD: A Novel Approach to Out-of-Distribution Detection via Vision-Language \
+            Representations and Class Center Learning, ACM MM 2024, equation 6",
+    formula: "max_c cos(feature, center_c)",
+    needs: &[Input::Feature],
+    parameters: &[],
+    range: (-1.0, 1.0),
+};
+
+/// TagOOD as the paper has it: the largest cosine between the feature and a learned class center, over
+/// all D channels.
+///
+/// A zero feature scores 0. Nothing is fitted here; the centers come with the projector.
+pub struct TagoodCosine;
+
+impl Detector for TagoodCosine {
+    fn info(&self) -> &'static Info {
+        &INFO
+    }
+
+    fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
+        let head = Arc::clone(head);
+        each(move |sample| head.centers().cosines(sample.feature).fold(-1.0, f32::max))
+    }
+}
