@@ -4,7 +4,7 @@
 //! or minimum, so that a list and a verdict can never disagree.
 
 use super::{
-    ScoreError,
+    ScoreError, Statistics,
     head::check,
     logits::log_softmax,
     matrix::{distance, dot, norm},
@@ -85,6 +85,16 @@ impl Centers {
             softmax.extend(p);
         }
         Ok(Self { data, classes, patterns, width, norms, pattern_norms, softmax, negentropy })
+    }
+
+    /// Class means kept as a statistic `[P, W]`, as centers of one pattern.
+    pub(super) fn from_means(statistics: &Statistics, name: &str) -> Result<Self, ScoreError> {
+        let data = statistics.values(name, &[0, 0])?;
+        let shape = statistics.get(name).map_or(&[][..], |tensor| &tensor.shape);
+        match *shape {
+            [classes, width] => Self::new(data.to_vec(), [classes, 1, width]),
+            _ => Err(ScoreError::MissingStatistic { name: name.to_owned() }),
+        }
     }
 
     /// Number of classes C.

@@ -2,7 +2,7 @@
 
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
-use super::ScoreError;
+use super::{ScoreError, logits::argmax};
 
 /// A borrowed row-major matrix `[len, width]`, one row a sample.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,16 @@ impl<'a> Rows<'a> {
     /// One row.
     pub fn row(&self, index: usize) -> &'a [f32] {
         &self.data[index * self.width..][..self.width]
+    }
+
+    /// Mean of all rows, summed in `f64`.
+    pub fn mean(&self) -> Vec<f64> {
+        let mut mean = vec![0.0; self.width];
+        for row in self.iter() {
+            mean.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
+        }
+        mean.iter_mut().for_each(|sum| *sum /= self.len as f64);
+        mean
     }
 
     /// The rows in order.
@@ -107,4 +117,22 @@ pub fn normalised(a: &[f32]) -> impl Iterator<Item = f32> {
     let length = norm(a);
     let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
     a.iter().map(move |&v| (f64::from(v) * scale) as f32)
+}
+
+/// The nearest of `points` `[m, k]` to every row `[n, k]` and the Euclidean distance to it. There has to
+/// be a point.
+///
+/// One matrix product finds the candidates; its rounding could cost the distance its small digits, so
+/// that of the winner is worked out again.
+pub fn nearest(rows: &[f32], points: &[f32], k: usize) -> Vec<(usize, f64)> {
+    let halves: Vec<f32> =
+        points.chunks_exact(k).map(|point| (0.5 * dot(point, point)) as f32).collect();
+    let products = products(rows, points, k);
+    let rows = rows.chunks_exact(k).zip(products.chunks_exact(halves.len().max(1)));
+    let found = rows.map(|(row, products)| {
+        let closeness: Vec<f32> = products.iter().zip(&halves).map(|(p, h)| p - h).collect();
+        let best = argmax(&closeness);
+        (best, distance(row, &points[best * k..][..k]))
+    });
+    found.collect()
 }

@@ -1,13 +1,67 @@
 //! One file a detector, and the list of them.
 
+mod ash_s;
+mod ce_cosine;
+mod class_mean_cosine;
+mod dice;
 mod energy;
+mod feature_norm;
+mod gen_entropy;
+mod gradnorm;
+mod klm;
+mod knn;
+mod lhact;
+mod max_logit;
+mod mds;
 mod msp;
+mod nnguide;
+pub mod odin;
+mod react;
+mod rmds;
+mod scale;
+mod shaped_energy;
+mod she;
+mod tag_score;
 mod tagood_cosine;
+mod tagood_euclidean;
+mod tagood_kl;
+mod tagood_released;
+mod vim;
 
 use super::{Detector, ScoreError};
 
-/// Every detector, in the order of tables and menus.
-static ALL: &[&dyn Detector] = &[&tagood_cosine::TagoodCosine, &msp::Msp, &energy::Energy];
+/// Every detector, in the order of tables and menus: the paper's own and its ablations, those of the
+/// logits, those that change the feature, those of the feature's surroundings.
+static ALL: &[&dyn Detector] = &[
+    &tagood_cosine::TagoodCosine,
+    &tagood_released::TagoodReleased,
+    &tagood_euclidean::TagoodEuclidean,
+    &tagood_kl::TagoodKl,
+    &tag_score::TagScore,
+    &class_mean_cosine::ClassMeanCosine,
+    &ce_cosine::CeCosine,
+    &msp::Msp,
+    &max_logit::MaxLogit,
+    &energy::Energy,
+    &odin::Odin,
+    &gen_entropy::Gen,
+    &gradnorm::GradNorm,
+    &klm::KlMatching,
+    &react::React,
+    &ash_s::AshS,
+    &scale::Scale,
+    &lhact::LhAct,
+    &dice::Dice,
+    &feature_norm::FeatureNorm,
+    &knn::Knn,
+    &nnguide::NnGuide,
+    &mds::MDS,
+    &mds::MDS_PLUS_PLUS,
+    &rmds::RMDS,
+    &rmds::RMDS_PLUS_PLUS,
+    &vim::Vim,
+    &she::She,
+];
 
 /// Every detector, in the order of tables and menus.
 pub fn all() -> &'static [&'static dyn Detector] {

@@ -9,7 +9,10 @@
 use faer::{Accum, Mat, Par, Side, linalg::matmul::matmul};
 
 use super::{TrainingSet, class_means::class_means};
-use crate::score::{Rows, ScoreError, Statistics, matrix::normalised};
+use crate::score::{
+    Rows, Sample, ScoreError, Statistics,
+    matrix::{nearest, normalised, products},
+};
 
 /// Variance, relative to the largest, below which a direction counts as having none. Rounding of `f32`
 /// features leaves about 1e-14.
@@ -66,7 +69,7 @@ impl Names {
         }
         let (data, width) = (self.prepared_rows(training), training.features.width());
         let rows = Rows::new("training.features", &data, width)?;
-        let mean = mean(rows);
+        let mean = rows.mean();
         let means = class_means(rows, training.labels, training.classes());
         let whitening = whitening(rows, |row| {
             means[training.labels[row]].as_deref().unwrap_or(mean.as_slice())
@@ -92,7 +95,7 @@ impl Names {
         }
         let (data, width) = (self.prepared_rows(training), training.features.width());
         let rows = Rows::new("training.features", &data, width)?;
-        let mean = mean(rows);
+        let mean = rows.mean();
         let whitening = whitening(rows, |_| mean.as_slice())?;
         statistics.insert(self.background, &[whitening.len() / width, width], whitening)
     }
@@ -102,14 +105,45 @@ impl Names {
     }
 }
 
-/// Mean of all rows.
-fn mean(rows: Rows<'_>) -> Vec<f64> {
-    let mut mean = vec![0.0; rows.width()];
-    for row in rows.iter() {
-        mean.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
+/// Whitened class means, ready to find the nearest.
+pub struct Whitened {
+    names: &'static Names,
+    mean: Vec<f32>,
+    whitening: Vec<f32>,
+    /// Class means `[P, R]`, centered and whitened.
+    classes: Vec<f32>,
+}
+
+impl Whitened {
+    /// Reads what [`Names::keep`] kept.
+    pub fn new(
+        names: &'static Names,
+        statistics: &Statistics,
+        width: usize,
+    ) -> Result<Self, ScoreError> {
+        let mean = statistics.values(names.mean, &[width])?.to_vec();
+        let whitening = statistics.values(names.whitening, &[0, width])?.to_vec();
+        let offsets = statistics.values(names.class_offsets, &[0, width])?;
+        let classes = products(offsets, &whitening, width);
+        Ok(Self { names, mean, whitening, classes })
     }
-    mean.iter_mut().for_each(|v| *v /= rows.len() as f64);
-    mean
+
+    /// Features of a block as this family sees them, minus the mean of all, `[n, D]`.
+    pub fn centered(&self, samples: &[Sample<'_>]) -> Vec<f32> {
+        let rows = samples.iter().map(|sample| self.names.prepared(sample.feature));
+        rows.flat_map(|row| row.into_iter().zip(&self.mean).map(|(v, m)| v - m)).collect()
+    }
+
+    /// Squared Mahalanobis distance of every centered row `[n, D]` to the nearest class mean, `[n]`.
+    pub fn nearest_squares(&self, centered: &[f32]) -> Vec<f64> {
+        let width = self.mean.len();
+        let rank = self.whitening.len() / width;
+        if rank == 0 || self.classes.is_empty() {
+            return vec![0.0; centered.len() / width];
+        }
+        let whitened = products(centered, &self.whitening, width);
+        nearest(&whitened, &self.classes, rank).into_iter().map(|(_, d)| d * d).collect()
+    }
 }
 
 /// A `[R, D]` of the covariance of the rows around the center of each; R = 0 if they never leave it.

@@ -1,0 +1,35 @@
+use std::sync::Arc;
+
+use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, each};
+
+static INFO: Info = Info {
+    id: "tagood-kl",
+    name: "TagOOD (KL)",
+    paper: "Li et al., TagOOD, ACM MM 2024, table 4",
+    formula: "1 / min_c (KL(softmax(center_c) ‖ softmax(feature)) / D)",
+    needs: &[Input::Feature],
+    parameters: &[],
+    range: (0.0, f32::INFINITY),
+};
+
+/// TagOOD with the Kullback-Leibler divergence: D over the smallest divergence of a learned class center
+/// from the feature, both taken as distributions over the D channels by softmax.
+///
+/// The division by D, the mean over channels, and the direction center ‖ feature are those of the
+/// released code; the paper gives neither. A feature that differs from a center by a constant at most
+/// scores `f32::MAX`.
+pub struct TagoodKl;
+
+impl Detector for TagoodKl {
+    fn info(&self) -> &'static Info {
+        &INFO
+    }
+
+    fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
+        let head = Arc::clone(head);
+        each(move |sample| {
+            let least = head.centers().kl(sample.feature).fold(f32::INFINITY, f32::min);
+            head.width() as f32 / least
+        })
+    }
+}
