@@ -1,17 +1,14 @@
-//! How near one feature is to every class center.
+//! How near a feature is to every class center.
 //!
-//! The app lists the nearest centers with these functions, and the TagOOD detectors take their maximum
-//! or minimum, so that a list and a verdict can never disagree.
+//! The app lists the nearest centers with [`class_scores`]; the TagOOD detectors take the best of the
+//! same numbers for whole blocks of features.
 
 use super::{
     ScoreError, Statistics,
     head::check,
     logits::log_softmax,
-    matrix::{distance, dot, norm},
+    matrix::{distance, dot, most_similar, nearest, normalised},
 };
-
-/// Lengths below this count as this in a cosine, so that a zero vector has cosine 0 with everything.
-const SMALLEST_NORM: f64 = 1e-8;
 
 /// Learned class centers `[C, G, D/G]`, with what the comparisons need of them worked out once.
 ///
@@ -23,10 +20,10 @@ pub struct Centers {
     classes: usize,
     patterns: usize,
     width: usize,
-    /// Length of every center, `[C]`.
-    norms: Vec<f64>,
-    /// Length of every pattern, `[C, G]`.
-    pattern_norms: Vec<f64>,
+    /// Every center divided by its length, `[C, D]`.
+    units: Vec<f32>,
+    /// Every pattern divided by its length, `[C, D]`.
+    pattern_units: Vec<f32>,
     /// Softmax of every center over its D channels, `[C, D]`.
     softmax: Vec<f32>,
     /// Sum of p log p of that softmax, `[C]`.
@@ -53,11 +50,23 @@ pub struct ClassScores {
 /// The feature has another width than the centers.
 pub fn class_scores(feature: &[f32], centers: &Centers) -> Result<ClassScores, ScoreError> {
     check("feature", feature, &[centers.width])?;
+    let (unit, units) = (normalised(feature).collect::<Vec<f32>>(), &centers.units);
+    let pattern_unit = centers.pattern_units_of(feature);
+    let log_q: Vec<f32> = log_softmax(feature).collect();
+    let width = centers.width;
     Ok(ClassScores {
-        cosine: centers.cosines(feature).collect(),
-        cosine_pattern: centers.pattern_cosines(feature).collect(),
-        euclidean: centers.euclidean(feature).collect(),
-        kl: centers.kl(feature).collect(),
+        cosine: units.chunks_exact(width).map(|center| cosine(&unit, center)).collect(),
+        cosine_pattern: centers
+            .pattern_units
+            .chunks_exact(width)
+            .map(|center| centers.pattern_cosine(&pattern_unit, center))
+            .collect(),
+        euclidean: centers
+            .data
+            .chunks_exact(width)
+            .map(|center| distance(feature, center) as f32)
+            .collect(),
+        kl: (0..centers.classes).map(|class| centers.kl(&log_q, class)).collect(),
     })
 }
 
@@ -75,8 +84,8 @@ impl Centers {
         }
         let [classes, patterns, group] = shape;
         let width = patterns * group;
-        let norms = data.chunks_exact(width).map(norm).collect();
-        let pattern_norms = data.chunks_exact(group).map(norm).collect();
+        let units = data.chunks_exact(width).flat_map(normalised).collect();
+        let pattern_units = data.chunks_exact(group).flat_map(normalised).collect();
         let (mut softmax, mut negentropy) = (Vec::with_capacity(data.len()), Vec::new());
         for center in data.chunks_exact(width) {
             let log_p: Vec<f32> = log_softmax(center).collect();
@@ -84,7 +93,7 @@ impl Centers {
             negentropy.push(dot(&p, &log_p));
             softmax.extend(p);
         }
-        Ok(Self { data, classes, patterns, width, norms, pattern_norms, softmax, negentropy })
+        Ok(Self { data, classes, patterns, width, units, pattern_units, softmax, negentropy })
     }
 
     /// Class means kept as a statistic `[P, W]`, as centers of one pattern.
@@ -117,41 +126,62 @@ impl Centers {
         &self.data
     }
 
-    /// Cosine of `feature` `[D]` with every center over all channels, `[C]`; 0 for a zero vector.
-    pub fn cosines(&self, feature: &[f32]) -> impl Iterator<Item = f32> {
-        let length = norm(feature).max(SMALLEST_NORM);
-        self.data.chunks_exact(self.width).zip(&self.norms).map(move |(center, &norm)| {
-            (dot(feature, center) / (length * norm.max(SMALLEST_NORM))) as f32
-        })
+    /// Largest cosine with a center of every feature `[n, D]`.
+    pub(super) fn largest_cosines(&self, features: &[f32]) -> Vec<f32> {
+        let units: Vec<f32> = features.chunks_exact(self.width).flat_map(normalised).collect();
+        self.largest(&units, &self.units, cosine)
     }
 
-    /// Mean over the patterns of the cosine of that pattern's channels, `[C]`; a pattern in which
-    /// either side is zero counts 0.
-    pub fn pattern_cosines(&self, feature: &[f32]) -> impl Iterator<Item = f32> {
-        let group = self.width / self.patterns;
-        let lengths: Vec<f64> =
-            feature.chunks_exact(group).map(|part| norm(part).max(SMALLEST_NORM)).collect();
-        let centers = self.data.chunks_exact(self.width);
-        centers.zip(self.pattern_norms.chunks_exact(self.patterns)).map(move |(center, norms)| {
-            let parts = feature.chunks_exact(group).zip(center.chunks_exact(group));
-            let cosines = parts
-                .zip(lengths.iter().zip(norms))
-                .map(|((f, c), (length, norm))| dot(f, c) / (length * norm.max(SMALLEST_NORM)));
-            (cosines.sum::<f64>() / self.patterns as f64) as f32
-        })
+    /// Largest mean of the pattern cosines with a center of every feature `[n, D]`.
+    pub(super) fn largest_pattern_cosines(&self, features: &[f32]) -> Vec<f32> {
+        let units = self.pattern_units_of(features);
+        self.largest(&units, &self.pattern_units, |a, b| self.pattern_cosine(a, b))
     }
 
-    /// Euclidean distance of `feature` to every center over all channels, `[C]`.
-    pub fn euclidean(&self, feature: &[f32]) -> impl Iterator<Item = f32> {
-        self.data.chunks_exact(self.width).map(move |center| distance(feature, center) as f32)
+    /// Smallest Euclidean distance to a center of every feature `[n, D]`.
+    pub(super) fn smallest_distances(&self, features: &[f32]) -> Vec<f32> {
+        nearest(features, &self.data, self.width).into_iter().map(|d| d as f32).collect()
     }
 
-    /// KL(softmax(center) ‖ softmax(feature)) over all channels, `[C]`, in nats.
-    pub fn kl(&self, feature: &[f32]) -> impl Iterator<Item = f32> {
-        let log_q: Vec<f32> = log_softmax(feature).collect();
-        self.softmax.chunks_exact(self.width).zip(&self.negentropy).map(move |(p, negentropy)| {
-            // rounding can leave the divergence of equal distributions a hair below zero
-            (negentropy - dot(p, &log_q)).max(0.0) as f32
-        })
+    /// Smallest divergence of a center from every feature `[n, D]`.
+    pub(super) fn smallest_kl(&self, features: &[f32]) -> Vec<f32> {
+        let log_q: Vec<f32> = features.chunks_exact(self.width).flat_map(log_softmax).collect();
+        let negentropy = |class: usize| -self.negentropy[class] as f32;
+        let found = most_similar(&log_q, &self.softmax, self.width, negentropy);
+        log_q.chunks_exact(self.width).zip(found).map(|(q, class)| self.kl(q, class)).collect()
     }
+
+    /// The best similarity of every row to a point, exact for the point found.
+    fn largest(
+        &self,
+        rows: &[f32],
+        points: &[f32],
+        similarity: impl Fn(&[f32], &[f32]) -> f32,
+    ) -> Vec<f32> {
+        let found = most_similar(rows, points, self.width, |_| 0.0);
+        let pairs = rows.chunks_exact(self.width).zip(found);
+        pairs.map(|(row, i)| similarity(row, &points[i * self.width..][..self.width])).collect()
+    }
+
+    /// Every pattern of features `[n, D]` divided by its length.
+    fn pattern_units_of(&self, features: &[f32]) -> Vec<f32> {
+        features.chunks_exact(self.width / self.patterns).flat_map(normalised).collect()
+    }
+
+    /// Mean of the cosines of G pairs of unit vectors; a pattern in which either is zero counts 0.
+    fn pattern_cosine(&self, a: &[f32], b: &[f32]) -> f32 {
+        cosine(a, b) / self.patterns as f32
+    }
+
+    /// KL(softmax(center) ‖ q) from log q, in nats.
+    fn kl(&self, log_q: &[f32], class: usize) -> f32 {
+        let p = &self.softmax[class * self.width..][..self.width];
+        // rounding can leave the divergence of equal distributions a hair below zero
+        (self.negentropy[class] - dot(p, log_q)).max(0.0) as f32
+    }
+}
+
+/// Inner product of unit vectors.
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    dot(a, b) as f32
 }

@@ -119,20 +119,30 @@ pub fn normalised(a: &[f32]) -> impl Iterator<Item = f32> {
     a.iter().map(move |&v| (f64::from(v) * scale) as f32)
 }
 
-/// The nearest of `points` `[m, k]` to every row `[n, k]` and the Euclidean distance to it. There has to
-/// be a point.
+/// For every row `[n, k]` the one of `points` `[m, k]` whose inner product with it, plus its offset, is
+/// largest; the first of equals. There has to be a point, and k may not be 0.
 ///
-/// One matrix product finds the candidates; its rounding could cost the distance its small digits, so
-/// that of the winner is worked out again.
-pub fn nearest(rows: &[f32], points: &[f32], k: usize) -> Vec<(usize, f64)> {
-    let halves: Vec<f32> =
-        points.chunks_exact(k).map(|point| (0.5 * dot(point, point)) as f32).collect();
-    let products = products(rows, points, k);
-    let rows = rows.chunks_exact(k).zip(products.chunks_exact(halves.len().max(1)));
-    let found = rows.map(|(row, products)| {
-        let closeness: Vec<f32> = products.iter().zip(&halves).map(|(p, h)| p - h).collect();
-        let best = argmax(&closeness);
-        (best, distance(row, &points[best * k..][..k]))
+/// One matrix product of `f32` finds them, so that points nearer together than its rounding may be taken
+/// for one another.
+pub fn most_similar(
+    rows: &[f32],
+    points: &[f32],
+    k: usize,
+    offset: impl Fn(usize) -> f32,
+) -> Vec<usize> {
+    let mut products = products(rows, points, k);
+    let best = products.chunks_exact_mut(points.len() / k).map(|row| {
+        row.iter_mut().enumerate().for_each(|(i, product)| *product += offset(i));
+        argmax(row)
     });
-    found.collect()
+    best.collect()
+}
+
+/// Euclidean distance of every row `[n, k]` to the nearest of `points` `[m, k]`, exact for the point
+/// found; see [`most_similar`].
+pub fn nearest(rows: &[f32], points: &[f32], k: usize) -> Vec<f64> {
+    let squares: Vec<f64> = points.chunks_exact(k).map(|point| dot(point, point)).collect();
+    let found = most_similar(rows, points, k, |i| (-0.5 * squares[i]) as f32);
+    let pairs = rows.chunks_exact(k).zip(found);
+    pairs.map(|(row, i)| distance(row, &points[i * k..][..k])).collect()
 }

@@ -111,20 +111,27 @@ pub trait Scorer: Send + Sync {
     fn score_block(&self, samples: &[Sample<'_>]) -> Vec<f32>;
 }
 
-/// A scorer that looks at one sample at a time.
-struct Each<F>(F);
+/// A closure as a [`Scorer`].
+struct Blocks<F>(F);
 
-impl<F: Fn(&Sample<'_>) -> f32 + Send + Sync> Scorer for Each<F> {
+impl<F: Fn(&[Sample<'_>]) -> Vec<f32> + Send + Sync> Scorer for Blocks<F> {
     fn score_block(&self, samples: &[Sample<'_>]) -> Vec<f32> {
-        samples.iter().map(&self.0).collect()
+        (self.0)(samples)
     }
 }
 
-/// Boxes a closure as a [`Scorer`].
+/// Scores a block of samples with a closure.
+fn blocks(
+    score: impl Fn(&[Sample<'_>]) -> Vec<f32> + Send + Sync + 'static,
+) -> Result<Box<dyn Scorer>, ScoreError> {
+    Ok(Box::new(Blocks(score)))
+}
+
+/// Scores one sample at a time with a closure.
 fn each(
     score: impl Fn(&Sample<'_>) -> f32 + Send + Sync + 'static,
 ) -> Result<Box<dyn Scorer>, ScoreError> {
-    Ok(Box::new(Each(score)))
+    blocks(move |samples| samples.iter().map(&score).collect())
 }
 
 /// Samples scored together: large enough for the matrix products, small enough to share them out.

@@ -17,8 +17,8 @@ pub struct Sample<'a> {
     pub image_token: &'a [f32],
     /// Feature `[E]` of a second projector, trained with cross-entropy only.
     pub ce_feature: Option<&'a [f32]>,
-    /// Class logits `[C]` after the perturbation of the input that ODIN asks for, at its temperature
-    /// ([`odin::TEMPERATURE`](super::detectors::odin::TEMPERATURE)) *not yet divided* out.
+    /// Class logits `[C]` of the input perturbed as ODIN asks for, *not yet divided* by its temperature
+    /// ([`odin::TEMPERATURE`](super::detectors::odin::TEMPERATURE)).
     pub odin_logits: Option<&'a [f32]>,
 }
 

@@ -156,16 +156,18 @@ fn detectors_agree_with_independent_computations() {
 #[test]
 fn class_lists_agree_with_the_detectors() {
     let world = World::fixture("plain");
-    for sample in world.samples() {
-        let scores = class_scores(sample.feature, world.head.centers()).unwrap();
-        let largest = |values: &[f32]| values.iter().copied().fold(f32::MIN, f32::max);
-        let smallest = |values: &[f32]| values.iter().copied().fold(f32::MAX, f32::min);
-        let score = |name: &str| world.bound(name).score(&sample).unwrap();
-        assert_eq!(score("tagood-cosine"), largest(&scores.cosine));
-        assert_eq!(score("tagood-released"), largest(&scores.cosine_pattern) * sample.tag_score);
-        let nearest = smallest(&scores.euclidean);
-        assert_eq!(score("tagood-euclidean"), (1.0 / nearest).min(f32::MAX));
-        break;
+    let samples = world.samples();
+    let scores = |name: &str| world.bound(name).score_batch(&samples).unwrap();
+    let (cosine, released) = (scores("tagood-cosine"), scores("tagood-released"));
+    let (euclidean, kl) = (scores("tagood-euclidean"), scores("tagood-kl"));
+    let largest = |values: &[f32]| values.iter().copied().fold(f32::MIN, f32::max);
+    let smallest = |values: &[f32]| values.iter().copied().fold(f32::MAX, f32::min);
+    for (i, sample) in samples.iter().enumerate() {
+        let list = class_scores(sample.feature, world.head.centers()).unwrap();
+        assert_eq!(cosine[i], largest(&list.cosine));
+        assert_eq!(released[i], largest(&list.cosine_pattern) * sample.tag_score);
+        assert_eq!(euclidean[i], (1.0 / smallest(&list.euclidean)).min(f32::MAX));
+        assert_eq!(kl[i], (24.0 / smallest(&list.kl)).min(f32::MAX));
     }
     let narrow = class_scores(&[1.0], world.head.centers());
     assert!(matches!(narrow, Err(ScoreError::Shape { .. })));

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
 use crate::score::{
-    Detector, Head, Info, Input, ScoreError, Scorer, Statistics, TrainingSet,
+    Detector, Head, Info, Input, ScoreError, Scorer, Statistics, TrainingSet, blocks,
     distance::Centers,
-    each,
     fitting::class_means::{self, CE_FEATURE},
 };
 
@@ -42,8 +41,9 @@ impl Detector for CeCosine {
     fn bind(&self, statistics: &Statistics, _: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let means = Centers::from_means(statistics, CE_FEATURE)?;
         // the bound detector has checked that the feature is there
-        each(move |sample| {
-            means.cosines(sample.ce_feature.unwrap_or_default()).fold(-1.0, f32::max)
+        blocks(move |samples| {
+            let features = samples.iter().flat_map(|sample| sample.ce_feature.unwrap_or_default());
+            means.largest_cosines(&features.copied().collect::<Vec<f32>>())
         })
     }
 }

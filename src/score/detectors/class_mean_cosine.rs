@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
 use crate::score::{
-    Detector, Head, Info, Input, ScoreError, Scorer, Statistics, TrainingSet,
+    Detector, Head, Info, Input, ScoreError, Scorer, Statistics, TrainingSet, blocks,
     distance::Centers,
-    each,
     fitting::class_means::{self, OBJECT_TOKEN},
 };
 
@@ -39,6 +38,9 @@ impl Detector for ClassMeanCosine {
 
     fn bind(&self, statistics: &Statistics, _: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let means = Centers::from_means(statistics, OBJECT_TOKEN)?;
-        each(move |sample| means.cosines(sample.object_token).fold(-1.0, f32::max))
+        blocks(move |samples| {
+            let tokens = samples.iter().flat_map(|sample| sample.object_token);
+            means.largest_cosines(&tokens.copied().collect::<Vec<f32>>())
+        })
     }
 }

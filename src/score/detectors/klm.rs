@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::score::{
     Detector, Head, Info, Input, Sample, ScoreError, Scorer, Statistics, TrainingSet,
     logits::{argmax, softmax},
-    matrix::{dot, products},
+    matrix::{dot, most_similar},
 };
 
 const LOG_TEMPLATES: &str = "klm.log-templates";
@@ -76,10 +76,8 @@ impl Scorer for KlMatchingScorer {
             .iter()
             .flat_map(|sample| softmax(sample.class_logits, 1.0).into_iter().map(|p| p as f32))
             .collect();
-        let cross = products(&rows, &self.log_templates, self.classes);
-        let count = self.log_templates.len() / self.classes;
-        let scores = rows.chunks_exact(self.classes).enumerate().map(|(i, p)| {
-            let best = argmax(&cross[i * count..][..count]);
+        let nearest = most_similar(&rows, &self.log_templates, self.classes, |_| 0.0);
+        let scores = rows.chunks_exact(self.classes).zip(nearest).map(|(p, best)| {
             let template = &self.log_templates[best * self.classes..][..self.classes];
             // 0 log 0 = 0
             let terms = p.iter().filter(|&&p| p > 0.0).map(|&p| f64::from(p) * f64::from(p).ln());

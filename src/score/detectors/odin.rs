@@ -9,8 +9,8 @@ use crate::score::{
 /// Temperature that the logits are divided by, before the gradient and before the score.
 pub const TEMPERATURE: f64 = 1000.0;
 
-/// Step along the sign of the input's gradient. The network's input is normalised; the published value
-/// is for images scaled to 0..1.
+/// Step along the sign of the input's gradient, for images scaled to 0..1: divide it by a channel's
+/// standard deviation where the input is normalised.
 pub const EPSILON: f64 = 0.0014;
 
 static INFO: Info = Info {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, each};
+use super::shaped_energy::features;
+use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, blocks};
 
 static INFO: Info = Info {
     id: "tagood-cosine",
@@ -26,6 +27,6 @@ impl Detector for TagoodCosine {
 
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let head = Arc::clone(head);
-        each(move |sample| head.centers().cosines(sample.feature).fold(-1.0, f32::max))
+        blocks(move |samples| head.centers().largest_cosines(&features(samples)))
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, each};
+use super::shaped_energy::features;
+use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, blocks};
 
 static INFO: Info = Info {
     id: "tagood-euclidean",
@@ -24,9 +25,9 @@ impl Detector for TagoodEuclidean {
 
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let head = Arc::clone(head);
-        each(move |sample| {
-            let nearest = head.centers().euclidean(sample.feature).fold(f32::INFINITY, f32::min);
-            1.0 / nearest
+        blocks(move |samples| {
+            let distances = head.centers().smallest_distances(&features(samples));
+            distances.into_iter().map(|distance| 1.0 / distance).collect()
         })
     }
 }

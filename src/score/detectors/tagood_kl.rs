@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, each};
+use super::shaped_energy::features;
+use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, blocks};
 
 static INFO: Info = Info {
     id: "tagood-kl",
@@ -27,9 +28,9 @@ impl Detector for TagoodKl {
 
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let head = Arc::clone(head);
-        each(move |sample| {
-            let least = head.centers().kl(sample.feature).fold(f32::INFINITY, f32::min);
-            head.width() as f32 / least
+        blocks(move |samples| {
+            let divergences = head.centers().smallest_kl(&features(samples));
+            divergences.into_iter().map(|kl| head.width() as f32 / kl).collect()
         })
     }
 }

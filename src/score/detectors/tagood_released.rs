@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, each};
+use super::shaped_energy::features;
+use crate::score::{Detector, Head, Info, Input, ScoreError, Scorer, Statistics, blocks};
 
 static INFO: Info = Info {
     id: "tagood-released",
@@ -27,9 +28,9 @@ impl Detector for TagoodReleased {
 
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let head = Arc::clone(head);
-        each(move |sample| {
-            let nearest = head.centers().pattern_cosines(sample.feature).fold(-1.0, f32::max);
-            nearest * sample.tag_score
+        blocks(move |samples| {
+            let cosines = head.centers().largest_pattern_cosines(&features(samples));
+            cosines.into_iter().zip(samples).map(|(c, sample)| c * sample.tag_score).collect()
         })
     }
 }

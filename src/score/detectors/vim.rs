@@ -12,6 +12,7 @@ use crate::score::{
 const ORIGIN: &str = "vim.origin";
 const RESIDUAL: &str = "vim.residual-axes";
 const ALPHA: &str = "vim.alpha";
+const SHARE: f64 = 0.5;
 /// Singular values of the classifier below this share of the largest count as zero.
 const CUTOFF: f64 = 1e-6;
 
@@ -22,10 +23,10 @@ static INFO: Info = Info {
     formula: "log Σ_c exp(logits_c) − α‖Rᵀ(f − o)‖₂, o = −W⁺b, R the residual axes of f − o",
     needs: &[Input::Feature, Input::ClassLogits],
     parameters: &[Parameter {
-        name: "principal dimensions",
-        value: 0.0,
-        meaning: "0: by width D of the feature, 1000 if D ≥ 2048, 512 if D ≥ 768 (the authors' code), \
-                  else D/2 (OpenOOD's for D = 512)",
+        name: "principal share",
+        value: SHARE,
+        meaning: "share of the D channels in the principal space (OpenOOD's for D = 512); 1000 \
+                  dimensions if D ≥ 2048 and 512 if D ≥ 768, as in the authors' code",
     }],
     range: (f32::NEG_INFINITY, f32::INFINITY),
 };
@@ -96,7 +97,7 @@ fn dimensions(width: usize) -> usize {
     match width {
         2048.. => 1000,
         768.. => 512,
-        _ => width / 2,
+        _ => (SHARE * width as f64) as usize,
     }
 }
 

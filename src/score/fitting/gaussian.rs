@@ -142,7 +142,7 @@ impl Whitened {
             return vec![0.0; centered.len() / width];
         }
         let whitened = products(centered, &self.whitening, width);
-        nearest(&whitened, &self.classes, rank).into_iter().map(|(_, d)| d * d).collect()
+        nearest(&whitened, &self.classes, rank).into_iter().map(|d| d * d).collect()
     }
 }
 
