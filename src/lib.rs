@@ -16,12 +16,17 @@
 //! `decompose` on depends on τ and is cheap. A module may use those above it in this list, never
 //! those below.
 
-pub mod bundle;
-pub mod cli;
-pub mod demo;
-pub mod eval;
-pub mod fit;
+pub mod gpu;
+pub mod colormap;
 pub mod image;
 pub mod nn;
+pub mod bundle;
+pub mod decompose;
 pub mod score;
+pub mod pipeline;
 pub mod store;
+pub mod fit;
+pub mod eval;
+pub mod demo;
+pub mod overlay;
+pub mod cli;

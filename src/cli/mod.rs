@@ -1,6 +1,9 @@
 //! The command line: one file for each subcommand.
 
+mod inspect;
+mod inspect_output;
 mod metrics;
+pub mod model;
 mod table;
 
 use std::process::ExitCode;
@@ -25,12 +28,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Inspect(inspect::InspectArgs),
     Metrics(metrics::MetricsArgs),
 }
 
 impl Command {
     fn run(self) -> CliResult {
         match self {
+            Self::Inspect(args) => args.run(),
             Self::Metrics(args) => metrics::run(args),
         }
     }

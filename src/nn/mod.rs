@@ -1,1 +1,13 @@
 //! The networks: Swin, the tag decoder, RAM, RAM++ and the TagOOD projector.
+//!
+//! This module knows Burn and nothing of images, bundles or windows. A layer's constructor takes a
+//! [`weights::Builder`], which reads tensors under their published names or draws them; its
+//! `forward` states its shapes.
+
+mod kernels;
+pub mod projector;
+pub mod ram;
+pub mod source;
+pub mod swin;
+pub mod tag_decoder;
+pub mod weights;

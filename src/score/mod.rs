@@ -30,6 +30,7 @@ mod logits;
 mod matrix;
 mod sample;
 mod statistics;
+pub mod verdict;
 
 use std::sync::Arc;
 

@@ -1,0 +1,1 @@
+//! The default model, part of the binary.

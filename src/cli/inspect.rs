@@ -1,0 +1,166 @@
+//! `inspect`: images in; tags, decomposition, score and verdict out.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Args;
+use rayon::prelude::*;
+
+use super::inspect_output::{self, Line};
+use super::model::{ModelArgs, SettingsArgs};
+use super::{CliResult, EXIT_SOME_FAILED};
+use crate::image::{DecodeOptions, ImageError, RgbImage, decode_file, list_images};
+use crate::pipeline::{Keep, Pipeline, Settings};
+
+/// Prints tags, kept tokens, score and verdict of images, and why
+#[derive(Args)]
+pub struct InspectArgs {
+    /// Images, or folders of images
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Images that go through the network at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    batch: u16,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Turn images as their EXIF orientation says
+    #[arg(long)]
+    orient: bool,
+    /// Draw each tag's map over the image, and the union of the in-distribution ones, into DIR
+    #[arg(long, value_name = "DIR")]
+    heatmaps: Option<PathBuf>,
+    /// Write every intermediate tensor of each image into DIR, as safetensors
+    #[arg(long, value_name = "DIR")]
+    dump: Option<PathBuf>,
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// An image that is ready for the network.
+pub(super) struct Prepared {
+    /// The decoded image.
+    pub rgb: RgbImage,
+    /// The network's input, `[3, S, S]`.
+    pub input: Vec<f32>,
+    /// Time of decoding and of preprocessing, in milliseconds.
+    pub stage_ms: [f32; 2],
+}
+
+type Decoded = (PathBuf, Result<Prepared, ImageError>);
+
+impl InspectArgs {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// If the model cannot be loaded, the device fails or output cannot be written. An image that
+    /// cannot be read is a line of the output, and exit status 3.
+    pub fn run(self) -> CliResult {
+        let pipeline = self.model.load()?;
+        let settings = self.settings.settings(&pipeline)?;
+        for folder in [&self.heatmaps, &self.dump].into_iter().flatten() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        let paths = list_images(&self.paths);
+        let options = DecodeOptions { apply_orientation: self.orient, ..Default::default() };
+        let bar = self.progress(paths.len());
+        let mut failed = 0;
+        let size = usize::from(self.batch);
+        // Decoding runs ahead of the network by a batch.
+        let (sender, receiver) = sync_channel::<Vec<Decoded>>(1);
+        std::thread::scope(|scope| {
+            let pipeline = &pipeline;
+            scope.spawn(move || {
+                for chunk in paths.chunks(size) {
+                    let batch = chunk.par_iter().map(|path| decode(path, &options, pipeline));
+                    if sender.send(batch.collect()).is_err() {
+                        return;
+                    }
+                }
+            });
+            for batch in receiver {
+                let count = batch.len() as u64;
+                failed += self.batch(pipeline, &settings, batch)?;
+                bar.inc(count);
+            }
+            anyhow::Ok(())
+        })?;
+        bar.finish_and_clear();
+        Ok(if failed > 0 { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
+    }
+
+    fn progress(&self, images: usize) -> indicatif::ProgressBar {
+        match self.quiet || images < 2 || !std::io::stderr().is_terminal() {
+            true => indicatif::ProgressBar::hidden(),
+            false => indicatif::ProgressBar::new(images as u64),
+        }
+    }
+
+    /// One batch through the network and out; the number of images that failed.
+    fn batch(
+        &self,
+        pipeline: &Pipeline,
+        settings: &Settings,
+        batch: Vec<Decoded>,
+    ) -> anyhow::Result<usize> {
+        let inputs: Vec<Vec<f32>> =
+            batch.iter().filter_map(|(_, p)| p.as_ref().ok()).map(|p| p.input.clone()).collect();
+        let keep = if self.dump.is_some() { Keep::All } else { Keep::Id };
+        let started = Instant::now();
+        let tagged = pipeline.tag(&inputs, keep)?;
+        let tagger_ms = started.elapsed().as_secs_f32() * 1e3 / inputs.len().max(1) as f32;
+        let looks = pipeline.look_batch(&tagged.iter().collect::<Vec<_>>(), settings)?;
+        let mut results = tagged.iter().zip(&looks);
+        let mut failed = 0;
+        let mut out = std::io::stdout().lock();
+        for (path, prepared) in &batch {
+            match prepared {
+                Err(error) => {
+                    failed += 1;
+                    inspect_output::print_error(&mut out, path, error, self.json)?;
+                }
+                Ok(prepared) => {
+                    let Some((tagged, look)) = results.next() else { continue };
+                    let line =
+                        Line { path, prepared, tagged, look, settings, pipeline, tagger_ms };
+                    self.write_files(&line)?;
+                    inspect_output::print(&mut out, &line, self.json)?;
+                }
+            }
+        }
+        out.flush().context("cannot write the results")?;
+        Ok(failed)
+    }
+
+    fn write_files(&self, line: &Line) -> anyhow::Result<()> {
+        if let Some(folder) = &self.heatmaps {
+            inspect_output::write_heatmaps(folder, line)?;
+        }
+        if let Some(folder) = &self.dump {
+            inspect_output::write_dump(folder, line)?;
+        }
+        Ok(())
+    }
+}
+
+fn decode(path: &Path, options: &DecodeOptions, pipeline: &Pipeline) -> Decoded {
+    let started = Instant::now();
+    let prepared = decode_file(path, options).map(|decoded| {
+        let decoded_at = Instant::now();
+        let input = pipeline.prepare(&decoded.rgb);
+        let ms = |from: Instant, to: Instant| (to - from).as_secs_f32() * 1e3;
+        let stage_ms = [ms(started, decoded_at), ms(decoded_at, Instant::now())];
+        Prepared { rgb: decoded.rgb, input, stage_ms }
+    });
+    (path.to_owned(), prepared)
+}

@@ -1,0 +1,237 @@
+//! What `inspect` prints and writes: JSON lines, a table, heatmaps, dumps.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use serde_json::json;
+
+use super::inspect::Prepared;
+use crate::image::ImageError;
+use crate::overlay;
+use crate::pipeline::{Look, Pipeline, Settings, Tagged};
+use crate::score::verdict::Outcome;
+
+/// Everything known of one image.
+pub(super) struct Line<'a> {
+    pub path: &'a Path,
+    pub prepared: &'a Prepared,
+    pub tagged: &'a Tagged,
+    pub look: &'a Look,
+    pub settings: &'a Settings,
+    pub pipeline: &'a Pipeline,
+    pub tagger_ms: f32,
+}
+
+#[derive(Serialize)]
+struct Tag<'a> {
+    index: usize,
+    name: &'a str,
+    probability: f32,
+    threshold: f32,
+    in_vocabulary: bool,
+}
+
+impl Line<'_> {
+    /// The tags above their threshold, most probable first.
+    fn tags(&self) -> Vec<Tag<'_>> {
+        let vocabulary = self.pipeline.vocabulary();
+        let mut tags: Vec<Tag> = self
+            .tagged
+            .probabilities()
+            .into_iter()
+            .enumerate()
+            .filter(|&(index, probability)| probability > vocabulary.thresholds[index])
+            .map(|(index, probability)| Tag {
+                index,
+                name: &vocabulary.tags[index],
+                probability,
+                threshold: vocabulary.thresholds[index],
+                in_vocabulary: vocabulary.is_id(index),
+            })
+            .collect();
+        tags.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        tags
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let (look, verdict) = (self.look, &self.look.verdict);
+        let nearest: Vec<_> = look
+            .nearest
+            .iter()
+            .map(|near| {
+                let class = self.pipeline.vocabulary().class_name(near.class);
+                json!({ "class": class, "similarity": near.similarity })
+            })
+            .collect();
+        let [decode, preprocess] = self.prepared.stage_ms;
+        let [decompose, project, score] = look.stage_ms;
+        json!({
+            "path": self.path.display().to_string(),
+            "verdict": verdict.outcome,
+            "reason": verdict.reason.to_string(),
+            "detector": self.settings.detector,
+            "score": verdict.score,
+            "lambda": verdict.lambda,
+            "tau": self.settings.tau,
+            "recipe": self.settings.recipe,
+            "tags": self.tags(),
+            "kept_tokens": look.decomposition.kept(),
+            "total_tokens": self.tagged.positions(),
+            "nearest": nearest,
+            "width": self.prepared.rgb.width(),
+            "height": self.prepared.rgb.height(),
+            "device": self.pipeline.device_label(),
+            "timings_ms": {
+                "decode": decode,
+                "preprocess": preprocess,
+                "tagger": self.tagger_ms,
+                "decompose": decompose,
+                "project": project,
+                "score": score,
+            },
+        })
+    }
+
+    /// A few lines for a person.
+    fn text(&self) -> String {
+        let (look, verdict) = (self.look, &self.look.verdict);
+        let title = match verdict.outcome {
+            Some(Outcome::Id) => "ID ",
+            Some(Outcome::Ood) => "OOD",
+            None => " – ",
+        };
+        let number = |value: Option<f32>| value.map_or("–".into(), |value| format!("{value:.3}"));
+        let mut text = format!(
+            "{title}  {}\n     {}\n     {} {}   λ {}   τ {:.2}   kept {} of {} tokens\n",
+            self.path.display(),
+            verdict.reason,
+            self.settings.detector,
+            number(verdict.score),
+            number(verdict.lambda),
+            self.settings.tau,
+            look.decomposition.kept(),
+            self.tagged.positions(),
+        );
+        let tags = self.tags();
+        for tag in tags.iter().take(12) {
+            let mark = if tag.in_vocabulary { '●' } else { '○' };
+            let (name, probability, threshold) = (tag.name, tag.probability, tag.threshold);
+            text += &format!("     {mark} {name:<28} {probability:.3}  (> {threshold:.2})\n");
+        }
+        if tags.len() > 12 {
+            text += &format!("       … and {} more tags\n", tags.len() - 12);
+        }
+        text
+    }
+}
+
+/// Prints one image's results.
+///
+/// # Errors
+/// If the output cannot be written.
+pub(super) fn print(out: &mut impl Write, line: &Line, json: bool) -> anyhow::Result<()> {
+    let text = if json { line.json().to_string() } else { line.text() };
+    writeln!(out, "{text}").context("cannot write the results")
+}
+
+/// Prints that an image failed.
+///
+/// # Errors
+/// If the output cannot be written.
+pub(super) fn print_error(
+    out: &mut impl Write,
+    path: &Path,
+    error: &ImageError,
+    json: bool,
+) -> anyhow::Result<()> {
+    let text = match json {
+        true => {
+            json!({ "path": path.display().to_string(), "error": error.to_string() }).to_string()
+        }
+        false => format!("!    {}\n     {error}\n", path.display()),
+    };
+    writeln!(out, "{text}").context("cannot write the results")
+}
+
+/// The image's file name, with a hash of its folder, so that images of one name do not meet.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = path.parent().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+    let hash = folder.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{name}.{hash:08x}")
+}
+
+/// One PNG for each tag above its threshold, and `union` for the in-distribution ones together.
+pub(super) fn write_heatmaps(folder: &Path, line: &Line) -> anyhow::Result<()> {
+    let (pipeline, settings) = (line.pipeline, line.settings);
+    let mut tags: Vec<usize> = line.tags().iter().map(|tag| tag.index).collect();
+    tags.sort_unstable();
+    let attention = pipeline.attention_of(line.tagged, &tags)?;
+    let layer = pipeline.layer(settings.recipe);
+    let save = |name: &str, map: &[f32]| {
+        let path = folder.join(format!("{}.{name}.png", stem(line.path)));
+        let picture = overlay::draw(&line.prepared.rgb, map, settings.tau);
+        picture.save(&path).with_context(|| format!("cannot write {}", path.display()))
+    };
+    for tag in tags {
+        let Some(map) = attention.relevance(tag, layer) else { continue };
+        let name: String = pipeline.vocabulary().tags[tag]
+            .chars()
+            .map(|c| if c.is_alphanumeric() { c } else { '_' })
+            .collect();
+        save(&format!("{tag}_{name}"), &map)?;
+    }
+    save("union", &line.look.decomposition.map)
+}
+
+/// Every intermediate tensor of one image, as `inspect --help` lists them.
+pub(super) fn write_dump(folder: &Path, line: &Line) -> anyhow::Result<()> {
+    let (tagged, look) = (line.tagged, line.look);
+    let attention = &tagged.attention;
+    let side = line.pipeline.image_side() as usize;
+    let (positions, width) = (tagged.positions(), tagged.width);
+    let (layers, heads, tags) = (attention.layers, attention.heads, attention.tags.len());
+    // Kept as [T, L, H, P]; the contract says [L, H, T, P].
+    let mut by_layer = vec![0.0f32; attention.values.len()];
+    for (row, values) in attention.values.chunks(positions).enumerate() {
+        let (tag, rest) = (row / (layers * heads), row % (layers * heads));
+        let at = (rest * tags + tag) * positions;
+        by_layer[at..at + positions].copy_from_slice(values);
+    }
+    let mask: Vec<f32> = look.decomposition.mask.iter().map(|&m| f32::from(u8::from(m))).collect();
+    let mut tensors = vec![
+        ("image", vec![3, side, side], line.prepared.input.clone()),
+        ("tokens", vec![positions, width], tagged.tokens.clone()),
+        ("logits", vec![tagged.logits.len()], tagged.logits.clone()),
+        ("attention", vec![layers, heads, tags, positions], by_layer),
+        ("map", vec![positions], look.decomposition.map.clone()),
+        ("mask", vec![positions], mask),
+    ];
+    if let Some(projected) = &look.projected {
+        tensors.push(("feature", vec![projected.feature.len()], projected.feature.clone()));
+        let logits = projected.class_logits.clone();
+        tensors.push(("class_logits", vec![logits.len()], logits));
+    }
+    let bytes: Vec<(&str, Vec<usize>, Vec<u8>)> = tensors
+        .into_iter()
+        .map(|(name, shape, values)| {
+            (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        })
+        .collect();
+    let mut views = Vec::new();
+    for (name, shape, bytes) in &bytes {
+        let view = safetensors::tensor::TensorView::new(
+            safetensors::Dtype::F32,
+            shape.clone(),
+            bytes.as_slice(),
+        );
+        views.push((*name, view.context("a tensor does not fit its shape")?));
+    }
+    let path = folder.join(format!("{}.safetensors", stem(line.path)));
+    let file = safetensors::serialize(views, None).context("cannot lay out the tensors")?;
+    std::fs::write(&path, file).with_context(|| format!("cannot write {}", path.display()))
+}

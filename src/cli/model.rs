@@ -1,0 +1,127 @@
+//! The arguments that name a model, shared by the subcommands that use one.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::bundle::manifest::Recipe;
+use crate::bundle::{Bundle, embedded};
+use crate::gpu::{self, Compute, DeviceChoice};
+use crate::image::Transform;
+use crate::pipeline::{Pipeline, Settings};
+
+/// Which model, and where to run it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ModelArgs {
+    /// A bundle's folder or a published RAM checkpoint (.pth, .safetensors); the embedded model
+    /// if not given
+    #[arg(long, value_name = "BUNDLE|CHECKPOINT")]
+    pub model: Option<PathBuf>,
+    /// A projector in the released layout, for a checkpoint that has none
+    #[arg(long, value_name = "FILE")]
+    pub projector: Option<PathBuf>,
+    /// Names of the tags, one a line
+    #[arg(long, value_name = "FILE")]
+    pub tags: Option<PathBuf>,
+    /// Thresholds of the tags, one a line
+    #[arg(long, value_name = "FILE")]
+    pub thresholds: Option<PathBuf>,
+    /// In-distribution classes and their tags: lines CLASS<tab>TAG, or INDEX WNID NAME,TAG
+    #[arg(long, value_name = "FILE")]
+    pub vocabulary: Option<PathBuf>,
+    /// How images become the network's input: `ram` (resize) or `tagood` (resize larger, crop)
+    #[arg(long, value_name = "ram|tagood")]
+    pub transform: Option<Transform>,
+    /// Where to compute
+    #[arg(long, value_name = "auto|gpu|cpu", default_value_t)]
+    pub device: DeviceChoice,
+}
+
+impl ModelArgs {
+    /// Opens the model's files.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged, or does not fit the others.
+    pub fn bundle(&self) -> anyhow::Result<Bundle> {
+        let mut bundle = match &self.model {
+            Some(path) => Bundle::open(path)?,
+            None => embedded::bundle()?,
+        };
+        if let Some(path) = &self.projector {
+            bundle.attach_projector(path)?;
+        }
+        if let Some(path) = &self.tags {
+            bundle.vocabulary.read_tags(path)?;
+        }
+        if let Some(path) = &self.thresholds {
+            bundle.vocabulary.read_thresholds(path)?;
+        }
+        if let Some(path) = &self.vocabulary {
+            bundle.vocabulary.read_classes(path)?;
+        }
+        if let Some(transform) = self.transform {
+            bundle.manifest.transform = transform;
+        }
+        Ok(bundle)
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// If a GPU was asked for and there is none.
+    pub fn compute(&self) -> anyhow::Result<Compute> {
+        Ok(gpu::compute(self.device)?)
+    }
+
+    /// Opens the model and loads it onto the device.
+    ///
+    /// # Errors
+    /// As [`ModelArgs::bundle`] and [`ModelArgs::compute`].
+    pub fn load(&self) -> anyhow::Result<Pipeline> {
+        let (bundle, compute) = (self.bundle()?, self.compute()?);
+        Pipeline::load(&bundle, &compute).context("cannot load the model")
+    }
+}
+
+/// How to look at images.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SettingsArgs {
+    /// Relevance above which an image token is kept, 0 to 1; the model's own if not given
+    #[arg(long, value_name = "0..1", value_parser = parse_tau)]
+    pub tau: Option<f32>,
+    /// The paper's text or the released code, where they differ; the model's own if not given
+    #[arg(long, value_name = "paper|released")]
+    pub recipe: Option<Recipe>,
+    /// The detector whose score decides; the recipe's own if not given
+    #[arg(long, value_name = "NAME")]
+    pub detector: Option<String>,
+    /// Decision threshold on the score; the model's own if not given
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub lambda: Option<f32>,
+}
+
+impl SettingsArgs {
+    /// The settings, with the model's own where nothing was said.
+    ///
+    /// # Errors
+    /// If there is no such detector.
+    pub fn settings(&self, pipeline: &Pipeline) -> anyhow::Result<Settings> {
+        let own = pipeline.default_settings();
+        let recipe = self.recipe.unwrap_or(own.recipe);
+        let mut settings = Settings::new(self.tau.unwrap_or(own.tau), recipe);
+        if let Some(name) = &self.detector {
+            settings.detector = crate::score::by_name(name)?.info().id.to_owned();
+        }
+        settings.lambda = self.lambda;
+        Ok(settings)
+    }
+}
+
+fn parse_tau(text: &str) -> Result<f32, String> {
+    let tau: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    match (0.0..=1.0).contains(&tau) {
+        true => Ok(tau),
+        false => Err("must lie between 0 and 1".into()),
+    }
+}

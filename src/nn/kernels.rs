@@ -1,0 +1,261 @@
+//! Fused forms of what costs most outside matrix products, for inference on the CPU.
+//!
+//! Burn's CPU backend runs one operation at a time, each over the whole tensor: window attention
+//! would be cut, permuted and copied four times, and `exp` and `erf` are called element by element.
+//! Here the same sums are done in place, vectorised for the processor at hand (`pulp`), with small
+//! matrix products straight on the strided `qkv` (`faer`). Training and GPUs take Burn's own
+//! operations; a test holds both against each other.
+
+use burn::nn::Linear;
+use burn::tensor::activation::gelu;
+use burn::tensor::module::linear;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use pulp::Arch;
+use rayon::prelude::*;
+
+/// Whether the fused forms apply: `f32`, on the CPU backend, with no gradient asked for.
+pub(super) fn runs_on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
+    let device = x.device();
+    x.dtype() == DType::F32 && !device.is_autodiff() && device == Device::flex()
+}
+
+/// `gelu(layer(x))`, with the exact (erf) GELU.
+pub(super) fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    let Some(bias) = layer.bias.as_ref().filter(|_| runs_on_cpu(&x)) else {
+        return gelu(layer.forward(x));
+    };
+    let device = x.device();
+    let mut product = linear(x, layer.weight.val(), None).into_data();
+    let bias = bias.val().into_data();
+    add_bias_gelu(floats_mut(&mut product), floats(&bias));
+    Tensor::from_data(product, &device)
+}
+
+/// Attention inside windows.
+///
+/// # Shapes
+/// - qkv: `[all, n, 3 * dim]`, channels `[q | k | v]`, then heads
+/// - bias: `[heads, n, n]`
+/// - mask: `[windows, n, n]`, with `all` a multiple of `windows`
+/// - output: `[all, n, dim]`
+pub(super) fn window_attention(
+    qkv: Tensor<3>,
+    bias: Tensor<3>,
+    mask: Option<Tensor<3>>,
+    heads: usize,
+) -> Tensor<3> {
+    let [all, n, triple] = qkv.dims();
+    let (dim, device) = (triple / 3, qkv.device());
+    let (qkv, bias) = (qkv.into_data(), bias.into_data());
+    let (qkv, bias) = (floats(&qkv), floats(&bias));
+    let mask = mask.map(Tensor::into_data);
+    let mask = mask.as_ref().map(floats);
+    let mut output = vec![0.0f32; all * n * dim];
+    output.par_chunks_mut(n * dim).zip(qkv.par_chunks(n * triple)).enumerate().for_each_init(
+        || vec![0.0f32; n * n],
+        |scores, (window, (output, qkv))| {
+            let mask = mask.map(|mask| {
+                let at = window * n * n % mask.len();
+                &mask[at..at + n * n]
+            });
+            for head in 0..heads {
+                let bias = &bias[head * n * n..(head + 1) * n * n];
+                attend_head(qkv, output, scores, [n, dim, heads, head], bias, mask);
+            }
+        },
+    );
+    Tensor::from_data(TensorData::new(output, [all, n, dim]), &device)
+}
+
+/// One head of one window: `qkv [n, 3 * dim]` into its columns of `output [n, dim]`.
+fn attend_head(
+    qkv: &[f32],
+    output: &mut [f32],
+    scores: &mut [f32],
+    [n, dim, heads, head]: [usize; 4],
+    bias: &[f32],
+    mask: Option<&[f32]>,
+) {
+    let depth = dim / heads;
+    let part = |index: usize| {
+        let from = index * dim + head * depth;
+        MatRef::from_row_major_slice_with_stride(&qkv[from..], n, depth, 3 * dim)
+    };
+    let scale = (depth as f32).powf(-0.5);
+    let product = MatMut::from_row_major_slice_mut(&mut *scores, n, n);
+    matmul(product, Accum::Replace, part(0), part(1).transpose(), scale, Par::Seq);
+    biased_softmax(scores, bias, mask, n);
+    let columns = &mut output[head * depth..];
+    let columns = MatMut::from_row_major_slice_with_stride_mut(columns, n, depth, dim);
+    let weights = MatRef::from_row_major_slice(&*scores, n, n);
+    matmul(columns, Accum::Replace, weights, part(2), 1.0, Par::Seq);
+}
+
+/// `softmax(scores + bias + mask)` along rows of length `n`, in place.
+fn biased_softmax(scores: &mut [f32], bias: &[f32], mask: Option<&[f32]>, n: usize) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (row, scores) in scores.chunks_exact_mut(n).enumerate() {
+                let bias = &bias[row * n..(row + 1) * n];
+                scores.iter_mut().zip(bias).for_each(|(s, b)| *s += b);
+                if let Some(mask) = mask {
+                    let mask = &mask[row * n..(row + 1) * n];
+                    scores.iter_mut().zip(mask).for_each(|(s, m)| *s += m);
+                }
+                let top = maximum(scores);
+                scores.iter_mut().for_each(|s| *s = exp(*s - top));
+                let scale = 1.0 / sum(scores);
+                scores.iter_mut().for_each(|s| *s *= scale);
+            }
+        },
+    );
+}
+
+/// Adds `bias` to every row and applies GELU, in place.
+fn add_bias_gelu(values: &mut [f32], bias: &[f32]) {
+    let rows = (1 << 15_usize).div_ceil(bias.len());
+    values.par_chunks_mut(rows * bias.len()).for_each(|chunk| {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for row in chunk.chunks_exact_mut(bias.len()) {
+                    row.iter_mut().zip(bias).for_each(|(x, b)| *x = gelu_of(*x + b));
+                }
+            },
+        );
+    });
+}
+
+/// Independent lanes, so that the compiler may reorder what floating-point rules would forbid.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn maximum(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane = if value > *lane { value } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| a.max(b))
+}
+
+#[inline(always)]
+fn sum(values: &[f32]) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [0.0f32; LANES];
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
+        }
+    }
+    lanes.iter().chain(rest).sum()
+}
+
+/// `eˣ` to within two units in the last place for `x` in -87..88, and 0 below.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // Adding and subtracting 1.5·2²³ rounds to the nearest integer.
+    const ROUND: f32 = 12_582_912.0;
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    let bounded = if x < -87.0 { -87.0 } else { x };
+    let bounded = if bounded > 88.0 { 88.0 } else { bounded };
+    let power = (bounded * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = bounded - power * LN_2_HIGH - power * LN_2_LOW;
+    // The Taylor series, to where its next term is below rounding for |r| ≤ ln 2 / 2.
+    let mut series = 1.0 / 5040.0;
+    for term in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = series * r + term;
+    }
+    // SAFETY of the cast: `power` lies in -126..=127.
+    let scale = f32::from_bits(((power as i32 + 127) << 23) as u32);
+    if x < -87.0 { 0.0 } else { series * scale }
+}
+
+/// `x Φ(x)`, with erf by Abramowitz and Stegun's formula 7.1.26 (error at most 1.5e-7).
+#[inline(always)]
+fn gelu_of(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let mut series = 1.061_405_4;
+    for term in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
+        series = series * t + term;
+    }
+    let tail = 0.5 * series * t * exp(-z * z);
+    x * if x < 0.0 { tail } else { 1.0 - tail }
+}
+
+#[expect(clippy::expect_used, reason = "callers have checked that the tensor holds f32")]
+fn floats(data: &TensorData) -> &[f32] {
+    data.as_slice().expect("f32 data")
+}
+
+#[expect(clippy::expect_used, reason = "callers have checked that the tensor holds f32")]
+fn floats_mut(data: &mut TensorData) -> &mut [f32] {
+    data.as_mut_slice().expect("f32 data")
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn exp_is_exact_to_rounding() {
+        for step in -86_000..88_000 {
+            let x = step as f32 * 1e-3;
+            let exact = (x as f64).exp();
+            assert!(((exp(x) as f64 - exact) / exact).abs() < 3e-7, "exp({x})");
+        }
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(0.0), 1.0);
+    }
+
+    #[test]
+    fn gelu_is_the_exact_one() {
+        let x = Tensor::<1>::from_data(
+            (-4000..4000).map(|i| i as f32 * 2e-3).collect::<Vec<_>>().as_slice(),
+            &Device::flex(),
+        );
+        let expected = gelu(x.clone()).into_data().to_vec::<f32>().unwrap();
+        for (x, expected) in x.into_data().to_vec::<f32>().unwrap().into_iter().zip(expected) {
+            assert!((gelu_of(x) - expected).abs() < 5e-7, "gelu({x})");
+        }
+    }
+
+    #[test]
+    fn lanes_cover_every_length() {
+        for length in 1..70 {
+            let values: Vec<f32> = (0..length).map(|i| ((i * 37) % 11) as f32 - 20.0).collect();
+            assert_eq!(sum(&values), values.iter().sum::<f32>());
+            assert_eq!(maximum(&values), values.iter().copied().fold(f32::MIN, f32::max));
+        }
+    }
+
+    #[test]
+    fn window_attention_is_softmax_attention() {
+        let device = Device::flex();
+        let ([all, n, dim], heads, windows) = ([6, 9, 8], 2, 3);
+        let normal = Distribution::Normal(0.0, 1.0);
+        let qkv = Tensor::<3>::random([all, n, 3 * dim], normal, &device);
+        let bias = Tensor::<3>::random([heads, n, n], normal, &device);
+        let mask = Tensor::<3>::random([windows, n, n], normal, &device);
+        let fused = window_attention(qkv.clone(), bias.clone(), Some(mask.clone()), heads);
+
+        let split = qkv.reshape([all, n, 3, heads, dim / heads]).permute([2, 0, 3, 1, 4]);
+        let part =
+            |i: usize| -> Tensor<4> { split.clone().slice([i..i + 1]).squeeze_dim::<4>(0) };
+        let scores = part(0).matmul(part(1).swap_dims(2, 3)) / ((dim / heads) as f32).sqrt();
+        let mask: Tensor<4> = mask.repeat_dim(0, all / windows).unsqueeze_dim(1);
+        let weights = burn::tensor::activation::softmax(scores + bias.unsqueeze() + mask, 3);
+        let plain = weights.matmul(part(2)).swap_dims(1, 2).reshape([all, n, dim]);
+        let error = (fused - plain).abs().max().into_scalar::<f32>();
+        assert!(error < 1e-5, "{error}");
+    }
+}

@@ -1,0 +1,228 @@
+//! One image or a batch through all stages: the part that is computed once, and the part that
+//! follows τ.
+//!
+//! [`Pipeline::tag`] makes [`Tagged`], which depends on the image alone and is worth keeping.
+//! [`Pipeline::look`] makes a [`Look`] of it at some [`Settings`]: this is what runs while the
+//! slider moves.
+
+mod live;
+mod tagged;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::tensor::{Device, ExecutionError, FloatDType, Tensor, TensorData};
+use thiserror::Error;
+
+use crate::bundle::manifest::{Manifest, Recipe};
+use crate::bundle::vocabulary::Vocabulary;
+use crate::bundle::{Bundle, BundleError};
+use crate::gpu::Compute;
+use crate::image::{RgbImage, tensor_data};
+use crate::nn::projector::Projector;
+use crate::nn::ram::Ram;
+use crate::nn::source::WeightsError;
+use crate::nn::tag_decoder::TagQueries;
+use crate::nn::weights::{self, Builder};
+use crate::score::distance::Centers;
+use crate::score::{self, Bound, Head, ScoreError, Statistics};
+
+pub use live::{Decomposition, Look, Nearest, Projected, Settings};
+pub use tagged::{Attention, Keep, Tagged};
+
+/// What can go wrong between an image and its verdict.
+#[derive(Debug, Error)]
+pub enum PipelineError {
+    /// The model's files.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The model's weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A detector.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// A detector that this model was not fitted with.
+    #[error("the model was not fitted with the detector `{0}`; run `fit`, or choose another")]
+    NotFitted(String),
+    /// The device failed while it computed.
+    #[error("the compute device failed ({0}); try --device cpu or a smaller batch")]
+    Device(String),
+}
+
+impl From<ExecutionError> for PipelineError {
+    fn from(error: ExecutionError) -> Self {
+        Self::Device(format!("{error:?}").lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+/// A model on a device, ready for images.
+pub struct Pipeline {
+    manifest: Manifest,
+    vocabulary: Vocabulary,
+    device: Device,
+    label: String,
+    ram: Ram,
+    queries: Option<TagQueries>,
+    projector: Option<Projector>,
+    projector_ce: Option<Projector>,
+    head: Option<Arc<Head>>,
+    detectors: BTreeMap<&'static str, Bound>,
+    dtype: Option<FloatDType>,
+}
+
+impl Pipeline {
+    /// Loads a bundle's networks onto a device.
+    ///
+    /// # Errors
+    /// If weights are missing or misshapen, or statistics are damaged.
+    pub fn load(bundle: &Bundle, compute: &Compute) -> Result<Self, PipelineError> {
+        Self::load_as(bundle, compute, None)
+    }
+
+    /// As [`Pipeline::load`], with the tagger's weights and activations in another type (`f16` on
+    /// a GPU); the projector stays in `f32`.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
+    pub fn load_as(
+        bundle: &Bundle,
+        compute: &Compute,
+        dtype: Option<FloatDType>,
+    ) -> Result<Self, PipelineError> {
+        let (manifest, device) = (bundle.manifest.clone(), &compute.device);
+        let mut from = Builder::stored(&bundle.tagger, device);
+        if let Some(dtype) = dtype {
+            from = from.with_dtype(dtype);
+        }
+        let ram = Ram::new(&manifest.tagger, &from)?;
+        report_unexpected(&bundle.tagger, &from);
+        let queries = ram.tag_queries();
+        let load_projector = |source: &Option<_>| -> Result<Option<Projector>, WeightsError> {
+            let (Some(source), Some(config)) = (source, &manifest.projector) else {
+                return Ok(None);
+            };
+            Projector::new(config, &Builder::stored(source, device)).map(Some)
+        };
+        let projector = load_projector(&bundle.projector)?;
+        let projector_ce = load_projector(&bundle.projector_ce)?;
+        let head = match (&projector, bundle.centers()?) {
+            (Some(projector), Some((values, shape))) => {
+                let (weight, bias) = projector.classifier();
+                let (weight, bias) = (floats(weight)?, floats(bias)?);
+                Some(Arc::new(Head::new(weight, bias, Centers::new(values, shape)?)?))
+            }
+            _ => None,
+        };
+        let statistics = match &bundle.statistics {
+            Some(bytes) => Statistics::from_bytes(bytes)?,
+            None => Statistics::default(),
+        };
+        let detectors = head.as_ref().map(|head| bind_all(&statistics, head)).unwrap_or_default();
+        Ok(Self {
+            vocabulary: bundle.vocabulary.clone(),
+            device: device.clone(),
+            label: compute.label.clone(),
+            ram,
+            queries,
+            projector,
+            projector_ce,
+            head,
+            detectors,
+            dtype,
+            manifest,
+        })
+    }
+
+    /// Shapes, recipe, thresholds.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Tags and classes.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// What a person calls the device.
+    pub fn device_label(&self) -> &str {
+        &self.label
+    }
+
+    /// The classifier and class centers, if there is a projector.
+    pub fn head(&self) -> Option<&Arc<Head>> {
+        self.head.as_ref()
+    }
+
+    /// A detector that this model can score with.
+    pub fn detector(&self, id: &str) -> Option<&Bound> {
+        self.detectors.get(id)
+    }
+
+    /// The detectors that this model can score with, in the registry's order.
+    pub fn detectors(&self) -> Vec<&'static score::Info> {
+        let bound = |d: &&dyn score::Detector| self.detectors.contains_key(d.info().id);
+        score::all().iter().copied().filter(bound).map(|d| d.info()).collect()
+    }
+
+    /// The settings that the model starts with: its recipe and τ, and the recipe's detector.
+    pub fn default_settings(&self) -> Settings {
+        let recipe = self.manifest.recipe;
+        Settings::new(self.manifest.tau, recipe)
+    }
+
+    /// The tagging head's layer whose attention a recipe uses.
+    pub fn layer(&self, recipe: Recipe) -> usize {
+        recipe.layer(self.manifest.tagger.decoder.layers)
+    }
+
+    /// Side of the square that images become, in pixels.
+    pub fn image_side(&self) -> u32 {
+        self.manifest.tagger.swin.image as u32
+    }
+
+    /// The network's input for a decoded image: `[3, S, S]`, row-major.
+    pub fn prepare(&self, image: &RgbImage) -> Vec<f32> {
+        tensor_data(&self.manifest.transform.apply(image, self.image_side()))
+    }
+
+    /// A batch of prepared images as `[batch, 3, S, S]`.
+    fn batch(&self, images: &[Vec<f32>]) -> Tensor<4> {
+        let side = self.manifest.tagger.swin.image;
+        let values: Vec<f32> = images.concat();
+        let data = TensorData::new(values, [images.len(), 3, side, side]);
+        let batch = Tensor::from_data(data, &self.device);
+        match self.dtype {
+            Some(dtype) => batch.cast(dtype),
+            None => batch,
+        }
+    }
+}
+
+fn report_unexpected(source: &crate::nn::source::Source, from: &Builder) {
+    let unexpected = weights::unexpected(source, &from.names());
+    if let Some(first) = unexpected.first() {
+        let (count, path) = (unexpected.len(), source.path().display());
+        log::warn!("{count} tensors are not part of this tagger, the first is `{first}`: {path}");
+    }
+}
+
+fn bind_all(statistics: &Statistics, head: &Arc<Head>) -> BTreeMap<&'static str, Bound> {
+    let bind = |detector: &&dyn score::Detector| {
+        let id = detector.info().id;
+        match score::bind(*detector, statistics, head) {
+            Ok(bound) => Some((id, bound)),
+            Err(error) => {
+                log::debug!("{id} is not at hand: {error}");
+                None
+            }
+        }
+    };
+    score::all().iter().filter_map(bind).collect()
+}
+
+/// A tensor's values in row-major order.
+pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, PipelineError> {
+    let data = tensor.cast(FloatDType::F32).try_into_data()?;
+    data.into_vec::<f32>().map_err(|error| PipelineError::Device(format!("{error:?}")))
+}
