@@ -1,0 +1,139 @@
+//! What falls on everything: cast shadows, tint, gradient and vignette.
+
+use super::dice::Dice;
+use super::paint::Canvas;
+
+/// One light for a whole scene.
+#[derive(Clone, Copy, Debug)]
+pub struct Light {
+    /// Gain of each channel at the lit corner, in 256ths.
+    lit: [i32; 3],
+    /// Gain of each channel at the far corner, in 256ths.
+    far: [i32; 3],
+    /// The direction the light comes from: which corner.
+    corner: usize,
+    /// Darkening at the frame's corners, in 256ths.
+    vignette: i32,
+}
+
+impl Light {
+    /// A gentle light drawn by chance.
+    pub fn new(dice: &mut Dice) -> Self {
+        let warm = dice.range(-14.0, 18.0) as i32;
+        let level = dice.range(240.0, 268.0) as i32;
+        let fall = dice.range(0.0, 46.0) as i32;
+        Light {
+            lit: [level + warm, level + warm / 3, level - warm],
+            far: [level - fall, level - fall + 2, level - fall * 2 / 3],
+            corner: dice.below(4),
+            vignette: dice.range(0.0, 60.0) as i32,
+        }
+    }
+
+    /// Lays the light over the finished picture.
+    pub fn shine(&self, canvas: &mut Canvas) {
+        let size = canvas.size() as i32;
+        let (flip_x, flip_y) = (self.corner % 2 == 1, self.corner / 2 == 1);
+        for (i, pixel) in canvas.pixels_mut().iter_mut().enumerate() {
+            let (x, y) = (i as i32 % size, i as i32 / size);
+            let (u, v) = (if flip_x { size - x } else { x }, if flip_y { size - y } else { y });
+            let (dx, dy) = (2 * x - size, 2 * y - size);
+            let edge = ((dx * dx + dy * dy) * 128 / (size * size) - 64).max(0);
+            let dim = 256 - self.vignette * edge / 192;
+            for (channel, (lit, far)) in pixel.iter_mut().zip(self.lit.into_iter().zip(self.far)) {
+                let gain = lit + (far - lit) * (u + v) / (2 * size);
+                *channel = ((i32::from(*channel) * gain / 256).min(255) * dim / 256) as u8;
+            }
+        }
+    }
+}
+
+/// Cells along a side of the grid that shadows are blurred on.
+const GRID: usize = 96;
+
+/// How a thing's silhouette falls on what lies behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    /// Shift to the right, in percent of the frame.
+    pub right: f32,
+    /// Shift downwards, in percent of the frame.
+    pub down: f32,
+    /// Radius of the blur, in 96ths of the frame.
+    pub blur: usize,
+    /// Darkness in 256ths.
+    pub strength: i32,
+}
+
+/// Darkens everything that `label` does not own by its shifted, blurred silhouette.
+pub fn cast_shadow(canvas: &mut Canvas, label: u8, cast: Cast) {
+    let size = canvas.size();
+    let mut shade = silhouette(canvas.labels(), size, label);
+    for _ in 0..2 {
+        shade = blurred(&shade, cast.blur);
+    }
+    let step = GRID as f32 / size as f32;
+    let column: Vec<(usize, i32)> = (0..size).map(|x| cell(x, step, cast.right)).collect();
+    let (pixels, labels) = canvas.planes();
+    for y in 0..size {
+        let (row, fy) = cell(y, step, cast.down);
+        for x in 0..size {
+            let (left, fx) = column[x];
+            let i = row * GRID + left;
+            let top = shade[i] * (256 - fx) + shade[i + 1] * fx;
+            let bottom = shade[i + GRID] * (256 - fx) + shade[i + GRID + 1] * fx;
+            let depth = (top * (256 - fy) + bottom * fy) / 65536 * cast.strength / 256;
+            if depth <= 0 || labels[y * size + x] == label {
+                continue;
+            }
+            // Shadows keep some blue: red and green lose more.
+            let pixel = &mut pixels[y * size + x];
+            for (channel, share) in pixel.iter_mut().zip([16, 16, 12]) {
+                *channel = (i32::from(*channel) * (256 - depth * share / 16) / 256) as u8;
+            }
+        }
+    }
+}
+
+/// The cell left of (or above) a pixel after the shift, and the weight of the next in 256ths.
+fn cell(pixel: usize, step: f32, shift: f32) -> (usize, i32) {
+    let at = (pixel as f32 + 0.5) * step - 0.5 - shift * GRID as f32 / 100.0;
+    let at = at.clamp(0.0, GRID as f32 - 1.001);
+    (at as usize, ((at - at.floor()) * 256.0) as i32)
+}
+
+/// Coverage of `label` on the grid, 0 to 256; one spare row for interpolation.
+fn silhouette(labels: &[u8], size: usize, label: u8) -> Vec<i32> {
+    let mut count = vec![0; GRID * (GRID + 1)];
+    let mut total = vec![0; GRID * (GRID + 1)];
+    for y in 0..size {
+        let row = y * GRID / size * GRID;
+        for x in 0..size {
+            let i = row + x * GRID / size;
+            total[i] += 1;
+            count[i] += i32::from(labels[y * size + x] == label);
+        }
+    }
+    count.iter().zip(total).map(|(count, total)| count * 256 / total.max(1)).collect()
+}
+
+/// A box blur along both axes.
+fn blurred(shade: &[i32], radius: usize) -> Vec<i32> {
+    let along = |from: &[i32], stride: usize, across: usize| {
+        let mut to = vec![0; from.len()];
+        for line in 0..GRID {
+            let at = |k: usize| line * across + k * stride;
+            let mut sum: i32 = (0..radius.min(GRID)).map(|k| from[at(k)]).sum();
+            for k in 0..GRID {
+                if k + radius < GRID {
+                    sum += from[at(k + radius)];
+                }
+                if k > radius {
+                    sum -= from[at(k - radius - 1)];
+                }
+                to[at(k)] = sum / (2 * radius as i32 + 1);
+            }
+        }
+        to
+    };
+    along(&along(shade, 1, GRID), GRID, 1)
+}

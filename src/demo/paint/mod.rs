@@ -1,0 +1,244 @@
+//! Painting with truth: every filled shape can also claim its pixels for an object.
+//!
+//! Only the coverage of a shape comes from the rasteriser (straight edges, integer arithmetic).
+//! Colour is laid on here in integers and exactly rounded operations, so the same seed gives the
+//! same bytes on every machine, and an object's mask comes from the very paths that draw it.
+
+mod ink;
+mod shape;
+
+use tiny_skia::{FillRule, LineCap, LineJoin, Mask, Path, Rect, Stroke, Transform};
+
+pub use ink::{Ink, Paint, across, down, glow, rgb};
+pub use shape::{Affine, Shape, arc, circle, oval, poly, rect, round_rect, smooth, star, turn};
+
+/// The label of pixels that no object owns.
+pub const UNOWNED: u8 = 0;
+
+/// The picture in work: colour, and for each pixel the label of what is in front.
+pub struct Canvas {
+    size: usize,
+    pixels: Vec<[u8; 3]>,
+    labels: Vec<u8>,
+    /// Pixels each label claimed when it was painted, hidden later or not.
+    claimed: [u32; 256],
+    coverage: Mask,
+    clip: Option<Mask>,
+}
+
+/// A half-open rectangle of pixels.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    x: (usize, usize),
+    y: (usize, usize),
+}
+
+impl Window {
+    fn around(bounds: Rect, size: usize) -> Self {
+        // One pixel of margin: the rasteriser rounds outwards.
+        let clamp = |v: f32| v.clamp(0.0, size as f32) as usize;
+        Window {
+            x: (clamp(bounds.left() - 1.0), clamp(bounds.right() + 2.0)),
+            y: (clamp(bounds.top() - 1.0), clamp(bounds.bottom() + 2.0)),
+        }
+    }
+}
+
+impl Canvas {
+    /// A black square of `size` × `size` pixels; `None` if `size` is 0 or too large.
+    pub fn new(size: usize) -> Option<Self> {
+        let side = u32::try_from(size).ok()?;
+        Some(Canvas {
+            size,
+            pixels: vec![[0; 3]; size * size],
+            labels: vec![UNOWNED; size * size],
+            claimed: [0; 256],
+            coverage: Mask::new(side, side)?,
+            clip: None,
+        })
+    }
+
+    /// Pixels along a side.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The colours, row by row.
+    pub fn pixels_mut(&mut self) -> &mut [[u8; 3]] {
+        &mut self.pixels
+    }
+
+    /// The label in front at each pixel, row by row.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// Colours to write and labels to read.
+    pub fn planes(&mut self) -> (&mut [[u8; 3]], &[u8]) {
+        (&mut self.pixels, &self.labels)
+    }
+
+    /// The pixels `label` claimed while it was painted, whether hidden later or not.
+    pub fn claimed(&self, label: u8) -> u32 {
+        self.claimed[usize::from(label)]
+    }
+
+    /// A painter whose units `to_frame` maps to percent of the frame.
+    pub fn painter(&mut self, to_frame: &Affine, label: u8) -> Painter<'_> {
+        let to_pixels = Affine::scale(self.size as f32 / 100.0).after(to_frame);
+        Painter { canvas: self, to_pixels, label }
+    }
+
+    /// Gives back colours and labels.
+    pub fn into_planes(self) -> (Vec<[u8; 3]>, Vec<u8>) {
+        (self.pixels, self.labels)
+    }
+
+    fn lay(&mut self, path: &Path, to_pixels: &Affine, paint: Paint, label: u8) {
+        let window = Window::around(path.bounds(), self.size);
+        self.coverage.fill_path(path, FillRule::Winding, true, Transform::identity());
+        match paint {
+            Paint::Flat(ink) => self.blend(window, label, |_, _| ink),
+            Paint::Linear { from, to } => {
+                let Some(inverse) = to_pixels.inverse() else { return };
+                let axis = [to.0[0] - from.0[0], to.0[1] - from.0[1]];
+                let length = axis[0] * axis[0] + axis[1] * axis[1];
+                let project = |v: [f32; 2]| (v[0] * axis[0] + v[1] * axis[1]) / length * 255.0;
+                let start = [inverse.origin[0] - from.0[0], inverse.origin[1] - from.0[1]];
+                let (dx, dy, c) = (project(inverse.x), project(inverse.y), project(start));
+                let ramp = Ramp::new(from.1, to.1);
+                self.blend(window, label, |x, y| ramp.at(dx * x + dy * y + c));
+            }
+            Paint::Radial { center, radius, inner, outer } => {
+                let Some(inverse) = to_pixels.inverse() else { return };
+                let ramp = Ramp::new(inner, outer);
+                let scale = 255.0 / radius;
+                self.blend(window, label, |x, y| {
+                    let [u, v] = inverse.apply([x, y]);
+                    let (u, v) = (u - center[0], v - center[1]);
+                    ramp.at((u * u + v * v).sqrt() * scale)
+                });
+            }
+        }
+    }
+
+    /// Blends `ink` by the coverage in `window`, and leaves the coverage empty.
+    fn blend(&mut self, window: Window, label: u8, ink: impl Fn(f32, f32) -> Ink) {
+        let size = self.size;
+        let clip = self.clip.as_ref().map(Mask::data);
+        let coverage = self.coverage.data_mut();
+        for y in window.y.0..window.y.1 {
+            for i in y * size + window.x.0..y * size + window.x.1 {
+                let mut cover = u32::from(std::mem::take(&mut coverage[i]));
+                if let Some(clip) = clip {
+                    cover = fraction(cover, u32::from(clip[i]));
+                }
+                if cover == 0 {
+                    continue;
+                }
+                let ink = ink((i - y * size) as f32 + 0.5, y as f32 + 0.5);
+                let cover = fraction(cover, u32::from(ink.alpha));
+                for (channel, value) in self.pixels[i].iter_mut().zip(ink.rgb) {
+                    let kept = u32::from(*channel) * (255 - cover);
+                    *channel = ((kept + u32::from(value) * cover + 127) / 255) as u8;
+                }
+                if label != UNOWNED && cover >= 128 && self.labels[i] != label {
+                    self.labels[i] = label;
+                    self.claimed[usize::from(label)] += 1;
+                }
+            }
+        }
+    }
+}
+
+/// `a` of 255 of `b`, rounded.
+fn fraction(a: u32, b: u32) -> u32 {
+    (a * b + 127) / 255
+}
+
+/// A gradient's colours at 256 steps.
+struct Ramp([Ink; 256]);
+
+impl Ramp {
+    fn new(from: Ink, to: Ink) -> Self {
+        let lerp = |a: u8, b: u8, i: i32| {
+            let (a, b) = (i32::from(a), i32::from(b));
+            ((a * (255 - i) + b * i + 127) / 255) as u8
+        };
+        Ramp(std::array::from_fn(|i| Ink {
+            rgb: std::array::from_fn(|k| lerp(from.rgb[k], to.rgb[k], i as i32)),
+            alpha: lerp(from.alpha, to.alpha, i as i32),
+        }))
+    }
+
+    fn at(&self, step: f32) -> Ink {
+        self.0[step.clamp(0.0, 255.0) as usize]
+    }
+}
+
+/// Paints shapes in its own units and claims their pixels for one label.
+pub struct Painter<'a> {
+    canvas: &'a mut Canvas,
+    to_pixels: Affine,
+    label: u8,
+}
+
+impl Painter<'_> {
+    /// Fills `shape`.
+    pub fn fill(&mut self, shape: impl Into<Shape>, paint: impl Into<Paint>) {
+        if let Some(path) = shape.into().to_path(&self.to_pixels) {
+            self.canvas.lay(&path, &self.to_pixels, paint.into(), self.label);
+        }
+    }
+
+    /// Draws the outline of `shape`, `width` units wide, with round ends.
+    pub fn line(&mut self, shape: impl Into<Shape>, width: f32, paint: impl Into<Paint>) {
+        let stroke = Stroke {
+            width: width * self.to_pixels.stretch(),
+            line_cap: LineCap::Round,
+            line_join: LineJoin::Round,
+            ..Stroke::default()
+        };
+        let path = shape.into().to_path(&self.to_pixels);
+        if let Some(path) = path.and_then(|path| path.stroke(&stroke, 1.0)) {
+            self.canvas.lay(&path, &self.to_pixels, paint.into(), self.label);
+        }
+    }
+
+    /// Lets `draw` paint only inside `shape`; an inner call replaces the outer clip while it runs.
+    pub fn inside(&mut self, shape: impl Into<Shape>, draw: impl FnOnce(&mut Painter)) {
+        let side = self.canvas.size as u32;
+        let (Some(path), Some(mut clip)) =
+            (shape.into().to_path(&self.to_pixels), Mask::new(side, side))
+        else {
+            return;
+        };
+        clip.fill_path(&path, FillRule::Winding, true, Transform::identity());
+        let outer = self.canvas.clip.replace(clip);
+        draw(self);
+        self.canvas.clip = outer;
+    }
+
+    /// Fills `shape` and lets `draw` paint over it, inside its outline only.
+    pub fn body(
+        &mut self,
+        shape: impl Into<Shape>,
+        paint: impl Into<Paint>,
+        draw: impl FnOnce(&mut Painter),
+    ) {
+        let shape = shape.into();
+        self.fill(shape.clone(), paint);
+        self.inside(shape, draw);
+    }
+
+    /// Paints with `inner` placed before this painter's own map.
+    pub fn placed(&mut self, inner: &Affine, draw: impl FnOnce(&mut Painter)) {
+        let to_pixels = self.to_pixels.after(inner);
+        draw(&mut Painter { canvas: self.canvas, to_pixels, label: self.label });
+    }
+
+    /// Paints without claiming pixels: shadows, glows, reflections.
+    pub fn unowned(&mut self, draw: impl FnOnce(&mut Painter)) {
+        draw(&mut Painter { canvas: self.canvas, to_pixels: self.to_pixels, label: UNOWNED });
+    }
+}
