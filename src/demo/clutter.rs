@@ -108,7 +108,7 @@ fn tree(p: &mut Painter, look: &Look) {
 }
 
 fn bush(p: &mut Painter, look: &Look) {
-    let green = leaves(look);
+    let green = leaves(&Look { variant: look.variant % 3, ..*look });
     for (x, y, r, shade) in [(-52.0, 50.0, 40.0, 14), (54.0, 52.0, 38.0, 26), (0.0, 30.0, 54.0, 0)]
     {
         p.fill(
@@ -232,7 +232,7 @@ fn five_points(p: &mut Painter, _look: &Look) {
 
 fn moon(p: &mut Painter, _look: &Look) {
     p.unowned(|p| {
-        p.fill(circle(0.0, 0.0, 100.0), glow(0.0, 0.0, 100.0, CREAM.alpha(90), CREAM.alpha(0)))
+        p.fill(circle(0.0, 0.0, 100.0), glow(0.0, 0.0, 100.0, CREAM.alpha(46), CREAM.alpha(0)))
     });
     p.fill(
         "M20-76C-50-84-90-30-76 26C-62 78 6 96 56 56C0 60-40 20-30-28C-24-54-4-70 20-76Z",
@@ -248,9 +248,7 @@ fn sun(p: &mut Painter, look: &Look) {
             glow(0.0, 0.0, 100.0, core.lighter(20).alpha(150), core.alpha(0)),
         )
     });
-    if look.variant.is_multiple_of(2) {
-        p.fill(star(0.0, 0.0, 14, 90.0, 60.0), core.lighter(20).alpha(200));
-    }
+    p.fill(star(0.0, 0.0, 14, 90.0, 60.0), core.lighter(20).alpha(200));
     p.fill(circle(0.0, 0.0, 54.0), glow(-14.0, -16.0, 80.0, core.lighter(50), core));
 }
 

@@ -1,7 +1,7 @@
 //! What falls on everything: cast shadows, tint, gradient and vignette.
 
 use super::dice::Dice;
-use super::paint::Canvas;
+use super::paint::{Canvas, Window};
 
 /// One light for a whole scene.
 #[derive(Clone, Copy, Debug)]
@@ -20,29 +20,41 @@ impl Light {
     /// A gentle light drawn by chance.
     pub fn new(dice: &mut Dice) -> Self {
         let warm = dice.range(-14.0, 18.0) as i32;
-        let level = dice.range(240.0, 268.0) as i32;
-        let fall = dice.range(0.0, 46.0) as i32;
+        let level = dice.range(252.0, 282.0) as i32;
+        let fall = dice.range(0.0, 40.0) as i32;
         Light {
             lit: [level + warm, level + warm / 3, level - warm],
             far: [level - fall, level - fall + 2, level - fall * 2 / 3],
             corner: dice.below(4),
-            vignette: dice.range(0.0, 60.0) as i32,
+            vignette: dice.range(0.0, 44.0) as i32,
         }
     }
 
     /// Lays the light over the finished picture.
     pub fn shine(&self, canvas: &mut Canvas) {
-        let size = canvas.size() as i32;
+        let size = canvas.size();
+        let side = size as i32;
+        let gains: Vec<[i32; 3]> = (0..2 * side)
+            .map(|way| {
+                std::array::from_fn(|k| {
+                    self.lit[k] + (self.far[k] - self.lit[k]) * way / (2 * side)
+                })
+            })
+            .collect();
+        // Squared distance from the center line: 128 at the frame's edge.
+        let off: Vec<i32> =
+            (0..side).map(|k| (2 * k - side) * (2 * k - side) * 128 / (side * side)).collect();
         let (flip_x, flip_y) = (self.corner % 2 == 1, self.corner / 2 == 1);
-        for (i, pixel) in canvas.pixels_mut().iter_mut().enumerate() {
-            let (x, y) = (i as i32 % size, i as i32 / size);
-            let (u, v) = (if flip_x { size - x } else { x }, if flip_y { size - y } else { y });
-            let (dx, dy) = (2 * x - size, 2 * y - size);
-            let edge = ((dx * dx + dy * dy) * 128 / (size * size) - 64).max(0);
-            let dim = 256 - self.vignette * edge / 192;
-            for (channel, (lit, far)) in pixel.iter_mut().zip(self.lit.into_iter().zip(self.far)) {
-                let gain = lit + (far - lit) * (u + v) / (2 * size);
-                *channel = ((i32::from(*channel) * gain / 256).min(255) * dim / 256) as u8;
+        for (y, row) in canvas.pixels_mut().chunks_exact_mut(size).enumerate() {
+            let v = if flip_y { size - y } else { y };
+            for (x, pixel) in row.iter_mut().enumerate() {
+                let u = if flip_x { size - x } else { x };
+                let edge = (off[x] + off[y] - 64).max(0);
+                let dim = 256 - self.vignette * edge / 192;
+                let gain = gains[(u + v).min(2 * size - 1)];
+                for (channel, gain) in pixel.iter_mut().zip(gain) {
+                    *channel = ((i32::from(*channel) * gain / 256).min(255) * dim / 256) as u8;
+                }
             }
         }
     }
@@ -67,16 +79,20 @@ pub struct Cast {
 /// Darkens everything that `label` does not own by its shifted, blurred silhouette.
 pub fn cast_shadow(canvas: &mut Canvas, label: u8, cast: Cast) {
     let size = canvas.size();
-    let mut shade = silhouette(canvas.labels(), size, label);
+    let Some(extent) = canvas.extent(label) else { return };
+    let mut shade = silhouette(canvas.labels(), size, label, extent);
     for _ in 0..2 {
         shade = blurred(&shade, cast.blur);
     }
     let step = GRID as f32 / size as f32;
+    // Two blurs reach twice their radius, and the shift is a few percent at most.
+    let reach = size * (2 * cast.blur + 5) / GRID;
+    let grown = |(low, high): (usize, usize)| low.saturating_sub(reach)..(high + reach).min(size);
     let column: Vec<(usize, i32)> = (0..size).map(|x| cell(x, step, cast.right)).collect();
     let (pixels, labels) = canvas.planes();
-    for y in 0..size {
+    for y in grown(extent.y) {
         let (row, fy) = cell(y, step, cast.down);
-        for x in 0..size {
+        for x in grown(extent.x) {
             let (left, fx) = column[x];
             let i = row * GRID + left;
             let top = shade[i] * (256 - fx) + shade[i + 1] * fx;
@@ -102,18 +118,22 @@ fn cell(pixel: usize, step: f32, shift: f32) -> (usize, i32) {
 }
 
 /// Coverage of `label` on the grid, 0 to 256; one spare row for interpolation.
-fn silhouette(labels: &[u8], size: usize, label: u8) -> Vec<i32> {
+fn silhouette(labels: &[u8], size: usize, label: u8, extent: Window) -> Vec<i32> {
     let mut count = vec![0; GRID * (GRID + 1)];
-    let mut total = vec![0; GRID * (GRID + 1)];
-    for y in 0..size {
-        let row = y * GRID / size * GRID;
-        for x in 0..size {
-            let i = row + x * GRID / size;
-            total[i] += 1;
-            count[i] += i32::from(labels[y * size + x] == label);
+    let cells: Vec<usize> = (0..size).map(|k| k * GRID / size).collect();
+    let mut width = [0; GRID];
+    for &cell in &cells {
+        width[cell] += 1;
+    }
+    for y in extent.y.0..extent.y.1 {
+        for x in extent.x.0..extent.x.1 {
+            count[cells[y] * GRID + cells[x]] += i32::from(labels[y * size + x] == label);
         }
     }
-    count.iter().zip(total).map(|(count, total)| count * 256 / total.max(1)).collect()
+    for (i, count) in count.iter_mut().take(GRID * GRID).enumerate() {
+        *count = *count * 256 / (width[i / GRID] * width[i % GRID]).max(1);
+    }
+    count
 }
 
 /// A box blur along both axes.

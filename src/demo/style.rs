@@ -63,7 +63,7 @@ fn box_blur(from: &[u8], size: usize, radius: usize, stride: usize, across: usiz
     for line in 0..size {
         for channel in 0..3 {
             let at = |k: usize| line * across + k.min(size - 1) * stride + channel;
-            let mut sum = u32::from(from[at(0)]) * (radius as u32 + 1);
+            let mut sum = u32::from(from[at(0)]) * radius as u32;
             sum += (0..radius).map(|k| u32::from(from[at(k)])).sum::<u32>();
             for k in 0..size {
                 sum += u32::from(from[at(k + radius)]);
@@ -81,14 +81,15 @@ fn halftone(scene: &mut Scene, dice: &mut Dice) {
     let pitch = (size / (34 + dice.below(16))).max(2);
     let paper = dice.pick([[250u8, 244, 228], [255, 250, 240], [242, 232, 214]]);
     let ink = dice.pick([[42u8, 40, 78], [150, 32, 60], [20, 84, 96]]);
-    let source = scene.image.clone();
+    let light: Vec<i32> = scene.image.chunks_exact(3).map(luma).collect();
+    let (darkest, brightest) = light.iter().fold((255, 0), |(lo, hi), &v| (v.min(lo), v.max(hi)));
+    let span = (brightest - darkest).max(1);
     for y in 0..size {
         for x in 0..size {
             let shift = if (y / pitch).is_multiple_of(2) { 0 } else { pitch / 2 };
             let cx = ((x + shift) / pitch * pitch + pitch / 2).saturating_sub(shift).min(size - 1);
             let cy = (y / pitch * pitch + pitch / 2).min(size - 1);
-            let center = (cy * size + cx) * 3;
-            let dark = 255 - luma(&source[center..center + 3]);
+            let dark = (brightest - light[cy * size + cx]) * 255 / span;
             let (dx, dy) = (2 * (x as i32 - cx as i32), 2 * (y as i32 - cy as i32));
             let reach = (pitch * pitch) as i32 * dark * 2 / 255;
             let colour = if dx * dx + dy * dy < reach { ink } else { paper };

@@ -29,7 +29,7 @@ pub(super) fn draw(dice: &mut Dice, size: usize) -> Scene {
         inks: [hue(0), hue(second), hue(third)],
         pitch: dice.range(6.0, 18.0),
         direction: turn(dice.unit()),
-        offset: [dice.range(0.0, 50.0), dice.range(0.0, 50.0)],
+        offset: [dice.range(-100.0, 0.0), dice.range(-100.0, 0.0)],
         salt: dice.below(1 << 30) as u32,
     };
     let step = 100.0 / size as f32;
@@ -83,7 +83,7 @@ impl Pattern {
     }
 
     fn dots(&self, u: f32, v: f32) -> Ink {
-        let v2 = v + if (u.floor() as i32) % 2 == 0 { 0.5 } else { 0.0 };
+        let v2 = v + if (u.floor() as i32).rem_euclid(2) == 0 { 0.5 } else { 0.0 };
         let (du, dv) = (fract(u) - 0.5, fract(v2) - 0.5);
         let r = (du * du + dv * dv).sqrt();
         let inside = ((0.34 - r) * 14.0).clamp(0.0, 1.0);

@@ -42,7 +42,7 @@ pub(super) fn cactus(p: &mut Painter, look: &Look) {
         }
         p.fill(circle(0.0, -90.0, 5.4), rgb(250, 210, 96));
     }
-    let clay = look.accent.mix(rgb(206, 112, 74), 70);
+    let clay = look.accent.mix(rgb(210, 112, 72), 84);
     p.body(
         "M-44 52L44 52L34 96L-34 96Z",
         across(-44.0, clay.lighter(14), 44.0, clay.darker(26)),

@@ -155,7 +155,7 @@ pub(super) fn penguin(p: &mut Painter, look: &Look) {
 
 /// A snail under its spiral shell, facing left.
 pub(super) fn snail(p: &mut Painter, look: &Look) {
-    let flesh = look.accent.mix(rgb(232, 196, 146), 70);
+    let flesh = look.accent.mix(rgb(236, 196, 142), 88);
     p.line("M-62-14L-78-54M-52-16L-50-58", 5.0, flesh.darker(16));
     p.fill(circle(-79.0, -57.0, 7.0), INK);
     p.fill(circle(-50.0, -61.0, 7.0), INK);

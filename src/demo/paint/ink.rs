@@ -34,9 +34,11 @@ impl Ink {
         Ink { rgb, alpha: lerp(self.alpha, other.alpha) }
     }
 
-    /// `percent` of the way into shade.
+    /// `percent` of the way into shade, where some of the colour's own warmth is left.
     pub fn darker(self, percent: i32) -> Self {
-        self.mix(SHADE.alpha(self.alpha), percent)
+        let deep = self.rgb.map(|value| (u32::from(value) * 36 / 100) as u8);
+        let shade: [u8; 3] = std::array::from_fn(|i| deep[i] + SHADE.rgb[i] / 2);
+        self.mix(Ink { rgb: shade, alpha: self.alpha }, percent)
     }
 
     /// `percent` of the way into light.

@@ -22,15 +22,19 @@ pub struct Canvas {
     labels: Vec<u8>,
     /// Pixels each label claimed when it was painted, hidden later or not.
     claimed: [u32; 256],
+    /// Where each label may be found.
+    extents: [Option<Window>; 256],
     coverage: Mask,
     clip: Option<Mask>,
 }
 
 /// A half-open rectangle of pixels.
 #[derive(Clone, Copy, Debug)]
-struct Window {
-    x: (usize, usize),
-    y: (usize, usize),
+pub struct Window {
+    /// First column, and the one after the last.
+    pub x: (usize, usize),
+    /// First row, and the one after the last.
+    pub y: (usize, usize),
 }
 
 impl Window {
@@ -41,6 +45,11 @@ impl Window {
             x: (clamp(bounds.left() - 1.0), clamp(bounds.right() + 2.0)),
             y: (clamp(bounds.top() - 1.0), clamp(bounds.bottom() + 2.0)),
         }
+    }
+
+    fn union(self, other: Window) -> Self {
+        let span = |a: (usize, usize), b: (usize, usize)| (a.0.min(b.0), a.1.max(b.1));
+        Window { x: span(self.x, other.x), y: span(self.y, other.y) }
     }
 }
 
@@ -53,6 +62,7 @@ impl Canvas {
             pixels: vec![[0; 3]; size * size],
             labels: vec![UNOWNED; size * size],
             claimed: [0; 256],
+            extents: [None; 256],
             coverage: Mask::new(side, side)?,
             clip: None,
         })
@@ -83,6 +93,11 @@ impl Canvas {
         self.claimed[usize::from(label)]
     }
 
+    /// A window that holds every pixel of `label`; `None` if it was never painted.
+    pub fn extent(&self, label: u8) -> Option<Window> {
+        self.extents[usize::from(label)]
+    }
+
     /// A painter whose units `to_frame` maps to percent of the frame.
     pub fn painter(&mut self, to_frame: &Affine, label: u8) -> Painter<'_> {
         let to_pixels = Affine::scale(self.size as f32 / 100.0).after(to_frame);
@@ -96,6 +111,8 @@ impl Canvas {
 
     fn lay(&mut self, path: &Path, to_pixels: &Affine, paint: Paint, label: u8) {
         let window = Window::around(path.bounds(), self.size);
+        let extent = &mut self.extents[usize::from(label)];
+        *extent = Some(extent.map_or(window, |extent| extent.union(window)));
         self.coverage.fill_path(path, FillRule::Winding, true, Transform::identity());
         match paint {
             Paint::Flat(ink) => self.blend(window, label, |_, _| ink),
@@ -138,9 +155,13 @@ impl Canvas {
                 }
                 let ink = ink((i - y * size) as f32 + 0.5, y as f32 + 0.5);
                 let cover = fraction(cover, u32::from(ink.alpha));
-                for (channel, value) in self.pixels[i].iter_mut().zip(ink.rgb) {
-                    let kept = u32::from(*channel) * (255 - cover);
-                    *channel = ((kept + u32::from(value) * cover + 127) / 255) as u8;
+                if cover == 255 {
+                    self.pixels[i] = ink.rgb;
+                } else {
+                    for (channel, value) in self.pixels[i].iter_mut().zip(ink.rgb) {
+                        let kept = u32::from(*channel) * (255 - cover);
+                        *channel = ((kept + u32::from(value) * cover + 127) / 255) as u8;
+                    }
                 }
                 if label != UNOWNED && cover >= 128 && self.labels[i] != label {
                     self.labels[i] = label;
