@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod demo;
 mod metrics;
 mod table;
 
@@ -26,12 +27,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Metrics(metrics::MetricsArgs),
+    /// The procedural world behind the embedded model
+    Demo(demo::DemoArgs),
 }
 
 impl Command {
     fn run(self) -> CliResult {
         match self {
             Self::Metrics(args) => metrics::run(args),
+            Self::Demo(args) => demo::run(args),
         }
     }
 }

@@ -14,6 +14,8 @@ mod paint;
 mod scene;
 mod style;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod texture;
 pub mod write;
 

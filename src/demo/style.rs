@@ -78,24 +78,37 @@ fn box_blur(from: &[u8], size: usize, radius: usize, stride: usize, across: usiz
 /// Dots whose size follows darkness, one ink on paper.
 fn halftone(scene: &mut Scene, dice: &mut Dice) {
     let size = scene.size;
-    let pitch = (size / (34 + dice.below(16))).max(2);
+    let pitch = (size / (44 + dice.below(20))).max(2);
     let paper = dice.pick([[250u8, 244, 228], [255, 250, 240], [242, 232, 214]]);
     let ink = dice.pick([[42u8, 40, 78], [150, 32, 60], [20, 84, 96]]);
     let light: Vec<i32> = scene.image.chunks_exact(3).map(luma).collect();
-    let (darkest, brightest) = light.iter().fold((255, 0), |(lo, hi), &v| (v.min(lo), v.max(hi)));
-    let span = (brightest - darkest).max(1);
+    let rank = ranks(&light);
     for y in 0..size {
         for x in 0..size {
             let shift = if (y / pitch).is_multiple_of(2) { 0 } else { pitch / 2 };
             let cx = ((x + shift) / pitch * pitch + pitch / 2).saturating_sub(shift).min(size - 1);
             let cy = (y / pitch * pitch + pitch / 2).min(size - 1);
-            let dark = (brightest - light[cy * size + cx]) * 255 / span;
+            let dark = 255 - rank[light[cy * size + cx] as usize & 255];
             let (dx, dy) = (2 * (x as i32 - cx as i32), 2 * (y as i32 - cy as i32));
             let reach = (pitch * pitch) as i32 * dark * 2 / 255;
             let colour = if dx * dx + dy * dy < reach { ink } else { paper };
             scene.image[(y * size + x) * 3..][..3].copy_from_slice(&colour);
         }
     }
+}
+
+/// For each brightness the share of darker pixels, 0 to 255: evens out the contrast.
+fn ranks(light: &[i32]) -> [i32; 256] {
+    let mut count = [0usize; 256];
+    for &value in light {
+        count[value as usize & 255] += 1;
+    }
+    let mut darker = 0;
+    count.map(|count| {
+        let rank = (darker + count / 2) * 255 / light.len().max(1);
+        darker += count;
+        rank as i32
+    })
 }
 
 /// Channels exchanged and cut to three levels.

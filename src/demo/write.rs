@@ -87,18 +87,15 @@ fn write_scene(scene: &Scene, set: Set, index: u64, out: &Path) -> Result<Row, W
     Ok(Row { path, class, tags: tags.join(";") })
 }
 
-/// Writes the first `columns * rows` scenes of `set` as one grid, each at half size.
-pub fn write_sheet(
-    set: Set,
-    seed: u64,
-    columns: u32,
-    rows: u32,
-    path: &Path,
-) -> Result<(), WriteError> {
+/// Writes the first `count` scenes of `set` as one grid, each at half size.
+pub fn write_sheet(set: Set, seed: u64, count: u32, path: &Path) -> Result<(), WriteError> {
+    // A little wider than high.
+    let columns = (1..=count).find(|n| n * n * 5 >= count * 6).unwrap_or(1);
+    let rows = count.div_ceil(columns);
     let cell = SCENE_SIZE as u32 / 2;
     let gap = 6;
     let pitch = cell + gap;
-    let thumbnails: Vec<RgbImage> = (0..u64::from(columns * rows))
+    let thumbnails: Vec<RgbImage> = (0..u64::from(count))
         .into_par_iter()
         .filter_map(|index| {
             let scene = scene(set, seed, index);
