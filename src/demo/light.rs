@@ -26,7 +26,7 @@ impl Light {
             lit: [level + warm, level + warm / 3, level - warm],
             far: [level - fall, level - fall + 2, level - fall * 2 / 3],
             corner: dice.below(4),
-            vignette: dice.range(0.0, 44.0) as i32,
+            vignette: dice.range(0.0, 56.0) as i32,
         }
     }
 
@@ -50,10 +50,10 @@ impl Light {
             for (x, pixel) in row.iter_mut().enumerate() {
                 let u = if flip_x { size - x } else { x };
                 let edge = (off[x] + off[y] - 64).max(0);
-                let dim = 256 - self.vignette * edge / 192;
+                let dim = 256 - (self.vignette * edge >> 8);
                 let gain = gains[(u + v).min(2 * size - 1)];
                 for (channel, gain) in pixel.iter_mut().zip(gain) {
-                    *channel = ((i32::from(*channel) * gain / 256).min(255) * dim / 256) as u8;
+                    *channel = ((i32::from(*channel) * gain >> 8).min(255) * dim >> 8) as u8;
                 }
             }
         }
@@ -76,11 +76,11 @@ pub struct Cast {
     pub strength: i32,
 }
 
-/// Darkens everything that `label` does not own by its shifted, blurred silhouette.
+/// Darkens what lies behind the piece just painted as `label` by its shifted, blurred silhouette.
 pub fn cast_shadow(canvas: &mut Canvas, label: u8, cast: Cast) {
     let size = canvas.size();
     let Some(extent) = canvas.extent(label) else { return };
-    let mut shade = silhouette(canvas.labels(), size, label, extent);
+    let mut shade = silhouette(canvas.opacity(), size, extent);
     for _ in 0..2 {
         shade = blurred(&shade, cast.blur);
     }
@@ -89,7 +89,6 @@ pub fn cast_shadow(canvas: &mut Canvas, label: u8, cast: Cast) {
     let reach = size * (2 * cast.blur + 5) / GRID;
     let grown = |(low, high): (usize, usize)| low.saturating_sub(reach)..(high + reach).min(size);
     let column: Vec<(usize, i32)> = (0..size).map(|x| cell(x, step, cast.right)).collect();
-    let (pixels, labels) = canvas.planes();
     for y in grown(extent.y) {
         let (row, fy) = cell(y, step, cast.down);
         for x in grown(extent.x) {
@@ -98,13 +97,9 @@ pub fn cast_shadow(canvas: &mut Canvas, label: u8, cast: Cast) {
             let top = shade[i] * (256 - fx) + shade[i + 1] * fx;
             let bottom = shade[i + GRID] * (256 - fx) + shade[i + GRID + 1] * fx;
             let depth = (top * (256 - fy) + bottom * fy) / 65536 * cast.strength / 256;
-            if depth <= 0 || labels[y * size + x] == label {
-                continue;
-            }
-            // Shadows keep some blue: red and green lose more.
-            let pixel = &mut pixels[y * size + x];
-            for (channel, share) in pixel.iter_mut().zip([16, 16, 12]) {
-                *channel = (i32::from(*channel) * (256 - depth * share / 16) / 256) as u8;
+            if depth > 0 {
+                // Shadows keep some blue: red and green lose more.
+                canvas.shade_behind(y * size + x, [depth, depth, depth * 3 / 4]);
             }
         }
     }
@@ -117,8 +112,8 @@ fn cell(pixel: usize, step: f32, shift: f32) -> (usize, i32) {
     (at as usize, ((at - at.floor()) * 256.0) as i32)
 }
 
-/// Coverage of `label` on the grid, 0 to 256; one spare row for interpolation.
-fn silhouette(labels: &[u8], size: usize, label: u8, extent: Window) -> Vec<i32> {
+/// Mean opacity on the grid, 0 to 255; one spare row for interpolation.
+fn silhouette(opacity: &[u8], size: usize, extent: Window) -> Vec<i32> {
     let mut count = vec![0; GRID * (GRID + 1)];
     let cells: Vec<usize> = (0..size).map(|k| k * GRID / size).collect();
     let mut width = [0; GRID];
@@ -127,11 +122,11 @@ fn silhouette(labels: &[u8], size: usize, label: u8, extent: Window) -> Vec<i32>
     }
     for y in extent.y.0..extent.y.1 {
         for x in extent.x.0..extent.x.1 {
-            count[cells[y] * GRID + cells[x]] += i32::from(labels[y * size + x] == label);
+            count[cells[y] * GRID + cells[x]] += i32::from(opacity[y * size + x]);
         }
     }
     for (i, count) in count.iter_mut().take(GRID * GRID).enumerate() {
-        *count = *count * 256 / (width[i / GRID] * width[i % GRID]).max(1);
+        *count /= (width[i / GRID] * width[i % GRID]).max(1);
     }
     count
 }

@@ -196,6 +196,7 @@ impl Composition {
                 glow(0.0, 0.0, 1.0, CONTACT.alpha(130), CONTACT.alpha(0)),
             );
         }
+        canvas.begin();
         piece.subject.paint(&mut canvas.painter(&piece.to_frame(), label), &piece.look);
         if is_object || layout == Layout::Wall {
             let cast = match layout {

@@ -80,10 +80,10 @@ pub static UNKNOWN: [Kind; 12] = [
     kind("drum", WIDE, 70.0, unknown_made::drum),
     kind("helmet", WIDE, 66.0, unknown_made::helmet),
     kind("icecream", WIDE, 94.0, unknown_living::icecream),
-    kind("lighthouse", WIDE, 92.0, unknown_made::lighthouse),
+    kind("lighthouse", VIVID, 92.0, unknown_made::lighthouse),
     kind("penguin", &[Blue, Grey, Purple, Brown], 90.0, unknown_living::penguin),
     kind("robot", WIDE, 90.0, unknown_made::robot),
-    kind("rocket", WIDE, 92.0, unknown_made::rocket),
+    kind("rocket", VIVID, 92.0, unknown_made::rocket),
     kind("snail", WIDE, 62.0, unknown_living::snail),
     kind("trophy", &[Yellow, Grey, Orange, Brown], 88.0, unknown_made::trophy),
 ];

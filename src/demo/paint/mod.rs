@@ -24,6 +24,10 @@ pub struct Canvas {
     claimed: [u32; 256],
     /// Where each label may be found.
     extents: [Option<Window>; 256],
+    /// The picture before the piece in work, and that piece's own opacity so far: its edges can
+    /// then be painted over, and shadows laid under them, without fringes.
+    before: Vec<[u8; 3]>,
+    opacity: Vec<u8>,
     coverage: Mask,
     clip: Option<Mask>,
 }
@@ -63,6 +67,8 @@ impl Canvas {
             labels: vec![UNOWNED; size * size],
             claimed: [0; 256],
             extents: [None; 256],
+            before: vec![[0; 3]; size * size],
+            opacity: vec![0; size * size],
             coverage: Mask::new(side, side)?,
             clip: None,
         })
@@ -83,9 +89,25 @@ impl Canvas {
         &self.labels
     }
 
-    /// Colours to write and labels to read.
-    pub fn planes(&mut self) -> (&mut [[u8; 3]], &[u8]) {
-        (&mut self.pixels, &self.labels)
+    /// Starts a piece: what was painted up to here lies behind it.
+    pub fn begin(&mut self) {
+        self.before.copy_from_slice(&self.pixels);
+        self.opacity.fill(0);
+    }
+
+    /// The opacity of the piece in work, row by row.
+    pub fn opacity(&self) -> &[u8] {
+        &self.opacity
+    }
+
+    /// Darkens what lies behind the piece in work at pixel `i`, each channel by so many 256ths.
+    pub fn shade_behind(&mut self, i: usize, amounts: [i32; 3]) {
+        let seen = 255 - i32::from(self.opacity[i]);
+        let behind = self.before[i];
+        for ((channel, behind), amount) in self.pixels[i].iter_mut().zip(behind).zip(amounts) {
+            let loss = i32::from(behind) * amount * seen / (256 * 255);
+            *channel = (i32::from(*channel) - loss).max(0) as u8;
+        }
     }
 
     /// The pixels `label` claimed while it was painted, whether hidden later or not.
@@ -141,35 +163,54 @@ impl Canvas {
 
     /// Blends `ink` by the coverage in `window`, and leaves the coverage empty.
     fn blend(&mut self, window: Window, label: u8, ink: impl Fn(f32, f32) -> Ink) {
-        let size = self.size;
-        let clip = self.clip.as_ref().map(Mask::data);
-        let coverage = self.coverage.data_mut();
         for y in window.y.0..window.y.1 {
-            for i in y * size + window.x.0..y * size + window.x.1 {
-                let mut cover = u32::from(std::mem::take(&mut coverage[i]));
-                if let Some(clip) = clip {
-                    cover = fraction(cover, u32::from(clip[i]));
+            let start = y * self.size;
+            for i in start + window.x.0..start + window.x.1 {
+                let mut cover = u32::from(std::mem::take(&mut self.coverage.data_mut()[i]));
+                if let Some(clip) = &self.clip {
+                    cover = fraction(cover, u32::from(clip.data()[i]));
                 }
                 if cover == 0 {
                     continue;
                 }
-                let ink = ink((i - y * size) as f32 + 0.5, y as f32 + 0.5);
+                let ink = ink((i - start) as f32 + 0.5, y as f32 + 0.5);
                 let cover = fraction(cover, u32::from(ink.alpha));
-                if cover == 255 {
-                    self.pixels[i] = ink.rgb;
+                if label == UNOWNED {
+                    self.pixels[i] = lerp(self.pixels[i], ink.rgb, cover);
                 } else {
-                    for (channel, value) in self.pixels[i].iter_mut().zip(ink.rgb) {
-                        let kept = u32::from(*channel) * (255 - cover);
-                        *channel = ((kept + u32::from(value) * cover + 127) / 255) as u8;
-                    }
-                }
-                if label != UNOWNED && cover >= 128 && self.labels[i] != label {
-                    self.labels[i] = label;
-                    self.claimed[usize::from(label)] += 1;
+                    self.blend_owned(i, label, ink.rgb, cover);
                 }
             }
         }
     }
+
+    /// Blends one pixel of the piece in work.
+    fn blend_owned(&mut self, i: usize, label: u8, rgb: [u8; 3], cover: u32) {
+        let opacity = u32::from(self.opacity[i]);
+        if self.clip.is_some() && opacity > 0 {
+            // Paint on the piece, not on what shows through its edge.
+            let target = lerp(self.before[i], rgb, opacity);
+            self.pixels[i] = lerp(self.pixels[i], target, (cover * 255 / opacity).min(255));
+            return;
+        }
+        self.pixels[i] = lerp(self.pixels[i], rgb, cover);
+        let opacity = opacity + fraction(255 - opacity, cover);
+        self.opacity[i] = opacity as u8;
+        if opacity >= 128 && self.labels[i] != label {
+            self.labels[i] = label;
+            self.claimed[usize::from(label)] += 1;
+        }
+    }
+}
+
+/// `weight` of 255 of the way from `a` to `b`.
+fn lerp(a: [u8; 3], b: [u8; 3], weight: u32) -> [u8; 3] {
+    if weight == 255 {
+        return b;
+    }
+    std::array::from_fn(|k| {
+        ((u32::from(a[k]) * (255 - weight) + u32::from(b[k]) * weight + 127) / 255) as u8
+    })
 }
 
 /// `a` of 255 of `b`, rounded.
