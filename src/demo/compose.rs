@@ -73,7 +73,7 @@ pub struct Piece {
 
 impl Piece {
     /// Maps the piece's units (±100) to the frame.
-    pub fn to_frame(&self) -> Affine {
+    pub fn frame_from_piece(&self) -> Affine {
         let [cos, sin] = turn(self.tilt);
         let scale = self.half / 100.0;
         let across = if self.flipped { -scale } else { scale };

@@ -50,10 +50,11 @@ impl Light {
             for (x, pixel) in row.iter_mut().enumerate() {
                 let u = if flip_x { size - x } else { x };
                 let edge = (off[x] + off[y] - 64).max(0);
-                let dim = 256 - (self.vignette * edge >> 8);
+                let dim = 256 - ((self.vignette * edge) >> 8);
                 let gain = gains[(u + v).min(2 * size - 1)];
                 for (channel, gain) in pixel.iter_mut().zip(gain) {
-                    *channel = ((i32::from(*channel) * gain >> 8).min(255) * dim >> 8) as u8;
+                    let lit = ((i32::from(*channel) * gain) >> 8).min(255);
+                    *channel = ((lit * dim) >> 8) as u8;
                 }
             }
         }

@@ -197,7 +197,7 @@ impl Composition {
             );
         }
         canvas.begin();
-        piece.subject.paint(&mut canvas.painter(&piece.to_frame(), label), &piece.look);
+        piece.subject.paint(&mut canvas.painter(&piece.frame_from_piece(), label), &piece.look);
         if is_object || layout == Layout::Wall {
             let cast = match layout {
                 Layout::Wall => light::Cast { right: 1.3, down: 1.9, blur: 2, strength: 120 },

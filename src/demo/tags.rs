@@ -153,9 +153,9 @@ pub enum TagGroup {
 /// The group of the tag at `index`; indices past the vocabulary count as colours.
 pub fn tag_group(index: usize) -> TagGroup {
     match index {
-        ..FIRST_CLUTTER => TagGroup::Object,
-        ..FIRST_GROUND => TagGroup::Clutter,
-        ..FIRST_HUE => TagGroup::Background,
+        0..FIRST_CLUTTER => TagGroup::Object,
+        FIRST_CLUTTER..FIRST_GROUND => TagGroup::Clutter,
+        FIRST_GROUND..FIRST_HUE => TagGroup::Background,
         _ => TagGroup::Colour,
     }
 }

@@ -160,7 +160,8 @@ pub(super) fn duck(p: &mut Painter, look: &Look) {
 pub(super) fn fish(p: &mut Painter, look: &Look) {
     let fin = look.accent;
     p.body(
-        "M46 0C64-26 82-48 98-52C92-26 90-14 86 0C90 14 92 26 98 52C82 48 64 26 46 0Z",
+        "M46 0C64-26 82-48 98-52C92-26 90-14 86 0\
+                 C90 14 92 26 98 52C82 48 64 26 46 0Z",
         glow(40.0, 0.0, 70.0, fin.darker(26), fin.lighter(12)),
         |p| {
             p.line("M60-6L92-40M62 0L88 0M60 6L92 40", 2.6, fin.darker(36));

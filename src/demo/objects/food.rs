@@ -46,12 +46,17 @@ pub(super) fn apple(p: &mut Painter, look: &Look) {
 
 /// A cap with dots on a stout stem.
 pub(super) fn mushroom(p: &mut Painter, look: &Look) {
-    let stem = "M-24-8C-20 30-34 60-36 78C-30 92 30 92 36 78C34 60 20 30 24-8Z";
+    let stem = "M-24-8C-20 30-34 60-36 78C-30 92 30 92 36 78\
+                 C34 60 20 30 24-8Z";
     p.body(stem, down(0.0, PAPER.darker(14), 90.0, PAPER), |p| {
         p.fill("M8-10C6 30 14 60 10 100L60 100L40-10Z", SHADOW);
         p.fill("M-60 -20L60-20L60 8C30 22-30 22-60 8Z", SHADOW);
     });
-    p.fill("M-34 22C-20 34 20 34 34 22C32 36 20 44 0 44C-20 44-32 36-34 22Z", PAPER.darker(8));
+    p.fill(
+        "M-34 22C-20 34 20 34 34 22C32 36 20 44 0 44\
+                 C-20 44-32 36-34 22Z",
+        PAPER.darker(8),
+    );
     p.fill("M-88 4C-60 26 60 26 88 4C70-12-70-12-88 4Z", PAPER.darker(24));
     let cap = "M-92 6C-96-50-50-90 0-90C50-90 96-50 92 6C60-8-60-8-92 6Z";
     p.body(cap, glow(-26.0, -56.0, 130.0, look.main.lighter(20), look.main.darker(34)), |p| {

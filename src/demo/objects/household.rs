@@ -53,7 +53,8 @@ pub(super) fn cup(p: &mut Painter, look: &Look) {
         15.0,
         down(-24.0, look.main.darker(6), 44.0, look.main.darker(34)),
     );
-    let side = "M-66-44L54-44C54 0 50 44 40 70C36 80 26 82 18 82L-30 82C-38 82-48 80-52 70C-62 44-66 0-66-44Z";
+    let side = "M-66-44L54-44C54 0 50 44 40 70C36 80 26 82 18 82L-30 82\
+                 C-38 82-48 80-52 70C-62 44-66 0-66-44Z";
     p.body(side, across(-66.0, look.main.lighter(24), 56.0, look.main.darker(26)), |p| {
         match look.variant {
             0 => {
@@ -73,7 +74,8 @@ pub(super) fn cup(p: &mut Painter, look: &Look) {
                 }
             }
             2 => p.fill(
-                "M-6 52C-50 24-40-8-20-8C-12-8-6 0-6 6C-6 0 0-8 8-8C28-8 38 24-6 52Z",
+                "M-6 52C-50 24-40-8-20-8C-12-8-6 0-6 6C-6 0 0-8 8-8\
+                 C28-8 38 24-6 52Z",
                 look.accent,
             ),
             _ => p.fill("M-80 34C-50 22-30 46-6 34C18 22 38 46 70 34L70 90L-80 90Z", look.accent),
@@ -89,7 +91,11 @@ pub(super) fn cup(p: &mut Painter, look: &Look) {
 pub(super) fn key(p: &mut Painter, look: &Look) {
     let metal = down(-40.0, look.main.lighter(30), 44.0, look.main.darker(30));
     p.fill(round_rect(-30.0, -9.0, 124.0, 18.0, 8.0), metal);
-    p.fill("M46 6L46 42L58 42L58 30L66 30L66 42L78 42L78 24L86 24L86 6Z", metal);
+    p.fill(
+        "M46 6L46 42L58 42L58 30L66 30L66 42L78 42L78 24L86 24\
+                 L86 6Z",
+        metal,
+    );
     p.fill(rect(-24.0, -5.0, 112.0, 4.0), SHEEN);
     p.fill(round_rect(-28.0, -15.0, 10.0, 30.0, 4.0), look.main.darker(24));
     p.fill(round_rect(-8.0, -13.0, 8.0, 26.0, 4.0), look.main.darker(20));
@@ -113,7 +119,8 @@ pub(super) fn teapot(p: &mut Painter, look: &Look) {
         down(-30.0, look.main.darker(10), 40.0, look.main.darker(40)),
     );
     p.fill(
-        "M-44 34C-70 32-70-2-84-18C-92-26-98-26-100-32L-78-38C-64-22-56-8-40-8Z",
+        "M-44 34C-70 32-70-2-84-18C-92-26-98-26-100-32L-78-38\
+                 C-64-22-56-8-40-8Z",
         down(-38.0, look.main.lighter(10), 34.0, look.main.darker(20)),
     );
     let belly = smooth(&[
@@ -162,12 +169,22 @@ pub(super) fn umbrella(p: &mut Painter, look: &Look) {
     p.line("M0-84L0 66C0 92 30 92 30 68", 8.0, TIMBER.darker(8));
     p.line("M0 62L0 70C0 92 30 92 30 68", 10.0, INK.lighter(8));
     p.line("M0-84L0-94", 6.0, STEEL.darker(20));
-    let canopy = "M-94 6C-94-46-52-84 0-84C52-84 94-46 94 6C84-8 64-8 56 6C46-10 28-10 19 6C10-10-10-10-19 6C-28-10-46-10-56 6C-64-8-84-8-94 6Z";
+    let canopy = "M-94 6C-94-46-52-84 0-84C52-84 94-46 94 6C84-8 64-8 56 6\
+                 C46-10 28-10 19 6C10-10-10-10-19 6C-28-10-46-10-56 6\
+            C-64-8-84-8-94 6Z";
     p.body(canopy, look.main, |p| {
         let second = if look.variant < 3 { look.accent } else { look.main.darker(16) };
         p.fill("M0-84C-40-60-58-30-56 10L-19 10C-20-30-14-60 0-84Z", second);
         p.fill("M0-84C40-60 58-30 56 10L19 10C20-30 14-60 0-84Z", second);
-        p.fill(rect(-100.0, -90.0, 200.0, 110.0), glow(-34.0, -60.0, 140.0, PAPER.alpha(70), INK.alpha(110)));
-        p.line("M0-84C-40-60-58-30-56 10M0-84C-14-60-20-30-19 10M0-84C14-60 20-30 19 10M0-84C40-60 58-30 56 10", 1.8, INK.alpha(80));
+        p.fill(
+            rect(-100.0, -90.0, 200.0, 110.0),
+            glow(-34.0, -60.0, 140.0, PAPER.alpha(70), INK.alpha(110)),
+        );
+        p.line(
+            "M0-84C-40-60-58-30-56 10M0-84C-14-60-20-30-19 10M0-84\
+                 C14-60 20-30 19 10M0-84C40-60 58-30 56 10",
+            1.8,
+            INK.alpha(80),
+        );
     });
 }

@@ -43,7 +43,8 @@ fn crab_side(p: &mut Painter, look: &Look) {
     }
     p.line("M48-4L76-18L72-40", 11.0, look.main.darker(14));
     p.fill(
-        "M66-42C40-60 46-96 74-92C66-80 68-72 72-66C78-72 84-82 84-92C104-84 104-50 82-40Z",
+        "M66-42C40-60 46-96 74-92C66-80 68-72 72-66\
+                 C78-72 84-82 84-92C104-84 104-50 82-40Z",
         down(-92.0, look.main.lighter(14), -40.0, look.main.darker(16)),
     );
 }

@@ -24,8 +24,8 @@ pub(super) fn anchor(p: &mut Painter, look: &Look) {
 /// A hot-air balloon.
 pub(super) fn balloon(p: &mut Painter, look: &Look) {
     p.line("M-34 30L-13 68M34 30L13 68M-12 36L-7 68M12 36L7 68", 2.0, INK.lighter(14));
-    let envelope =
-        "M0-96C52-96 74-58 70-26C66 4 40 24 24 42L-24 42C-40 24-66 4-70-26C-74-58-52-96 0-96Z";
+    let envelope = "M0-96C52-96 74-58 70-26C66 4 40 24 24 42L-24 42\
+                 C-40 24-66 4-70-26C-74-58-52-96 0-96Z";
     p.body(envelope, look.main, |p| {
         let gore = if look.variant.is_multiple_of(2) { look.accent } else { PAPER };
         p.fill("M-26-100C-60-50-48 10-16 50L-4 50C-22 0-24-50-6-100Z", gore);
@@ -70,14 +70,17 @@ pub(super) fn drum(p: &mut Painter, look: &Look) {
 
 /// A racing helmet facing left.
 pub(super) fn helmet(p: &mut Painter, look: &Look) {
-    let shell = "M-84 10C-86-50-46-80 6-78C60-76 92-36 90 14C88 44 80 62 64 66L-20 66C-30 66-34 58-36 50L-72 48C-80 46-84 34-84 10Z";
+    let shell = "M-84 10C-86-50-46-80 6-78C60-76 92-36 90 14\
+                 C88 44 80 62 64 66L-20 66C-30 66-34 58-36 50L-72 48\
+            C-80 46-84 34-84 10Z";
     p.body(shell, glow(-10.0, -46.0, 130.0, look.main.lighter(24), look.main.darker(38)), |p| {
         p.fill("M-30-90C40-80 70-30 100-20L100 8C60-10 30-50-50-64Z", look.accent);
         p.fill("M60-90C90-20 80 40 40 80L110 80L110-90Z", SHADOW);
         p.fill("M-100 30C-60 34-20 40 10 70L-100 80Z", look.main.darker(26));
     });
     p.body(
-        "M-88 14C-90-20-70-36-44-38C-10-38 16-24 22-4C24 12 14 24 0 26L-80 28C-86 26-88 20-88 14Z",
+        "M-88 14C-90-20-70-36-44-38C-10-38 16-24 22-4\
+                 C24 12 14 24 0 26L-80 28C-86 26-88 20-88 14Z",
         down(-38.0, INK.lighter(18), 28.0, INK),
         |p| {
             p.fill("M-80-40L-50-40L-70 30L-100 30Z", GLASS.alpha(150));
@@ -180,7 +183,8 @@ pub(super) fn rocket(p: &mut Painter, look: &Look) {
         down(10.0, look.accent.darker(10), 76.0, look.accent.darker(40)),
     );
     p.body(
-        "M0-98C30-74 40-30 34 10C30 40 24 56 18 64L-18 64C-24 56-30 40-34 10C-40-30-30-74 0-98Z",
+        "M0-98C30-74 40-30 34 10C30 40 24 56 18 64L-18 64\
+                 C-24 56-30 40-34 10C-40-30-30-74 0-98Z",
         across(-36.0, PAPER, 38.0, PAPER.darker(30)),
         |p| {
             p.fill("M-50-100L50-100L50-54C20-46-20-46-50-54Z", look.main);

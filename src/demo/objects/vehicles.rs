@@ -8,8 +8,8 @@ pub(super) fn airplane(p: &mut Painter, look: &Look) {
     let mirrored = Affine { x: [-1.0, 0.0], y: [0.0, 1.0], origin: [0.0, 0.0] };
     wing(p, look);
     p.placed(&mirrored, |p| wing(p, look));
-    let hull =
-        "M0-96C12-90 16-70 16-50L14 50C12 76 6 92 0 98C-6 92-12 76-14 50L-16-50C-16-70-12-90 0-96Z";
+    let hull = "M0-96C12-90 16-70 16-50L14 50C12 76 6 92 0 98\
+                 C-6 92-12 76-14 50L-16-50C-16-70-12-90 0-96Z";
     p.body(hull, across(-16.0, PAPER, 18.0, PAPER.darker(26)), |p| {
         p.fill("M-20-74C-8-82 8-82 20-74L20-64C8-70-8-70-20-64Z", INK.lighter(12));
         for i in 0..8 {
@@ -62,7 +62,11 @@ pub(super) fn bicycle(p: &mut Painter, look: &Look) {
     p.line("M-22-26L-26-42", 6.0, STEEL.darker(26));
     p.line("M34-44C30-58 40-62 52-58", 6.0, STEEL.darker(30));
     p.line("M50-58L58-54", 9.0, INK);
-    p.fill("M-50-50C-34-52-20-50-6-46C-8-38-20-38-30-38C-40-38-50-42-50-50Z", INK.lighter(6));
+    p.fill(
+        "M-50-50C-34-52-20-50-6-46C-8-38-20-38-30-38\
+                 C-40-38-50-42-50-50Z",
+        INK.lighter(6),
+    );
     p.line(circle(-8.0, 36.0, 11.0), 4.4, STEEL.darker(34));
     p.line("M-8 36L2 52M-4 53L8 51", 4.4, INK);
     if look.variant < 2 {
@@ -71,7 +75,8 @@ pub(super) fn bicycle(p: &mut Painter, look: &Look) {
             down(-34.0, TIMBER.lighter(34), -8.0, TIMBER),
             |p| {
                 p.line(
-                    "M26-26L66-26M26-17L66-17M36-34L36-8M46-34L46-8M56-34L56-8",
+                    "M26-26L66-26M26-17L66-17M36-34L36-8M46-34L46-8M56-34\
+                 L56-8",
                     1.8,
                     TIMBER.darker(26),
                 );
@@ -90,7 +95,8 @@ pub(super) fn car(p: &mut Painter, look: &Look) {
     p.body("M7-44L24-44C38-44 46-28 54-8L7-8Z", GLASS, |p| {
         p.fill("M22-8L40-50L50-50L32-8Z", SHEEN)
     });
-    let hull = "M-96 32C-98 8-90-4-70-8L-40-12L66-12C88-8 97 6 96 32C96 38 92 42 86 42L-86 42C-92 42-96 38-96 32Z";
+    let hull = "M-96 32C-98 8-90-4-70-8L-40-12L66-12C88-8 97 6 96 32\
+                 C96 38 92 42 86 42L-86 42C-92 42-96 38-96 32Z";
     p.body(hull, paint, |p| {
         p.fill(rect(-100.0, 22.0, 200.0, 30.0), SHADOW);
         p.fill(rect(-100.0, -14.0, 200.0, 5.0), SHEEN);
@@ -139,7 +145,8 @@ pub(super) fn sailboat(p: &mut Painter, look: &Look) {
     );
     p.fill("M-4-96L24-88L-4-80Z", look.accent);
     p.body(
-        "M-88 42C-50 48 50 48 92 38C86 66 66 82 50 84L-50 84C-72 80-84 62-88 42Z",
+        "M-88 42C-50 48 50 48 92 38C86 66 66 82 50 84L-50 84\
+                 C-72 80-84 62-88 42Z",
         down(42.0, look.main.lighter(4), 84.0, look.main.darker(36)),
         |p| {
             p.line("M-100 50C-50 58 50 58 100 46", 7.0, PAPER);
