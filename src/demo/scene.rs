@@ -115,6 +115,7 @@ pub fn scene(set: Set, seed: u64, index: u64) -> Scene {
 
 /// Draws the same scene at `size` × `size` pixels (at least 1).
 pub fn scene_at(set: Set, seed: u64, index: u64, size: usize) -> Scene {
+    let size = size.max(1);
     let mut dice = Dice::new(set as u64, seed, index);
     match set {
         Set::Id => Composition::new(&mut dice, Cast::Known).draw(&mut dice, size),

@@ -6,12 +6,12 @@ use std::path::Path;
 use assert_cmd::Command;
 
 fn scenes(args: &[&str]) -> assert_cmd::assert::Assert {
-    let mut command = Command::cargo_bin("tagood-lens").expect("the binary is built");
+    let mut command = Command::cargo_bin("tagood-lens").unwrap();
     command.args(["demo", "scenes"]).args(args).assert()
 }
 
 fn text(path: &Path) -> &str {
-    path.to_str().expect("a plain path")
+    path.to_str().unwrap()
 }
 
 #[test]
