@@ -14,7 +14,7 @@ use super::tags::TAGS;
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A folder could not be made.
-    #[error("cannot make the folder ({source}): {path}")]
+    #[error("cannot make the folder {path}")]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -22,7 +22,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// A picture could not be written.
-    #[error("cannot write the picture ({source}): {path}")]
+    #[error("cannot write the picture {path}")]
     Picture {
         /// The file.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum WriteError {
         source: ImageError,
     },
     /// The table of tags could not be written.
-    #[error("cannot write the table ({source}): {path}")]
+    #[error("cannot write the table {path}")]
     Table {
         /// The file.
         path: PathBuf,
