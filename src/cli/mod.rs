@@ -2,6 +2,7 @@
 
 mod inspect;
 mod inspect_output;
+mod demo;
 mod metrics;
 pub mod model;
 mod table;
@@ -30,6 +31,8 @@ struct Cli {
 enum Command {
     Inspect(inspect::InspectArgs),
     Metrics(metrics::MetricsArgs),
+    /// The procedural world behind the embedded model
+    Demo(demo::DemoArgs),
 }
 
 impl Command {
@@ -37,6 +40,7 @@ impl Command {
         match self {
             Self::Inspect(args) => args.run(),
             Self::Metrics(args) => metrics::run(args),
+            Self::Demo(args) => demo::run(args),
         }
     }
 }

@@ -3,6 +3,7 @@
 // The helpers of tests may unwrap as the tests themselves do.
 #![allow(clippy::unwrap_used)]
 
+mod demo_scenes;
 mod image;
 mod metrics;
 mod score;

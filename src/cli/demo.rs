@@ -1,0 +1,86 @@
+//! `demo`: the procedural world, its scenes and what is made from them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::CliResult;
+use crate::demo::{Set, write};
+
+/// Arguments of `demo`.
+#[derive(Args)]
+pub struct DemoArgs {
+    #[command(subcommand)]
+    command: DemoCommand,
+}
+
+#[derive(Subcommand)]
+enum DemoCommand {
+    /// Draw scenes whose truth is known: pictures, masks, and a table of tags
+    Scenes(ScenesArgs),
+}
+
+/// Runs the chosen part.
+pub fn run(args: DemoArgs) -> CliResult {
+    match args.command {
+        DemoCommand::Scenes(args) => args.run(),
+    }
+}
+
+/// Arguments of `demo scenes`.
+#[derive(Args)]
+#[command(after_help = "\
+Sets: id (objects the tagger knows), near (objects no tag names, drawn alike), context \
+(backgrounds and clutter only), texture (patterns), style (known objects in unusual renderings).
+
+The same set, seed and count give the same bytes on every machine.
+
+Examples:
+  tagood-lens demo scenes --set id --count 200 --seed 1 --out scenes
+  tagood-lens demo scenes --set near --count 30 --sheet near.png")]
+struct ScenesArgs {
+    /// Which scenes: id, near, context, texture or style
+    #[arg(long)]
+    set: Set,
+    /// How many
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
+    /// Where the random numbers start
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Folder for SET/KIND/NUMBER.png, masks/ and tags.csv (path,class,tags)
+    #[arg(long, value_name = "DIR", required_unless_present = "sheet")]
+    out: Option<PathBuf>,
+    /// Also lay the first scenes (at most 120) out on one contact sheet, a PNG
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+    /// No progress bar
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl ScenesArgs {
+    fn run(self) -> CliResult {
+        if let Some(out) = &self.out {
+            let bar = progress(u64::from(self.count), self.quiet)?;
+            write::write_scenes(self.set, self.seed, u64::from(self.count), out, || bar.inc(1))?;
+            bar.finish_and_clear();
+            println!("{} {} scenes: {}", self.count, self.set, out.display());
+        }
+        if let Some(sheet) = &self.sheet {
+            write::write_sheet(self.set, self.seed, self.count.min(120), sheet)?;
+            println!("contact sheet: {}", sheet.display());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A bar on stderr; it hides itself where stderr is no terminal.
+fn progress(length: u64, quiet: bool) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} scenes, {eta} left")?;
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    Ok(ProgressBar::with_draw_target(Some(length), target).with_style(style))
+}

@@ -1,0 +1,356 @@
+//! Where everything goes: a scene as a list of pieces, before a pixel is drawn.
+
+use super::backgrounds::{BACKGROUNDS, Background, Layout, Setting};
+use super::clutter::{CLUTTER, Clutter, Habitat};
+use super::dice::Dice;
+use super::light::Light;
+use super::objects::{KNOWN, Kind, Look, UNKNOWN};
+use super::paint::{Affine, Painter, turn};
+use super::tags::Hue;
+
+/// What a piece shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The ID class at this index.
+    Known(usize),
+    /// The unknown kind at this index.
+    Unknown(usize),
+    /// The clutter kind at this index.
+    Clutter(usize),
+}
+
+impl Subject {
+    /// The object kind; `None` for clutter.
+    pub fn kind(self) -> Option<&'static Kind> {
+        match self {
+            Subject::Known(i) => KNOWN.get(i),
+            Subject::Unknown(i) => UNKNOWN.get(i),
+            Subject::Clutter(_) => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Clutter(i) => CLUTTER[i].name,
+            Subject::Known(i) => KNOWN[i].name,
+            Subject::Unknown(i) => UNKNOWN[i].name,
+        }
+    }
+
+    /// Draws it.
+    pub fn paint(self, p: &mut Painter, look: &Look) {
+        match self {
+            Subject::Known(i) => (KNOWN[i].paint)(p, look),
+            Subject::Unknown(i) => (UNKNOWN[i].paint)(p, look),
+            Subject::Clutter(i) => (CLUTTER[i].paint)(p, look),
+        }
+    }
+}
+
+/// One thing in its place; lengths in percent of the frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// What it is.
+    pub subject: Subject,
+    /// How this specimen looks.
+    pub look: Look,
+    /// Its main colour's name.
+    pub hue: Hue,
+    /// Center from the left.
+    pub x: f32,
+    /// Center from the top.
+    pub y: f32,
+    /// Half its side.
+    pub half: f32,
+    /// Clockwise rotation in turns.
+    pub tilt: f32,
+    /// Mirrored left to right.
+    pub flipped: bool,
+    /// Whether it rests on the ground.
+    pub grounded: bool,
+}
+
+impl Piece {
+    /// Maps the piece's units (±100) to the frame.
+    pub fn frame_from_piece(&self) -> Affine {
+        let [cos, sin] = turn(self.tilt);
+        let scale = self.half / 100.0;
+        let across = if self.flipped { -scale } else { scale };
+        Affine {
+            x: [across * cos, across * sin],
+            y: [-scale * sin, scale * cos],
+            origin: [self.x, self.y],
+        }
+    }
+
+    /// The height of its foot in the frame.
+    pub fn foot(&self) -> f32 {
+        self.y + self.half * self.subject.kind().map_or(92.0, |kind| kind.foot) / 100.0
+    }
+
+    /// The same place taken by something else, standing where this one stands.
+    pub fn replaced(&self, subject: Subject) -> Piece {
+        let mut piece = Piece { subject, ..*self };
+        if self.grounded {
+            piece.y += self.foot() - piece.foot();
+        }
+        piece
+    }
+}
+
+/// A whole scene, to be drawn at any size.
+#[derive(Clone, Debug)]
+pub struct Composition {
+    /// Index of the background.
+    pub background: usize,
+    /// How the background is laid out.
+    pub setting: Setting,
+    /// Clutter behind the objects, far to near.
+    pub behind: Vec<Piece>,
+    /// The objects, the main one last.
+    pub objects: Vec<Piece>,
+    /// Clutter before the objects.
+    pub before: Vec<Piece>,
+    /// The light on it all.
+    pub light: Light,
+}
+
+/// Which objects a scene is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cast {
+    /// One ID object and perhaps smaller ones.
+    Known,
+    /// One unknown object and perhaps smaller ones.
+    Unknown,
+    /// One ID object alone.
+    KnownAlone,
+    /// None.
+    Nothing,
+}
+
+impl Composition {
+    /// Draws lots for a scene.
+    pub fn new(dice: &mut Dice, cast: Cast) -> Self {
+        let background = dice.below(BACKGROUNDS.len());
+        let ground = &BACKGROUNDS[background];
+        let setting = Setting {
+            hue: ground.hues[dice.below(ground.hues.len())],
+            horizon: dice.range(36.0, 60.0),
+            sky: dice.below(4),
+        };
+        let mut scene = Composition {
+            background,
+            setting,
+            behind: Vec::new(),
+            objects: Vec::new(),
+            before: Vec::new(),
+            light: Light::new(dice),
+        };
+        scene.place_objects(dice, cast);
+        scene.place_clutter(dice, cast);
+        scene
+    }
+
+    /// The background's kind.
+    pub fn ground(&self) -> &'static Background {
+        &BACKGROUNDS[self.background]
+    }
+
+    fn place_objects(&mut self, dice: &mut Dice, cast: Cast) {
+        if cast == Cast::Nothing {
+            return;
+        }
+        let half = dice.range(17.0, 34.0);
+        let main = self.object(dice, cast, half);
+        self.objects.push(main);
+        let more = if cast == Cast::KnownAlone {
+            0
+        } else {
+            [0, 0, 0, 0, 0, 1, 1, 1, 1, 2][dice.below(10)]
+        };
+        for _ in 0..more {
+            let half = (main.half * dice.range(0.5, 0.8)).max(12.5);
+            for _ in 0..12 {
+                let other = self.object(dice, cast, half);
+                let clear = self.objects.iter().all(|o| {
+                    let reach = (o.half + other.half) * 0.86;
+                    let (dx, dy) = (o.x - other.x, o.y - other.y);
+                    o.subject != other.subject && dx * dx + dy * dy > reach * reach
+                });
+                if clear {
+                    self.objects.insert(0, other);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn object(&self, dice: &mut Dice, cast: Cast, half: f32) -> Piece {
+        let subject = match cast {
+            Cast::Unknown => Subject::Unknown(dice.below(UNKNOWN.len())),
+            _ => Subject::Known(dice.below(KNOWN.len())),
+        };
+        let hues = subject.kind().map_or(&Hue::ALL[..], |kind| kind.hues);
+        let mut hue = hues[dice.below(hues.len())];
+        if hue == self.setting.hue {
+            hue = hues[dice.below(hues.len())];
+        }
+        let layout = self.ground().layout;
+        let grounded = layout == Layout::Ground && dice.chance(80);
+        let sway = if grounded { 0.035 } else { 0.09 };
+        let reach = half * 0.86;
+        let mut piece = Piece {
+            subject,
+            look: look(dice, hue),
+            hue,
+            x: dice.range(reach, 100.0 - reach),
+            y: dice.range(reach, 100.0 - reach),
+            half,
+            tilt: dice.range(-sway, sway),
+            flipped: dice.chance(50),
+            grounded,
+        };
+        if grounded {
+            let nearest = (self.setting.horizon + 10.0).max(1.7 * half);
+            let foot = dice.range(nearest.min(95.0), 96.0);
+            piece.y += foot - piece.foot();
+        }
+        piece
+    }
+
+    fn place_clutter(&mut self, dice: &mut Dice, cast: Cast) {
+        let layout = self.ground().layout;
+        let crowd = if cast == Cast::Nothing { 3 + dice.below(4) } else { 1 + dice.below(4) };
+        if layout == Layout::Ground && self.ground().name != "night" && dice.chance(24) {
+            self.behind.push(self.mountain(dice));
+        }
+        for _ in 0..crowd {
+            let index = self.clutter_kind(dice);
+            let piece = match (CLUTTER[index].habitat, layout) {
+                (Habitat::Ground, _) => self.standing(dice, index),
+                _ => self.hanging(dice, index),
+            };
+            self.behind.push(piece);
+        }
+        self.behind.sort_by(|a, b| depth(a).total_cmp(&depth(b)));
+        if let Some(main) = self.objects.last().copied() {
+            if dice.chance(40) {
+                self.before.push(self.occluder(dice, &main));
+            }
+        } else if dice.chance(50) {
+            let near = Piece { x: 50.0, y: 70.0, half: 24.0, ..self.hanging(dice, 0) };
+            self.before.push(self.occluder(dice, &near));
+        }
+    }
+
+    /// A kind of clutter that is at home here, or now and then any.
+    fn clutter_kind(&self, dice: &mut Dice) -> usize {
+        let names: &[&str] = match (self.ground().layout, self.ground().name) {
+            (_, "night") => &["moon", "star", "star", "tree", "bush", "lamp", "rock", "fence"],
+            (_, "sea") => &["cloud", "cloud", "sun", "rock", "rock", "moon"],
+            (Layout::Air, _) => &["cloud", "cloud", "cloud", "sun", "star", "moon"],
+            (Layout::Wall, _) => {
+                &["star", "flower", "bush", "fence", "lamp", "moon", "cloud", "rock", "sun"]
+            }
+            _ => &[
+                "tree", "tree", "bush", "rock", "fence", "lamp", "flower", "flower", "cloud",
+                "cloud", "sun",
+            ],
+        };
+        let wanted = names[dice.below(names.len())];
+        let any = dice.below(CLUTTER.len() - 1);
+        if dice.chance(8) {
+            return any;
+        }
+        CLUTTER.iter().position(|clutter| clutter.name == wanted).unwrap_or(any)
+    }
+
+    fn clutter(&self, dice: &mut Dice, index: usize, half: f32) -> Piece {
+        let hue = self.setting.hue;
+        let subject = Subject::Clutter(index);
+        let look = look(dice, hue);
+        let (x, flipped) = (dice.range(5.0, 95.0), dice.chance(50));
+        Piece { subject, look, hue, x, y: 50.0, half, tilt: 0.0, flipped, grounded: false }
+    }
+
+    fn mountain(&self, dice: &mut Dice) -> Piece {
+        let index = CLUTTER.len() - 1;
+        let half = dice.range(16.0, 28.0);
+        let y = self.setting.horizon + 1.0 - half * 0.98;
+        Piece { y, ..self.clutter(dice, index, half) }
+    }
+
+    fn standing(&self, dice: &mut Dice, index: usize) -> Piece {
+        let clutter: &Clutter = &CLUTTER[index];
+        let base = match clutter.name {
+            "tree" | "lamp" => 19.0,
+            "fence" => 14.0,
+            "bush" => 11.0,
+            _ => 9.0,
+        };
+        let horizon =
+            if self.ground().layout == Layout::Ground { self.setting.horizon } else { 80.0 };
+        let depth = dice.unit() * 0.7;
+        let half = base * (0.6 + depth) * dice.range(0.85, 1.15);
+        let mut piece = self.clutter(dice, index, half);
+        piece.grounded = true;
+        piece.y += horizon + 5.0 + (92.0 - horizon) * depth - piece.foot();
+        piece
+    }
+
+    fn hanging(&self, dice: &mut Dice, index: usize) -> Piece {
+        let half = dice.range(6.0, 13.0);
+        let floor =
+            if self.ground().layout == Layout::Ground { self.setting.horizon - half } else { 92.0 };
+        let mut piece = self.clutter(dice, index, half);
+        piece.y = dice.range(8.0, floor.max(10.0));
+        piece.tilt = dice.range(-0.03, 0.03);
+        piece
+    }
+
+    /// Something small before one side of the main object, lower down than it.
+    fn occluder(&self, dice: &mut Dice, main: &Piece) -> Piece {
+        let names = match self.ground().layout {
+            Layout::Air => ["cloud", "cloud", "star", "cloud"],
+            Layout::Wall => ["flower", "star", "bush", "rock"],
+            Layout::Ground => ["bush", "flower", "rock", "fence"],
+        };
+        let wanted = dice.pick(names);
+        let index = CLUTTER.iter().position(|clutter| clutter.name == wanted).unwrap_or(0);
+        let half = (main.half * dice.range(0.38, 0.56)).max(7.0);
+        let mut piece = self.clutter(dice, index, half);
+        let side = if main.x > 50.0 { -1.0 } else { 1.0 };
+        piece.x = main.x + side * main.half * dice.range(0.55, 0.95);
+        piece.y = main.foot() + dice.range(2.0, 6.0) - half * 0.92;
+        piece.grounded = self.ground().layout == Layout::Ground;
+        piece
+    }
+}
+
+/// How near a piece of clutter stands: things in the air are farthest.
+fn depth(piece: &Piece) -> f32 {
+    if piece.grounded { piece.foot() } else { piece.y - 200.0 }
+}
+
+/// The detail choices of one specimen in `hue`.
+fn look(dice: &mut Dice, hue: Hue) -> Look {
+    let vary = dice.range(-14.0, 14.0) as i32;
+    let main = if vary < 0 { hue.ink().darker(-vary) } else { hue.ink().lighter(vary) };
+    let friends = [
+        Hue::Red,
+        Hue::Orange,
+        Hue::Yellow,
+        Hue::Green,
+        Hue::Blue,
+        Hue::Purple,
+        Hue::Pink,
+        Hue::White,
+    ];
+    let first = dice.pick(friends);
+    let second = dice.pick(friends);
+    let accent = if first == hue { second } else { first };
+    let accent = if accent == hue { Hue::White } else { accent };
+    let accent = if accent == hue { Hue::Blue } else { accent };
+    Look { main, accent: accent.ink(), variant: dice.below(4) }
+}

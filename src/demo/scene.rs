@@ -1,0 +1,275 @@
+//! Scenes with their truth: what is in them, and where.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::backgrounds::Layout;
+use super::compose::{Cast, Composition, Piece, Subject};
+use super::dice::Dice;
+use super::light::{self, cast_shadow};
+use super::objects::UNKNOWN;
+use super::paint::{Canvas, Ink, UNOWNED, glow, oval, rgb};
+use super::tags::{tag_from_class, tag_index};
+use super::{clutter::CLUTTER, style, texture};
+
+/// Pixels along a side of a full-size scene.
+pub const SCENE_SIZE: usize = 384;
+
+/// A family of scenes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// One ID object as its subject, perhaps others, clutter, a background.
+    Id,
+    /// Like [`Set::Id`], with objects that no tag names.
+    Near,
+    /// Backgrounds and clutter without any object.
+    Context,
+    /// Patterns that fill the frame.
+    Texture,
+    /// ID scenes in an unusual rendering.
+    Style,
+}
+
+impl Set {
+    /// All of them, ID first.
+    pub const ALL: [Set; 5] = [Set::Id, Set::Near, Set::Context, Set::Texture, Set::Style];
+
+    /// The name on the command line and in folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Set::Id => "id",
+            Set::Near => "near",
+            Set::Context => "context",
+            Set::Texture => "texture",
+            Set::Style => "style",
+        }
+    }
+}
+
+impl fmt::Display for Set {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set's name that does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no set called '{0}'; the sets are id, near, context, texture and style")]
+pub struct UnknownSet(String);
+
+impl FromStr for Set {
+    type Err = UnknownSet;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSet> {
+        let found = Set::ALL.into_iter().find(|set| set.name() == name);
+        found.ok_or_else(|| UnknownSet(name.to_owned()))
+    }
+}
+
+/// One object of a scene and how much of it can be seen.
+#[derive(Clone, Debug)]
+pub struct SceneObject {
+    /// What it is.
+    pub name: &'static str,
+    /// Its tag; `None` for kinds outside the vocabulary.
+    pub tag: Option<usize>,
+    /// The value it has in [`Scene::labels`].
+    pub label: u8,
+    /// Visible pixels.
+    pub pixels: usize,
+    /// Visible pixels over those it would have with nothing before it, in `0.0..=1.0`.
+    pub visible: f32,
+}
+
+/// A picture whose truth is known.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Pixels along each side.
+    pub size: usize,
+    /// RGB, 8 bits, row by row: `size * size * 3` bytes.
+    pub image: Vec<u8>,
+    /// For each pixel the label of what is in front: an object's, a piece of clutter's or
+    /// [`UNOWNED`].
+    pub labels: Vec<u8>,
+    /// True tags, ascending indices into [`super::TAGS`].
+    pub tags: Vec<usize>,
+    /// The ID class of the main object.
+    pub class: Option<usize>,
+    /// What the scene is filed under: class, unknown kind, background, texture or style.
+    pub kind: &'static str,
+    /// The objects, the main one last.
+    pub objects: Vec<SceneObject>,
+}
+
+impl Scene {
+    /// The visible part of `object`: `size * size` values, 255 where it is in front, else 0.
+    pub fn mask(&self, object: &SceneObject) -> Vec<u8> {
+        self.labels.iter().map(|&label| if label == object.label { 255 } else { 0 }).collect()
+    }
+}
+
+/// Draws scene `index` of `set` under `seed` at full size.
+pub fn scene(set: Set, seed: u64, index: u64) -> Scene {
+    scene_at(set, seed, index, SCENE_SIZE)
+}
+
+/// Draws the same scene at `size` × `size` pixels (at least 1).
+pub fn scene_at(set: Set, seed: u64, index: u64, size: usize) -> Scene {
+    let size = size.max(1);
+    let mut dice = Dice::new(set as u64, seed, index);
+    match set {
+        Set::Id => Composition::new(&mut dice, Cast::Known).draw(&mut dice, size),
+        Set::Near => Composition::new(&mut dice, Cast::Unknown).draw(&mut dice, size),
+        Set::Context => Composition::new(&mut dice, Cast::Nothing).draw(&mut dice, size),
+        Set::Texture => texture::draw(&mut dice, size),
+        Set::Style => {
+            let mut scene = Composition::new(&mut dice, Cast::Known).draw(&mut dice, size);
+            style::render(&mut scene, &mut dice);
+            scene
+        }
+    }
+}
+
+/// The domain of twins' random draws, apart from the sets'.
+const TWIN_DOMAIN: u64 = 16;
+
+/// An ID scene and an out-of-distribution one that share all but the object.
+pub fn twin(seed: u64, index: u64) -> (Scene, Scene) {
+    let mut dice = Dice::new(TWIN_DOMAIN, seed, index);
+    let known = Composition::new(&mut dice, Cast::KnownAlone);
+    let mut unknown = known.clone();
+    let subject = Subject::Unknown(dice.below(UNKNOWN.len()));
+    for piece in &mut unknown.objects {
+        *piece = piece.replaced(subject);
+    }
+    let draw = |composition: &Composition| {
+        let mut dice = Dice::new(TWIN_DOMAIN + 1, seed, index);
+        composition.draw(&mut dice, SCENE_SIZE)
+    };
+    (draw(&known), draw(&unknown))
+}
+
+/// Labels of clutter start here; objects count up from 1.
+const FIRST_CLUTTER_LABEL: u8 = 32;
+
+/// The dark of contact shadows.
+const CONTACT: Ink = rgb(38, 28, 66);
+
+impl Composition {
+    fn draw(&self, dice: &mut Dice, size: usize) -> Scene {
+        let Some(mut canvas) = Canvas::new(size) else {
+            return Scene::empty(self.ground().name);
+        };
+        let frame = super::paint::Affine::scale(1.0);
+        self.ground().paint(&mut canvas.painter(&frame, UNOWNED), dice, &self.setting);
+        let mut label = FIRST_CLUTTER_LABEL;
+        let mut clutter = Vec::new();
+        for piece in &self.behind {
+            clutter.push((*piece, label));
+            self.set(&mut canvas, piece, label);
+            label += 1;
+        }
+        for (piece, label) in self.objects.iter().zip(1..) {
+            self.set(&mut canvas, piece, label);
+        }
+        for piece in &self.before {
+            clutter.push((*piece, label));
+            self.set(&mut canvas, piece, label);
+            label += 1;
+        }
+        self.light.shine(&mut canvas);
+        self.truth(canvas, &clutter)
+    }
+
+    /// Paints one piece with its shadows.
+    fn set(&self, canvas: &mut Canvas, piece: &Piece, label: u8) {
+        let layout = self.ground().layout;
+        let is_object = piece.subject.kind().is_some();
+        if piece.grounded {
+            let (foot, half) = (piece.foot(), piece.half);
+            let contact = super::paint::Affine {
+                x: [half, 0.0],
+                y: [0.0, half * 0.2],
+                origin: [piece.x + half * 0.06, foot],
+            };
+            canvas.painter(&contact, UNOWNED).fill(
+                oval(0.0, 0.0, 1.0, 1.0),
+                glow(0.0, 0.0, 1.0, CONTACT.alpha(130), CONTACT.alpha(0)),
+            );
+        }
+        canvas.begin();
+        piece.subject.paint(&mut canvas.painter(&piece.frame_from_piece(), label), &piece.look);
+        if is_object || layout == Layout::Wall {
+            let cast = match layout {
+                Layout::Wall => light::Cast { right: 1.3, down: 1.9, blur: 2, strength: 120 },
+                Layout::Ground => light::Cast { right: 0.8, down: 0.8, blur: 2, strength: 64 },
+                Layout::Air => light::Cast { right: 1.2, down: 2.4, blur: 3, strength: 60 },
+            };
+            cast_shadow(canvas, label, cast);
+        }
+    }
+
+    /// Counts what can be seen and names it.
+    fn truth(&self, canvas: Canvas, clutter: &[(Piece, u8)]) -> Scene {
+        let size = canvas.size();
+        let mut seen = [0usize; 256];
+        for &label in canvas.labels() {
+            seen[usize::from(label)] += 1;
+        }
+        let share =
+            |label: u8| seen[usize::from(label)] as f32 / canvas.claimed(label).max(1) as f32;
+        let shown = |label: u8, permille: usize| {
+            share(label) >= 0.3 && seen[usize::from(label)] * 1000 >= permille * size * size
+        };
+        let mut tags: Vec<usize> = self.ground().tags.iter().filter_map(|t| tag_index(t)).collect();
+        tags.push(self.setting.hue.tag());
+        let mut objects = Vec::new();
+        for (piece, label) in self.objects.iter().zip(1u8..) {
+            let class = match piece.subject {
+                Subject::Known(class) => Some(class),
+                _ => None,
+            };
+            if shown(label, 4) {
+                tags.extend(class.map(tag_from_class));
+                tags.push(piece.hue.tag());
+            }
+            objects.push(SceneObject {
+                name: piece.subject.name(),
+                tag: class.map(tag_from_class),
+                label,
+                pixels: seen[usize::from(label)],
+                visible: share(label),
+            });
+        }
+        for (piece, label) in clutter {
+            if let Subject::Clutter(i) = piece.subject
+                && shown(*label, 2)
+            {
+                tags.extend(CLUTTER[i].tag());
+            }
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        let main = self.objects.last().map(|piece| piece.subject);
+        let class = match main {
+            Some(Subject::Known(class)) => Some(class),
+            _ => None,
+        };
+        let kind = main.map_or(self.ground().name, Subject::name);
+        let (pixels, labels) = canvas.into_planes();
+        Scene { size, image: pixels.into_flattened(), labels, tags, class, kind, objects }
+    }
+}
+
+impl Scene {
+    /// A scene of no pixels, for a size that cannot be drawn.
+    fn empty(kind: &'static str) -> Self {
+        let (image, labels) = (Vec::new(), Vec::new());
+        Scene { size: 0, image, labels, tags: vec![], class: None, kind, objects: vec![] }
+    }
+
+    /// A scene without objects from its pixels.
+    pub(super) fn plain(size: usize, image: Vec<u8>, kind: &'static str) -> Self {
+        Scene { size, image, labels: vec![UNOWNED; size * size], ..Scene::empty(kind) }
+    }
+}
