@@ -2,8 +2,6 @@
 //!
 //! The files and the expected pixels are described in `tests/fixtures/images/README.md`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot read its fixtures has failed")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
