@@ -62,7 +62,7 @@ pub enum ImageError {
         /// The path, or what the bytes were called.
         name: String,
     },
-    /// A sound file that uses something the decoder does not know.
+    /// A file in order that uses something the decoder does not know.
     #[error("this kind of {format} is not supported ({detail}): {name}")]
     Unsupported {
         /// The path, or what the bytes were called.

@@ -14,7 +14,8 @@ mod walk;
 pub use decode::{DecodeOptions, Decoded, FileFormat, decode_bytes, decode_file};
 pub use error::ImageError;
 pub use preprocess::{
-    CROP_MARGIN_PX, PIXEL_MEAN, PIXEL_STD, Transform, resize_bilinear, tensor_data, thumbnail,
+    CROP_MARGIN_PX, PIXEL_MEAN, PIXEL_STD, Transform, UnknownTransform, resize_bilinear,
+    tensor_data, thumbnail,
 };
 pub use walk::{IMAGE_EXTENSIONS, list_images};
 

@@ -76,7 +76,9 @@ impl FromStr for Transform {
 }
 
 /// Resizes as Pillow's `resize((width, height), BILINEAR)` does: two passes, width first, rounded
-/// to 8 bits between them. The order matters: height first moves up to a sixth of the values by 1.
+/// to 8 bits between them. The order matters, and the resizer alone would choose the other one:
+/// height first moves up to a sixth of the values by 1. What is left is its 16-bit weights against
+/// Pillow's 22 bits, which moves fewer than one value in two hundred, nearly all of them by 1.
 ///
 /// A picture without pixels gives a black one.
 pub fn resize_bilinear(picture: &RgbImage, width_px: u32, height_px: u32) -> RgbImage {
