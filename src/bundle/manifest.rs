@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::image::preprocess::Transform;
+use crate::image::Transform;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 

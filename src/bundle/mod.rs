@@ -15,6 +15,7 @@
 //! A plain RAM checkpoint works in a bundle's place: it has tags and maps, and no verdict until a
 //! projector is named too.
 
+pub mod embedded;
 pub mod manifest;
 pub mod vocabulary;
 mod write;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::image::preprocess::Transform;
+use crate::image::Transform;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 use crate::nn::source::{SafetensorsBytes, Source, WeightsError};

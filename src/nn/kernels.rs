@@ -116,7 +116,7 @@ fn biased_softmax(scores: &mut [f32], bias: &[f32], mask: Option<&[f32]>, n: usi
 
 /// Adds `bias` to every row and applies GELU, in place.
 fn add_bias_gelu(values: &mut [f32], bias: &[f32]) {
-    let rows = (1 << 15_usize).div_ceil(bias.len());
+    let rows = (1_usize << 15).div_ceil(bias.len());
     values.par_chunks_mut(rows * bias.len()).for_each(|chunk| {
         Arch::new().dispatch(
             #[inline(always)]

@@ -9,6 +9,7 @@ use crate::bundle::manifest::Recipe;
 use crate::decompose::{self, Fallback};
 use crate::nn::projector::Projector;
 use crate::score::Sample;
+use crate::score::distance::class_scores;
 use crate::score::verdict::{Outcome, Reason, Verdict};
 
 /// What a person can turn.
@@ -197,9 +198,12 @@ impl Pipeline {
     /// The class centers nearest to a feature, best first.
     pub fn nearest(&self, projected: Option<&Projected>, recipe: Recipe) -> Vec<Nearest> {
         let (Some(head), Some(projected)) = (self.head(), projected) else { return Vec::new() };
-        let similarities: Vec<f32> = match recipe {
-            Recipe::Paper => head.centers().cosines(&projected.feature).collect(),
-            Recipe::Released => head.centers().pattern_cosines(&projected.feature).collect(),
+        let Ok(scores) = class_scores(&projected.feature, head.centers()) else {
+            return Vec::new();
+        };
+        let similarities = match recipe {
+            Recipe::Paper => scores.cosine,
+            Recipe::Released => scores.cosine_pattern,
         };
         let mut nearest: Vec<Nearest> = similarities
             .into_iter()

@@ -191,7 +191,7 @@ impl Pipeline {
         let side = self.manifest.tagger.swin.image;
         let values: Vec<f32> = images.concat();
         let data = TensorData::new(values, [images.len(), 3, side, side]);
-        let batch = Tensor::from_data(data, &self.device);
+        let batch: Tensor<4> = Tensor::from_data(data, &self.device);
         match self.dtype {
             Some(dtype) => batch.cast(dtype),
             None => batch,
@@ -224,5 +224,5 @@ fn bind_all(statistics: &Statistics, head: &Arc<Head>) -> BTreeMap<&'static str,
 /// A tensor's values in row-major order.
 pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, PipelineError> {
     let data = tensor.cast(FloatDType::F32).try_into_data()?;
-    data.into_vec::<f32>().map_err(|error| PipelineError::Device(format!("{error:?}")))
+    data.try_into_vec::<f32>().map_err(|error| PipelineError::Device(format!("{error:?}")))
 }

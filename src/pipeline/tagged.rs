@@ -180,7 +180,8 @@ impl Pipeline {
             return Ok(Attention::default());
         }
         let shape = [1, tagged.positions(), tagged.width];
-        let tokens = Tensor::from_data(TensorData::new(tagged.tokens.clone(), shape), &self.device);
+        let data = TensorData::new(tagged.tokens.clone(), shape);
+        let tokens: Tensor<3> = Tensor::from_data(data, &self.device);
         let tokens = match self.dtype {
             Some(dtype) => tokens.cast(dtype),
             None => tokens,
