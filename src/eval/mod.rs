@@ -3,3 +3,4 @@
 pub(crate) mod csv_text;
 pub mod dataset;
 pub mod metrics;
+pub mod tsne;
