@@ -6,6 +6,7 @@ mod demo;
 mod metrics;
 pub mod model;
 mod table;
+mod tsne;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Inspect(inspect::InspectArgs),
     Metrics(metrics::MetricsArgs),
+    Tsne(tsne::TsneArgs),
     /// The procedural world behind the embedded model
     Demo(demo::DemoArgs),
 }
@@ -40,6 +42,7 @@ impl Command {
         match self {
             Self::Inspect(args) => args.run(),
             Self::Metrics(args) => metrics::run(args),
+            Self::Tsne(args) => tsne::run(&args),
             Self::Demo(args) => demo::run(args),
         }
     }

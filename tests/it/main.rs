@@ -7,3 +7,4 @@ mod demo_scenes;
 mod image;
 mod metrics;
 mod score;
+mod tsne_cli;

@@ -1,0 +1,125 @@
+//! `tagood-lens tsne`: a map of features, without the window.
+
+mod features_file;
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::CliResult;
+use crate::eval::tsne::{Tsne, TsneConfig};
+use features_file::Features;
+
+/// Iterations between two reports of progress.
+const STRIDE: usize = 10;
+
+/// Map features into the plane with t-SNE
+#[derive(clap::Args)]
+pub struct TsneArgs {
+    /// Matrix [points, dimensions]: .npy (f32 or f64, C order), or .safetensors with a tensor
+    /// `features` or a single matrix
+    #[arg(long, value_name = "FILE")]
+    features: PathBuf,
+    /// CSV to write: index,x,y
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// How many neighbours count for a point; reduced where there are fewer than three times as many
+    /// points
+    #[arg(long, default_value_t = 30.0, value_parser = perplexity)]
+    perplexity: f64,
+    /// Iterations, those with early exaggeration included
+    #[arg(long, default_value_t = 1000)]
+    iterations: usize,
+    /// Seed; equal input and seed give equal maps
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Show no progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn perplexity(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 1.0 => Ok(value),
+        _ => Err("a number from 1 up is wanted".to_owned()),
+    }
+}
+
+/// Reads, maps, writes; the divergence goes to stderr.
+pub fn run(args: &TsneArgs) -> CliResult {
+    let features = features_file::read(&args.features)?;
+    let config = TsneConfig {
+        perplexity: args.perplexity,
+        iterations: args.iterations,
+        seed: args.seed,
+        ..TsneConfig::default()
+    };
+    let mut tsne = prepare(&features, &config, args)?;
+    if tsne.perplexity() < config.perplexity {
+        eprintln!(
+            "perplexity reduced from {} to {:.1}: there are only {} points",
+            config.perplexity,
+            tsne.perplexity(),
+            features.n
+        );
+    }
+    let bar = progress_bar(args.iterations, "iterations", args.quiet);
+    while !tsne.is_done() {
+        tsne.step(STRIDE);
+        bar.set_position(tsne.iteration() as u64);
+    }
+    bar.finish_and_clear();
+    write_csv(&args.out, tsne.positions())?;
+    eprintln!("KL divergence {:.4} after {} iterations", tsne.kl(), tsne.iteration());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn prepare(features: &Features, config: &TsneConfig, args: &TsneArgs) -> Result<Tsne> {
+    let bar = progress_bar(features.n, "points' neighbours", args.quiet);
+    let watch = |progress: crate::eval::tsne::Progress| {
+        bar.set_position(progress.done as u64);
+        ControlFlow::Continue(())
+    };
+    let tsne = Tsne::new(&features.values, features.n, features.d, config, &watch)
+        .with_context(|| format!("cannot map {}", args.features.display()))?;
+    bar.finish_and_clear();
+    Ok(tsne)
+}
+
+/// A bar on stderr, hidden where that is no terminal.
+fn progress_bar(length: usize, what: &'static str, quiet: bool) -> ProgressBar {
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left");
+    let bar = ProgressBar::with_draw_target(Some(length as u64), target).with_message(what);
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Writes beside the target and renames, so that there is a whole file or none.
+fn write_csv(path: &Path, positions: &[[f32; 2]]) -> Result<()> {
+    let mut text = String::from("index,x,y\n");
+    for (index, [x, y]) in positions.iter().enumerate() {
+        writeln!(text, "{index},{x},{y}")?;
+    }
+    let name = path.file_name().with_context(|| format!("no file name in {}", path.display()))?;
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        // The error that matters is the first.
+        drop(std::fs::remove_file(&temporary));
+        anyhow::Error::new(error).context(format!("cannot write {}", path.display()))
+    })
+}

@@ -1,0 +1,190 @@
+//! Reading a matrix of features: NumPy's `.npy` or safetensors.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use half::{bf16, f16};
+use safetensors::{Dtype, SafeTensors};
+
+/// Features `[n, d]`, row by row.
+#[derive(Debug)]
+pub struct Features {
+    /// The values; f64 is rounded to f32.
+    pub values: Vec<f32>,
+    /// Points.
+    pub n: usize,
+    /// Dimensions of each.
+    pub d: usize,
+}
+
+/// Reads the file by its extension.
+///
+/// # Errors
+///
+/// A file that cannot be read, another extension, or anything but one matrix of floats.
+pub fn read(path: &Path) -> Result<Features> {
+    let name = path.display();
+    let parse = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("npy") => from_npy,
+        Some("safetensors") => from_safetensors,
+        _ => bail!("features are read from .npy or .safetensors files, not from {name}"),
+    };
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    parse(&bytes).with_context(|| format!("no matrix of features in {name}"))
+}
+
+/// The `.npy` format, versions 1 and 2: magic, version, length of the header, a Python dictionary,
+/// the values.
+fn from_npy(bytes: &[u8]) -> Result<Features> {
+    let rest = bytes.strip_prefix(b"\x93NUMPY").context("not an npy file: its magic is missing")?;
+    let (length, rest) = match rest {
+        [1, 0, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]) as usize, rest),
+        [2, 0, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
+        [major, minor, ..] => bail!("npy version {major}.{minor}; 1.0 and 2.0 are known"),
+        _ => bail!("the npy file ends within its header"),
+    };
+    let (header, data) =
+        rest.split_at_checked(length).context("the npy file ends within its header")?;
+    let header = std::str::from_utf8(header).context("the npy header is not text")?;
+    let width = match entry(header, "descr")?.trim_matches(['\'', '"']) {
+        "<f4" => 4,
+        "<f8" => 8,
+        other => bail!("values of type {other}; '<f4' and '<f8' are known"),
+    };
+    ensure!(
+        entry(header, "fortran_order")? == "False",
+        "the matrix is stored column by column; save it in C order"
+    );
+    let shape = entry(header, "shape")?;
+    let sides = shape.trim_matches(['(', ')']).split(',').map(str::trim);
+    let sides: Result<Vec<usize>, _> =
+        sides.filter(|side| !side.is_empty()).map(str::parse).collect();
+    let sides = sides.with_context(|| format!("the shape {shape} is not understood"))?;
+    let (n, d) = matrix(&sides)?;
+    let wanted = n.checked_mul(d).and_then(|count| count.checked_mul(width));
+    ensure!(
+        wanted == Some(data.len()),
+        "{} bytes of values do not make a matrix of shape {shape}",
+        data.len()
+    );
+    let values = match width {
+        4 => data.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+        _ => data.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
+    };
+    Ok(Features { values, n, d })
+}
+
+/// The text of a value in the header's dictionary.
+fn entry<'a>(header: &'a str, key: &str) -> Result<&'a str> {
+    let missing = || format!("the npy header has no {key}");
+    let quoted = [format!("'{key}'"), format!("\"{key}\"")];
+    let found = quoted.iter().find_map(|quoted| header.split_once(quoted.as_str()));
+    let (_, rest) = found.with_context(missing)?;
+    let value = rest.trim_start().strip_prefix(':').with_context(missing)?.trim_start();
+    let end = match value.strip_prefix('(') {
+        Some(tuple) => tuple.find(')').map(|at| at + 2),
+        None => value.find([',', '}']),
+    };
+    value.get(..end.with_context(missing)?).map(str::trim).with_context(missing)
+}
+
+/// The tensor `features`, or the only matrix there is.
+fn from_safetensors(bytes: &[u8]) -> Result<Features> {
+    let tensors = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
+    let tensor = match tensors.tensor("features") {
+        Ok(tensor) => tensor,
+        Err(_) => {
+            let mut matrices = tensors.iter().filter(|(_, tensor)| tensor.shape().len() == 2);
+            match (matrices.next(), matrices.next()) {
+                (Some((_, tensor)), None) => tensor,
+                (None, _) => bail!("it holds no tensor with two dimensions"),
+                _ => bail!("it holds several matrices, none of which is named `features`"),
+            }
+        }
+    };
+    let (n, d) = matrix(tensor.shape())?;
+    let data = tensor.data();
+    let values = match tensor.dtype() {
+        Dtype::F32 => data.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+        Dtype::F64 => data.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
+        Dtype::F16 => data.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
+        Dtype::BF16 => {
+            data.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect()
+        }
+        other => bail!("values of type {other:?}; F16, BF16, F32 and F64 are known"),
+    };
+    Ok(Features { values, n, d })
+}
+
+fn matrix(shape: &[usize]) -> Result<(usize, usize)> {
+    match shape {
+        [n, d] => Ok((*n, *d)),
+        _ => bail!("features have two dimensions, points and values, but the shape is {shape:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn npy(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
+        let mut bytes = b"\x93NUMPY".to_vec();
+        bytes.extend([version, 0]);
+        match version {
+            1 => bytes.extend((header.len() as u16).to_le_bytes()),
+            _ => bytes.extend((header.len() as u32).to_le_bytes()),
+        }
+        bytes.extend(header.as_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn npy_in_both_versions_and_widths() {
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n";
+        let data: Vec<u8> = (0..6).flat_map(|i| (i as f32).to_le_bytes()).collect();
+        for version in [1, 2] {
+            let features = from_npy(&npy(version, header, &data)).unwrap();
+            assert_eq!((features.n, features.d), (2, 3));
+            assert_eq!(features.values, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        }
+        let header = header.replace("<f4", "<f8").replace("(2, 3)", "(1, 2)");
+        let data: Vec<u8> = [0.25_f64, -4.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        assert_eq!(from_npy(&npy(1, &header, &data)).unwrap().values, [0.25, -4.0]);
+    }
+
+    #[test]
+    fn npy_that_is_no_matrix_of_floats_is_refused_with_the_reason() {
+        let good = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
+        let refused = |header: &str, data: &[u8]| {
+            format!("{:#}", from_npy(&npy(1, header, data)).unwrap_err())
+        };
+        assert!(refused(good, &[0; 23]).contains("23 bytes"));
+        assert!(refused(&good.replace("False", "True"), &[0; 24]).contains("C order"));
+        assert!(refused(&good.replace("<f4", "<i8"), &[0; 24]).contains("<i8"));
+        assert!(refused(&good.replace("(2, 3)", "(6,)"), &[0; 24]).contains("two dimensions"));
+        assert!(refused(&good.replace("(2, 3)", "(2, -3)"), &[0; 24]).contains("(2, -3)"));
+        assert!(refused(&good.replace("shape", "form"), &[0; 24]).contains("shape"));
+        let huge = format!("({}, {})", usize::MAX, usize::MAX);
+        assert!(refused(&good.replace("(2, 3)", &huge), &[0; 24]).contains("bytes"));
+        let whole = npy(1, good, &[0; 24]);
+        for cut in 0..whole.len() {
+            assert!(from_npy(&whole[..cut]).is_err(), "cut to {cut} bytes");
+        }
+    }
+
+    #[test]
+    fn safetensors_by_name_or_as_the_only_matrix() {
+        use safetensors::tensor::{TensorView, serialize};
+        let data: Vec<u8> = [1.0_f32, 2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let view = |shape: Vec<usize>| TensorView::new(Dtype::F32, shape, &data).unwrap();
+        let read =
+            |tensors: Vec<(&str, TensorView)>| from_safetensors(&serialize(tensors, None).unwrap());
+        let named = read(vec![("a", view(vec![2, 1])), ("features", view(vec![1, 2]))]).unwrap();
+        assert_eq!((named.n, named.d, named.values), (1, 2, vec![1.0, 2.0]));
+        let only = read(vec![("a", view(vec![2])), ("b", view(vec![2, 1]))]).unwrap();
+        assert_eq!((only.n, only.d), (2, 1));
+        assert!(read(vec![("a", view(vec![2, 1])), ("b", view(vec![2, 1]))]).is_err());
+        assert!(read(vec![("a", view(vec![2]))]).is_err());
+    }
+}
