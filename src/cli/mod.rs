@@ -2,6 +2,7 @@
 
 mod inspect;
 mod inspect_output;
+mod convert;
 mod demo;
 mod metrics;
 pub mod model;
@@ -31,6 +32,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Inspect(inspect::InspectArgs),
+    Convert(convert::ConvertArgs),
     Metrics(metrics::MetricsArgs),
     Tsne(tsne::TsneArgs),
     /// The procedural world behind the embedded model
@@ -41,6 +43,7 @@ impl Command {
     fn run(self) -> CliResult {
         match self {
             Self::Inspect(args) => args.run(),
+            Self::Convert(args) => args.run(),
             Self::Metrics(args) => metrics::run(args),
             Self::Tsne(args) => tsne::run(&args),
             Self::Demo(args) => demo::run(args),

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod demo_scenes;
+mod golden;
 mod image;
 mod metrics;
 mod score;
+mod weights;
 mod tsne_cli;
