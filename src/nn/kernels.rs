@@ -88,7 +88,9 @@ fn attend_head(
     matmul(product, Accum::Replace, part(0), part(1).transpose(), scale, Par::Seq);
     biased_softmax(scores, bias, mask, n);
     let columns = &mut output[head * depth..];
-    let columns = MatMut::from_row_major_slice_with_stride_mut(columns, n, depth, dim);
+    // By way of the transpose: faer 0.24's row-major strided constructor mixes up its strides.
+    let columns = MatMut::from_column_major_slice_with_stride_mut(columns, depth, n, dim);
+    let columns = columns.transpose_mut();
     let weights = MatRef::from_row_major_slice(&*scores, n, n);
     matmul(columns, Accum::Replace, weights, part(2), 1.0, Par::Seq);
 }
