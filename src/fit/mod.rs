@@ -1,1 +1,4 @@
 //! Fitting: vocabulary, projector, class centers, detector statistics, λ.
+
+pub mod checkpoint;
+pub mod optimizer;
