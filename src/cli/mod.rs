@@ -4,6 +4,7 @@ mod inspect;
 mod inspect_output;
 mod convert;
 mod demo;
+mod demo_train;
 mod metrics;
 pub mod model;
 mod table;
