@@ -141,7 +141,7 @@ impl Ram {
             // Where both spaces have one width, the released model has no projection.
             wordvec_proj: match joint == width {
                 true => None,
-                false => Some(from.linear("wordvec_proj", joint, width, true)?),
+                false => Some(from.linear_of_unit_vectors("wordvec_proj", joint, width)?),
             },
             fc: from.linear("fc", width, 1, true)?,
             reweight_scale: match config.descriptions > 1 {
@@ -170,6 +170,11 @@ impl Ram {
         self.image_proj.forward(self.visual_encoder.forward_traced(image, note))
     }
 
+    /// The tags' embeddings, `[tags * descriptions, joint]`; given, not trained.
+    fn embeddings(&self) -> Tensor<2> {
+        self.label_embed.val().detach()
+    }
+
     fn project_words(&self, embeddings: Tensor<3>) -> Tensor<3> {
         relu(match &self.wordvec_proj {
             Some(projection) => projection.forward(embeddings),
@@ -183,7 +188,7 @@ impl Ram {
         if self.descriptions > 1 {
             return None;
         }
-        let states = self.project_words(self.label_embed.val().unsqueeze());
+        let states = self.project_words(self.embeddings().unsqueeze());
         Some(self.tagging_head.prepare(states))
     }
 
@@ -213,7 +218,7 @@ impl Ram {
         let [batch, _, joint] = image_tokens.dims();
         let [rows, _] = self.label_embed.dims();
         let tags = rows / self.descriptions;
-        let table = self.label_embed.val().reshape([tags, self.descriptions, joint]);
+        let table = self.embeddings().reshape([tags, self.descriptions, joint]);
         let table = match subset {
             Some(indices) => table.select(0, indices),
             None => table,

@@ -210,6 +210,22 @@ impl<'a> Builder<'a> {
         self.scope(name).linear_named(["weight", "bias"], d_input, d_output, bias)
     }
 
+    /// As [`Builder::linear`], drawn for inputs of unit length rather than of unit variance.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub fn linear_of_unit_vectors(
+        &self,
+        name: &str,
+        d_input: usize,
+        d_output: usize,
+    ) -> Result<Linear, WeightsError> {
+        let inner = self.scope(name);
+        let bias = Some(inner.param("bias", [d_output], Init::Zeros)?);
+        let weight = inner.matrix("weight", [d_output, d_input], Init::Normal(1.0))?;
+        Ok(Linear { weight, bias })
+    }
+
     /// A linear layer whose tensors have other names than `weight` and `bias`.
     ///
     /// # Errors
@@ -225,7 +241,8 @@ impl<'a> Builder<'a> {
             true => Some(self.param(bias_name, [d_output], Init::Zeros)?),
             false => None,
         };
-        let weight = self.matrix(weight, [d_output, d_input])?;
+        let spread = Init::Normal((1.0 / d_input as f32).sqrt());
+        let weight = self.matrix(weight, [d_output, d_input], spread)?;
         Ok(Linear { weight, bias })
     }
 
@@ -237,7 +254,9 @@ impl<'a> Builder<'a> {
     pub fn patch_linear(&self, name: &str, shape: [usize; 4]) -> Result<Linear, WeightsError> {
         let inner = self.scope(name);
         let bias = Some(inner.param("bias", [shape[0]], Init::Zeros)?);
-        Ok(Linear { weight: inner.matrix("weight", shape)?, bias })
+        let inputs: usize = shape[1..].iter().product();
+        let spread = Init::Normal((1.0 / inputs as f32).sqrt());
+        Ok(Linear { weight: inner.matrix("weight", shape, spread)?, bias })
     }
 
     /// A weight stored with its outputs first, as the `[d_input, d_output]` that layers use.
@@ -245,10 +264,10 @@ impl<'a> Builder<'a> {
         &self,
         name: &str,
         shape: [usize; D],
+        init: Init,
     ) -> Result<Param<Tensor<2>>, WeightsError> {
         let d_input: usize = shape[1..].iter().product();
-        let spread = Init::Normal((1.0 / d_input as f32).sqrt());
-        let stored = self.tensor(name, shape, spread)?;
+        let stored = self.tensor(name, shape, init)?;
         // The layer multiplies from the right: a transposed view, not a copy.
         let param = Param::from_tensor(stored.reshape([shape[0], d_input]).transpose());
         self.register(name, Slot { id: param.id, shape: shape.to_vec(), transposed: true });
