@@ -167,11 +167,8 @@ impl Trainer {
     fn build(config: TrainConfig, from: &Builder) -> anyhow::Result<Self> {
         let ram = Ram::new(&config.tagger, from)?;
         let (names, device) = (from.names(), from.device().clone());
-        let adam = AdamConfig {
-            clip_norm: Some(1.0),
-            average: Some(0.998),
-            ..AdamConfig::adam_w(0.02)
-        };
+        let adam =
+            AdamConfig { clip_norm: Some(1.0), average: Some(0.998), ..AdamConfig::adam_w(0.02) };
         let optimizer = Adam::new(adam, &names, &device);
         Ok(Self { config, device, names, ram, optimizer })
     }
