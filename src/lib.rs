@@ -29,4 +29,5 @@ pub mod fit;
 pub mod eval;
 pub mod demo;
 pub mod overlay;
+pub mod render;
 pub mod cli;
