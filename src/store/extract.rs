@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use super::attention::{add_attention, tags_to_keep};
-use super::{Record, StoreError, StoreHeader, StoreWriter, Tensors, hash_file, stored_path};
+use super::{Known, Record, StoreError, StoreHeader, StoreWriter, Tensors, hash_file, stored_path};
 use crate::eval::dataset::{Dataset, Item};
 use crate::image::{DecodeOptions, decode_file};
 use crate::pipeline::{Keep, Pipeline, PipelineError, Tagged};
@@ -46,7 +46,7 @@ pub struct Progress {
     pub done: usize,
     /// Images of the set.
     pub total: usize,
-    /// Images that could not be read, in this run.
+    /// Those of them that could not be read.
     pub failed: usize,
 }
 
@@ -61,7 +61,7 @@ pub struct Summary {
     pub resumed: usize,
     /// Rows added by this run, failed ones included.
     pub added: usize,
-    /// Images of the set whose row is an error, from this run.
+    /// Images of the set whose row is an error, those of earlier runs included.
     pub failed: usize,
     /// Images that have a row and whose file is another one by now; the row stays as it was.
     pub changed: Vec<String>,
@@ -95,10 +95,12 @@ pub fn extract(
     let batches = dataset.items.chunks(options.batch.max(1));
     let to_do: Vec<&[Item]> =
         batches.filter(|batch| batch.iter().any(|item| known(item).is_none())).collect();
-    let changed = |item: &&Item| known(item).is_some_and(|hash| hash != hash_file(&item.path));
+    let earlier: Vec<Known> = dataset.items.iter().filter_map(known).collect();
+    let changed = |item: &&Item| known(item).is_some_and(|k| k.hash != hash_file(&item.path));
     let mut summary = Summary {
         total: dataset.items.len(),
-        resumed: dataset.items.iter().filter(|item| known(item).is_some()).count(),
+        resumed: earlier.len(),
+        failed: earlier.iter().filter(|known| known.failed).count(),
         changed: dataset.items.par_iter().filter(changed).map(|i| stored_path(&i.path)).collect(),
         set,
         ..Summary::default()

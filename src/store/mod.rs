@@ -42,4 +42,7 @@ pub use hash::{Fnv1a, hash_file};
 pub use header::{FORMAT, ROWS_PER_CHUNK, StoreHeader};
 pub use reader::Store;
 pub use record::{Record, Tensors, TensorsRef, stored_path};
-pub use writer::StoreWriter;
+pub use writer::{Known, StoreWriter};
+
+#[cfg(test)]
+mod tests;

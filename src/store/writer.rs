@@ -27,9 +27,18 @@ pub struct StoreWriter {
     pending: Vec<Record>,
     /// How many of `pending` are on the disk already.
     written: usize,
-    /// Hashes of the images that have a row, by set and path.
-    known: HashMap<String, HashMap<String, Option<u64>>>,
+    /// The images that have a row, by set and path.
+    known: HashMap<String, HashMap<String, Known>>,
     _lock: File,
+}
+
+/// What is known of an image that has a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Hash of its file's bytes at the time; `None` if they could not be read.
+    pub hash: Option<u64>,
+    /// Whether its row is an error.
+    pub failed: bool,
 }
 
 impl StoreWriter {
@@ -55,10 +64,11 @@ impl StoreWriter {
         }
         let store = Store::open(dir)?;
         store.header().check(header, dir)?;
-        let mut known: HashMap<String, HashMap<String, Option<u64>>> = HashMap::new();
+        let mut known: HashMap<String, HashMap<String, Known>> = HashMap::new();
         for row in store.rows() {
             let set = known.entry(row.set().to_owned()).or_default();
-            set.insert(row.path().to_owned(), row.hash());
+            let image = Known { hash: row.hash(), failed: row.error().is_some() };
+            set.insert(row.path().to_owned(), image);
         }
         let header = store.header().clone();
         let last = store.chunks().last().filter(|chunk| chunk.len() < header.rows_per_chunk);
@@ -80,8 +90,8 @@ impl StoreWriter {
         &self.header
     }
 
-    /// Whether an image has a row, and the hash its file had then.
-    pub fn known(&self, set: &str, path: &str) -> Option<Option<u64>> {
+    /// What is known of an image; `None` if it has no row yet.
+    pub fn known(&self, set: &str, path: &str) -> Option<Known> {
         self.known.get(set)?.get(path).copied()
     }
 
@@ -93,7 +103,8 @@ impl StoreWriter {
     pub fn push(&mut self, record: Record) -> Result<(), StoreError> {
         check_shapes(&record, &self.header)?;
         let set = self.known.entry(record.set.clone()).or_default();
-        set.insert(record.path.clone(), record.hash);
+        let image = Known { hash: record.hash, failed: record.outcome.is_err() };
+        set.insert(record.path.clone(), image);
         self.pending.push(record);
         if self.pending.len() >= self.header.rows_per_chunk {
             self.flush()?;
