@@ -340,7 +340,7 @@ fn cancelling_keeps_what_was_done() {
     dataset.items.truncate(40);
     let (options, cancel) = (ExtractOptions::default(), AtomicBool::new(false));
     let mut stop = |progress: Progress| cancel.store(progress.done >= 12, Ordering::Relaxed);
-    let mut run = |stop: &mut dyn FnMut(Progress)| {
+    let run = |stop: &mut dyn FnMut(Progress)| {
         store::extract(&pipeline, &header, &dataset, out.path(), &options, stop, &cancel).unwrap()
     };
     let summary = run(&mut stop);
