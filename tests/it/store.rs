@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use half::f16;
+use rayon::iter::ParallelIterator;
 use tagood_lens::bundle::Bundle;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::bundle::vocabulary::Class;
@@ -402,4 +403,84 @@ fn pyarrow_reads_a_store_as_it_is() {
     assert_eq!(read["logit"].as_f64().unwrap() as f32, tensors.logits[5]);
     assert_eq!(read["tags"], serde_json::json!(tensors.tags));
     assert_eq!(read["attention"], tensors.attention.len());
+}
+
+/// Rates at full size: `cargo test --test it store::full_size -- --ignored --nocapture`.
+#[test]
+#[ignore = "writes 370 MB to measure rates"]
+fn full_size_rows_are_small_and_quick() {
+    const ROWS: usize = 2000;
+    let dir = tempfile::tempdir().unwrap();
+    let header = StoreHeader {
+        positions: 145,
+        width: 512,
+        tags: 4585,
+        layers: 2,
+        rows_per_chunk: store::ROWS_PER_CHUNK,
+        ..StoreHeader::of_bundle(&bundle()).unwrap()
+    };
+    let tensors = Tensors {
+        logits: (0..4585).map(|n| n as f32 * 1e-3 - 4.0).collect(),
+        tokens: (0..145 * 512).map(|n| f16::from_f32((n as f32).sin())).collect(),
+        tags: (100..116).collect(),
+        attention: (0..16 * 2 * 145).map(|n| n as f32 / 4640.0).collect(),
+    };
+    let started = Instant::now();
+    let mut writer = store::StoreWriter::create_or_resume(dir.path(), &header).unwrap();
+    for number in 0..ROWS {
+        let record = Record {
+            path: format!("/photos/{number:06}.jpg"),
+            hash: Some(number as u64),
+            set: "photos".into(),
+            class: Some("class".into()),
+            width: 640,
+            height: 480,
+            outcome: Ok(tensors.clone()),
+        };
+        writer.push(record).unwrap();
+    }
+    writer.finish().unwrap();
+    let wrote = started.elapsed().as_secs_f64();
+    let chunks: Vec<PathBuf> =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let bytes: u64 = chunks.iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    // The first scan reads from the disk: `dd` makes the system forget the files.
+    for path in &chunks {
+        let forget = format!("if={}", path.display());
+        let dd = Command::new("dd").args([&forget, "iflag=nocache", "count=0"]).output();
+        assert!(dd.unwrap().status.success());
+    }
+    let scan = || {
+        let started = Instant::now();
+        let store = Store::open(dir.path()).unwrap();
+        let opened = started.elapsed().as_secs_f64();
+        let sum: f64 = store
+            .par_rows()
+            .map(|row| {
+                let tensors = row.tensors().unwrap();
+                let ends = tensors.tokens.iter().step_by(64).map(|t| t.to_bits() as f64);
+                ends.sum::<f64>()
+                    + tensors.logits.iter().step_by(512).map(|v| *v as f64).sum::<f64>()
+            })
+            .sum();
+        assert!(sum.is_finite());
+        (opened, started.elapsed().as_secs_f64())
+    };
+    let (cold, warm) = (scan(), scan());
+    let started = Instant::now();
+    let store = Store::open(dir.path()).unwrap();
+    let tokens: usize = store.par_rows().map(|row| row.tagged().unwrap().tokens.len()).sum();
+    assert_eq!(tokens, ROWS * 145 * 512);
+    let converted = started.elapsed().as_secs_f64();
+    let mb = bytes as f64 / 1e6;
+    println!("{mb:.0} MB; 10,000 images: {:.2} GB", mb * 10_000.0 / ROWS as f64 / 1e3);
+    println!("written and flushed at {:.0} MB/s", mb / wrote);
+    println!("opened in {:.1} ms", warm.0 * 1e3);
+    println!(
+        "scanned at {:.0} MB/s from the disk, {:.0} MB/s from memory",
+        mb / cold.1,
+        mb / warm.1
+    );
+    println!("to f32 for the pipeline at {:.0} rows/s", ROWS as f64 / converted);
+    assert!(mb * 10_000.0 / (ROWS as f64) < 2000.0);
 }
