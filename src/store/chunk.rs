@@ -198,7 +198,7 @@ impl<'a> Row<'a> {
 
 fn fixed<T: ArrowPrimitiveType>(lists: &FixedSizeListArray, row: usize) -> Option<&[T::Native]> {
     let values: &PrimitiveArray<T> = lists.values().as_primitive_opt()?;
-    let (from, size) = (lists.value_offset_at(row) as usize, lists.value_length() as usize);
+    let (from, size) = (lists.value_offset_at(row), lists.value_length() as usize);
     values.values().get(from..from + size)
 }
 

@@ -167,7 +167,8 @@ fn damaged_chunks_are_refused_wherever_they_are_cut() {
         bytes[at] ^= 0xff;
         fs::write(&path, &bytes).unwrap();
         if let Ok(store) = Store::open(dir.path()) {
-            assert_eq!(store.rows().map(|row| row.to_record()).count(), store.len());
+            let records: Vec<Record> = store.rows().map(|row| row.to_record()).collect();
+            assert_eq!(records.len(), store.len());
         }
     }
     fs::remove_file(&path).unwrap();
