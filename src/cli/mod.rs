@@ -62,7 +62,16 @@ pub fn run() -> ExitCode {
         None => Ok(ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("tagood-lens: {error:#}");
+        eprintln!("tagood-lens: {}", sentence(&error));
         ExitCode::from(EXIT_FAULT)
     })
+}
+
+/// An error as one sentence: a cause that was told already is not told again.
+fn sentence(error: &anyhow::Error) -> String {
+    let join = |told: String, cause: String| match told.contains(&cause) {
+        true => told,
+        false => format!("{told}: {cause}"),
+    };
+    error.chain().map(ToString::to_string).reduce(join).unwrap_or_default()
 }

@@ -270,6 +270,7 @@ fn bad_stores_are_one_clear_sentence() {
         let text = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(words) && text.trim().lines().count() == 1, "{text}");
+        assert!(text.matches("os error").count() <= 1, "said twice: {text}");
     };
     let foreign = folder.path().join("foreign");
     fs::create_dir(&foreign).unwrap();
