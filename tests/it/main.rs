@@ -9,5 +9,6 @@ mod golden;
 mod image;
 mod metrics;
 mod score;
+mod store;
 mod weights;
 mod tsne_cli;
