@@ -1,7 +1,7 @@
 //! Tests of the crate and of the binary, from outside.
 
 // The helpers of tests may unwrap as the tests themselves do.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod demo_scenes;
 mod full;
