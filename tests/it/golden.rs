@@ -168,7 +168,7 @@ fn tiny_ram_plus_agrees_with_the_reference() {
     let config = RamConfig::of_checkpoint(&source).unwrap();
     for (device, tolerance) in devices() {
         let ram = Ram::new(&config, &Builder::stored(&source, &device)).unwrap();
-        let image = images.tensor::<4>("image", &device).slice([0..1]);
+        let image = images.tensor::<4>("image", &device).narrow(0, 0, 1);
         let tokens = ram.encode(image);
         close("tokens", &floats(tokens.clone()), &goldens.floats("image_tokens"), tolerance);
         let output = ram.tag(&tokens, None, None);
