@@ -40,6 +40,9 @@ pub enum FitError {
         /// The file.
         path: PathBuf,
     },
+    /// The vocabulary and the images name different classes.
+    #[error("the vocabulary has no line for the class `{0}`")]
+    NotInVocabulary(String),
     /// Nothing to train on.
     #[error(
         "no image keeps any token at τ = {tau}: {skipped} images have no in-distribution tag that \

@@ -5,10 +5,13 @@ pub mod centers;
 pub mod checkpoint;
 pub mod config;
 mod error;
+pub mod lambda;
 pub mod objects;
 pub mod optimizer;
+pub mod stages;
 pub mod train;
 pub mod trainer;
+pub mod vocabulary;
 
 pub use error::FitError;
 

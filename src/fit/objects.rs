@@ -1,4 +1,4 @@
-//! Labelled images and what is kept of them at τ.
+//! What is kept of labelled images at τ.
 
 use std::ops::Range;
 
@@ -6,17 +6,6 @@ use crate::bundle::manifest::Recipe;
 use crate::bundle::vocabulary::Vocabulary;
 use crate::decompose::{self, Fallback};
 use crate::pipeline::Tagged;
-
-/// Tagged images of known classes.
-#[derive(Clone, Debug, Default)]
-pub struct FitSet {
-    /// What the tagger makes of each image.
-    pub images: Vec<Tagged>,
-    /// The class of each image.
-    pub labels: Vec<usize>,
-    /// Names of the classes.
-    pub classes: Vec<String>,
-}
 
 /// Which tokens of an image are its objects.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +35,7 @@ impl Selection {
 }
 
 /// Object tokens of labelled images, one after the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Objects {
     /// Width W of a token.
     pub width: usize,
@@ -58,59 +47,72 @@ pub struct Objects {
     pub labels: Vec<usize>,
     /// Best probability among the tags that count, for each image.
     pub tag_scores: Vec<f32>,
-    /// Global token of each image, `[images, W]`.
-    pub image_tokens: Vec<f32>,
     /// Index of each image in the set.
     pub images: Vec<usize>,
     /// Indices of the images of which nothing is kept.
     pub skipped: Vec<usize>,
 }
 
+impl Default for Objects {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Objects {
-    /// The object tokens of a set.
-    pub fn of_set(set: &FitSet, vocabulary: &Vocabulary, selection: &Selection) -> Self {
-        let mut objects = Self { starts: vec![0], ..Self::default() };
-        for (index, (tagged, &class)) in set.images.iter().zip(&set.labels).enumerate() {
-            let probabilities = tagged.probabilities();
-            let tags = selection.tags(&probabilities, class, vocabulary);
-            let relevance = |&tag: &usize| tagged.attention.relevance(tag, selection.layer);
-            let maps: Vec<Vec<f32>> = tags.iter().filter_map(relevance).collect();
-            let map = decompose::union(maps.iter().map(Vec::as_slice), tagged.positions());
-            let mask = decompose::mask(&map, selection.tau);
-            let tokens = decompose::object_tokens(&tagged.tokens, tagged.width, &mask);
-            let tag_score = tags.iter().map(|&tag| probabilities[tag]).fold(0.0, f32::max);
-            objects.push(index, class, tagged, &tokens, tag_score);
+    /// No image yet.
+    pub fn new() -> Self {
+        Self {
+            width: 0,
+            tokens: Vec::new(),
+            starts: vec![0],
+            labels: Vec::new(),
+            tag_scores: Vec::new(),
+            images: Vec::new(),
+            skipped: Vec::new(),
         }
-        objects
+    }
+
+    /// Adds what is kept of an image of a class. The attention of the tags that count has to be
+    /// there: see [`Selection::tags`].
+    pub fn add(
+        &mut self,
+        image: usize,
+        class: usize,
+        tagged: &Tagged,
+        vocabulary: &Vocabulary,
+        selection: &Selection,
+    ) {
+        let probabilities = tagged.probabilities();
+        let tags = selection.tags(&probabilities, class, vocabulary);
+        let relevance = |&tag: &usize| tagged.attention.relevance(tag, selection.layer);
+        let maps: Vec<Vec<f32>> = tags.iter().filter_map(relevance).collect();
+        let map = decompose::union(maps.iter().map(Vec::as_slice), tagged.positions());
+        let mask = decompose::mask(&map, selection.tau);
+        let tokens = decompose::object_tokens(&tagged.tokens, tagged.width, &mask);
+        let tag_score = tags.iter().map(|&tag| probabilities[tag]).fold(0.0, f32::max);
+        self.push(image, class, tagged.width, &tokens, tag_score);
     }
 
     /// Object tokens that are already picked, `[n, width]` for each image with its class.
     pub fn of_tokens(width: usize, images: impl IntoIterator<Item = (Vec<f32>, usize)>) -> Self {
-        let mut objects = Self { starts: vec![0], ..Self::default() };
+        let mut objects = Self::new();
         for (index, (tokens, class)) in images.into_iter().enumerate() {
-            let global = tokens.iter().copied().take(width).collect();
-            let tagged = Tagged {
-                tokens: global,
-                width,
-                logits: Vec::new(),
-                attention: crate::pipeline::Attention::default(),
-            };
-            objects.push(index, class, &tagged, &tokens, 1.0);
+            objects.push(index, class, width, &tokens, 1.0);
         }
         objects
     }
 
-    fn push(&mut self, image: usize, class: usize, of: &Tagged, tokens: &[f32], tag_score: f32) {
-        self.width = of.width;
+    fn push(&mut self, image: usize, class: usize, width: usize, tokens: &[f32], tag_score: f32) {
+        self.width = width;
         if tokens.is_empty() {
             self.skipped.push(image);
             return;
         }
         self.tokens.extend_from_slice(tokens);
-        self.starts.push(self.tokens.len() / self.width);
+        self.starts.push(self.tokens.len() / width);
         self.labels.push(class);
         self.tag_scores.push(tag_score);
-        self.image_tokens.extend_from_slice(&of.tokens[..self.width]);
         self.images.push(image);
     }
 

@@ -212,6 +212,11 @@ impl Run<'_> {
         trainer.save(&folder.join(STATE), vec![log.len() as f32])
     }
 
+    /// The state after the last epoch that was kept: weights, centers and optimizer.
+    pub fn last_path(folder: &Path) -> PathBuf {
+        folder.join(STATE)
+    }
+
     /// The weights and centers of the epoch with the best validation accuracy; among equals the one
     /// with the higher score, then the later one.
     pub fn best_path(folder: &Path) -> PathBuf {
