@@ -290,22 +290,6 @@ impl Projector {
         self.class_feature(x)
     }
 
-    /// As [`Projector::features`], showing all tokens after each block.
-    pub fn features_with(
-        &self,
-        tokens: Tensor<3>,
-        lengths: Option<&[usize]>,
-        note: &mut dyn FnMut(&Tensor<3>),
-    ) -> Tensor<2> {
-        let dropout = Dropout::default();
-        let (mut x, padding) = self.embed(tokens, lengths, &dropout);
-        for block in &self.blocks {
-            x = block.forward(x, padding.clone(), &dropout);
-            note(&x);
-        }
-        self.class_feature(x)
-    }
-
     /// Class token and projected tokens with their positions, and where padding is.
     fn embed(
         &self,
