@@ -142,15 +142,14 @@ impl ProjectorBlock {
         // Channels of the fused projection are [q | k | v].
         let project = |x: Tensor<3>, from: usize, to: usize| {
             let weight = weight.clone().slice([0..width, from * width..to * width]);
-            let bias = bias.clone().map(|bias| bias.slice([from * width..to * width]));
+            let bias = bias.clone().map(|bias| bias.narrow(0, from * width, (to - from) * width));
             linear(x, weight, bias)
         };
         let query = project(normed.clone().slice([0..batch, 0..1]), 0, 1);
         let query = query.reshape([batch, 1, heads, depth]).swap_dims(1, 2);
         let both = project(normed, 1, 3).reshape([batch, n, 2, heads, depth]);
         let both = both.permute([2, 0, 3, 1, 4]);
-        let part =
-            |index: usize| -> Tensor<4> { both.clone().slice([index..index + 1]).squeeze_dim(0) };
+        let part = |index: usize| -> Tensor<4> { both.clone().narrow(0, index, 1).squeeze_dim(0) };
         let scores = (query / (depth as f32).sqrt()).matmul(part(0).swap_dims(2, 3));
         let scores = match padding {
             Some(padding) => {

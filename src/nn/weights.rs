@@ -146,9 +146,7 @@ impl<'a> Builder<'a> {
     fn values(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>, WeightsError> {
         match &*self.origin {
             Origin::Stored(source) => source.read(&self.full_name(name), shape),
-            Origin::Random(rng) => {
-                Ok(draw(&mut rng.borrow_mut(), shape.iter().product(), init))
-            }
+            Origin::Random(rng) => Ok(draw(&mut rng.borrow_mut(), shape.iter().product(), init)),
         }
     }
 
