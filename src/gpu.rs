@@ -89,8 +89,10 @@ pub fn shared() -> Result<&'static (Device, WgpuSetup), GpuError> {
 
 /// Whether some adapter is a real GPU: software rasterisers compute slower than the CPU backend.
 pub fn has_hardware_gpu() -> bool {
-    let instance = wgpu::Instance::default();
-    let adapters = instance.enumerate_adapters(wgpu::Backends::PRIMARY);
+    let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+    // Without OpenGL, whose libraries complain on stderr where there is no display.
+    options.backends = wgpu::Backends::PRIMARY;
+    let adapters = wgpu::Instance::new(options).enumerate_adapters(wgpu::Backends::PRIMARY);
     let adapters = burn::tensor::read_sync(adapters);
     adapters.iter().any(|adapter| {
         use wgpu::DeviceType::{DiscreteGpu, IntegratedGpu, VirtualGpu};
