@@ -29,4 +29,8 @@ pub mod fit;
 pub mod eval;
 pub mod demo;
 pub mod overlay;
+pub mod worker;
+pub mod ui;
+pub mod panels;
+pub mod app;
 pub mod cli;

@@ -1,0 +1,4 @@
+//! app
+pub mod command;
+mod events;
+pub mod state;
