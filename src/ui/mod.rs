@@ -1,1 +1,5 @@
-//! x
+//! What panels share: the theme, small widgets, textures.
+
+pub mod pictures;
+pub mod theme;
+pub mod widgets;
