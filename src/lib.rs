@@ -30,6 +30,7 @@ pub mod eval;
 pub mod demo;
 pub mod overlay;
 pub mod worker;
+pub mod render;
 pub mod ui;
 pub mod panels;
 pub mod app;

@@ -1,0 +1,265 @@
+//! Shaders: checked before they reach the device, and reloaded when their file changes.
+//!
+//! A shader's text is embedded in the binary. In debug builds its file under `shaders/` is looked
+//! at as well, and a changed file replaces the pipeline at the next frame; if it does not compile,
+//! the fault is logged and the old pipeline stays.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+#[cfg(debug_assertions)]
+use std::path::{Path, PathBuf};
+#[cfg(debug_assertions)]
+use std::time::{Duration, Instant, SystemTime};
+
+use eframe::egui_wgpu::wgpu::{self, naga};
+use thiserror::Error;
+
+/// A shader that cannot be used.
+#[derive(Debug, Error)]
+pub enum ShaderError {
+    /// It is not WGSL.
+    #[error("the shader `{name}` does not parse: {message}")]
+    Parse {
+        /// The shader's name.
+        name: &'static str,
+        /// Where and why, over several lines.
+        message: String,
+    },
+    /// It is WGSL, but breaks its rules or those of the device or of its pipeline.
+    #[error("the shader `{name}` is not valid: {message}")]
+    Invalid {
+        /// The shader's name.
+        name: &'static str,
+        /// Where and why, over several lines.
+        message: String,
+    },
+    /// Its file cannot be read.
+    #[cfg(debug_assertions)]
+    #[error("the shader `{name}` cannot be read: {source}: {path}")]
+    Read {
+        /// The shader's name.
+        name: &'static str,
+        /// Why.
+        source: std::io::Error,
+        /// Its file.
+        path: PathBuf,
+    },
+}
+
+/// Parses and validates WGSL with the features that every WebGPU device has.
+///
+/// # Errors
+/// If the text is not WGSL, or breaks its rules.
+pub fn check(name: &'static str, wgsl: &str) -> Result<naga::Module, ShaderError> {
+    let module = naga::front::wgsl::parse_str(wgsl)
+        .map_err(|error| ShaderError::Parse { name, message: error.emit_to_string(wgsl) })?;
+    let (flags, capabilities) =
+        (naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+    naga::valid::Validator::new(flags, capabilities)
+        .validate(&module)
+        .map_err(|error| ShaderError::Invalid { name, message: error.emit_to_string(wgsl) })?;
+    Ok(module)
+}
+
+/// Makes a pipeline of a shader module.
+type Build = dyn Fn(&wgpu::Device, &wgpu::ShaderModule) -> wgpu::RenderPipeline + Send + Sync;
+
+/// A render pipeline that follows its shader's file in debug builds.
+pub(super) struct LivePipeline {
+    name: &'static str,
+    build: Box<Build>,
+    pipeline: wgpu::RenderPipeline,
+    #[cfg(debug_assertions)]
+    watch: Watch,
+}
+
+impl LivePipeline {
+    /// Compiles the embedded text of `shaders/NAME.wgsl`.
+    ///
+    /// # Errors
+    /// If the shader or the pipeline is not valid on this device.
+    pub fn new(
+        device: &wgpu::Device,
+        name: &'static str,
+        embedded: &str,
+        build: impl Fn(&wgpu::Device, &wgpu::ShaderModule) -> wgpu::RenderPipeline
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<Self, ShaderError> {
+        let build: Box<Build> = Box::new(build);
+        let pipeline = compile(device, name, embedded, &build)?;
+        Ok(Self {
+            name,
+            build,
+            pipeline,
+            #[cfg(debug_assertions)]
+            watch: Watch::of(
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("shaders")
+                    .join(name)
+                    .with_extension("wgsl"),
+            ),
+        })
+    }
+
+    /// The pipeline to draw with.
+    pub fn get(&self) -> &wgpu::RenderPipeline {
+        &self.pipeline
+    }
+
+    /// Replaces the pipeline if the shader's file has changed and is valid. Does nothing in
+    /// release builds.
+    pub fn follow_file(&mut self, device: &wgpu::Device) {
+        #[cfg(debug_assertions)]
+        if self.watch.is_due() && self.watch.has_changed() {
+            match self.reload(device) {
+                Ok(()) => log::info!("reloaded the shader `{}`", self.name),
+                Err(error) => log::error!("{error}"),
+            }
+        }
+        #[cfg(not(debug_assertions))]
+        {
+            // Both serve reloading alone.
+            let (_, _, _) = (self.name, &self.build, device);
+        }
+    }
+
+    #[cfg(debug_assertions)]
+    fn reload(&mut self, device: &wgpu::Device) -> Result<(), ShaderError> {
+        let (name, path) = (self.name, &self.watch.path);
+        let wgsl = std::fs::read_to_string(path).map_err(|source| ShaderError::Read {
+            name,
+            source,
+            path: path.clone(),
+        })?;
+        self.pipeline = compile(device, name, &wgsl, &self.build)?;
+        Ok(())
+    }
+}
+
+/// Compiles inside an error scope: nobody else may see errors of a device that is shared.
+fn compile(
+    device: &wgpu::Device,
+    name: &'static str,
+    wgsl: &str,
+    build: &Build,
+) -> Result<wgpu::RenderPipeline, ShaderError> {
+    check(name, wgsl)?;
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(name),
+        source: wgpu::ShaderSource::Wgsl(wgsl.into()),
+    });
+    let pipeline = build(device, &module);
+    match ready(scope.pop()) {
+        Some(Some(error)) => Err(ShaderError::Invalid { name, message: error.to_string() }),
+        Some(None) | None => Ok(pipeline),
+    }
+}
+
+/// What a future gives at once; error scopes of native devices do.
+fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// A file whose time of change is looked at now and then.
+#[cfg(debug_assertions)]
+struct Watch {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+    looked: Instant,
+}
+
+#[cfg(debug_assertions)]
+impl Watch {
+    const INTERVAL: Duration = Duration::from_millis(250);
+
+    fn of(path: PathBuf) -> Self {
+        Self { modified: modified(&path), path, looked: Instant::now() }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let due = self.looked.elapsed() >= Self::INTERVAL;
+        if due {
+            self.looked = Instant::now();
+        }
+        due
+    }
+
+    /// Whether the file is there and another one than at the last look.
+    fn has_changed(&mut self) -> bool {
+        let now = modified(&self.path);
+        let changed = now.is_some() && now != self.modified;
+        self.modified = now.or(self.modified);
+        changed
+    }
+}
+
+#[cfg(debug_assertions)]
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|data| data.modified()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::tests::device;
+
+    const EMPTY: &str = "@vertex fn vs_main() -> @builtin(position) vec4<f32> { \
+        return vec4<f32>(0.0); }\n@fragment fn fs_gamma() -> @location(0) vec4<f32> { \
+        return vec4<f32>(1.0); }";
+
+    fn build(device: &wgpu::Device, module: &wgpu::ShaderModule) -> wgpu::RenderPipeline {
+        let target = crate::render::Target { format: wgpu::TextureFormat::Rgba8Unorm };
+        target.pipeline(device, "empty", module, &[], &[], wgpu::PrimitiveTopology::TriangleList)
+    }
+
+    #[test]
+    fn every_shader_is_valid() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let wgsl = std::fs::read_to_string(&path).unwrap();
+            assert!(check("file", &wgsl).is_ok(), "{}", path.display());
+            seen += 1;
+        }
+        assert!(seen >= 2);
+    }
+
+    #[test]
+    fn a_fault_is_named_with_its_line() {
+        let error = check("broken", "fn f() { let x = ; }").unwrap_err();
+        assert!(matches!(error, ShaderError::Parse { .. }));
+        assert!(error.to_string().contains("wgsl:1"), "{error}");
+        let error = check("broken", "fn f() -> f32 { return 1u; }").unwrap_err();
+        assert!(error.to_string().contains("broken"), "{error}");
+    }
+
+    #[test]
+    fn a_broken_edit_keeps_the_old_pipeline() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("live.wgsl");
+        std::fs::write(&path, EMPTY).unwrap();
+        let (device, _) = device();
+        let mut live = LivePipeline::new(&device, "live", EMPTY, build).unwrap();
+        live.watch = Watch::of(path.clone());
+        let first = live.get().clone();
+
+        std::fs::write(&path, "fn f( {").unwrap();
+        assert!(matches!(live.reload(&device), Err(ShaderError::Parse { .. })));
+        // Valid by itself, but not with its pipeline: only the device can tell.
+        std::fs::write(&path, EMPTY.replace("fs_gamma", "other")).unwrap();
+        assert!(matches!(live.reload(&device), Err(ShaderError::Invalid { .. })));
+        assert_eq!(*live.get(), first);
+
+        std::fs::write(&path, EMPTY).unwrap();
+        live.reload(&device).unwrap();
+        assert_ne!(*live.get(), first);
+    }
+}
