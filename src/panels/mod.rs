@@ -66,7 +66,7 @@ pub fn all() -> Vec<Box<dyn Panel>> {
     vec![
         Box::new(gallery::Gallery::default()),
         Box::new(image::ImagePanel::default()),
-        Box::new(explain::Explain::default()),
+        Box::new(explain::Explain),
         Box::new(verdict::VerdictPanel::default()),
         Box::new(tags::Tags::default()),
         Box::new(scores::Scores::default()),
