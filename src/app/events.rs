@@ -127,7 +127,9 @@ impl Model {
         });
         // An image without tokens cannot be looked at; it will be with the settings then in force.
         let generation = self.generation;
-        for id in self.entries().iter().filter(|e| e.look.is_none()).map(|e| e.id).collect::<Vec<_>>() {
+        for id in
+            self.entries().iter().filter(|e| e.look.is_none()).map(|e| e.id).collect::<Vec<_>>()
+        {
             if let Some(entry) = self.entry_mut(id) {
                 entry.generation = generation;
             }

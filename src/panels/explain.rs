@@ -27,7 +27,11 @@ impl Panel for Explain {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let (Some(entry), Some(info)) = (cx.model.focused(), cx.model.info().cloned()) else {
-            return empty_note(ui, "Explain", "Choose an image to see how its verdict comes about.");
+            return empty_note(
+                ui,
+                "Explain",
+                "Choose an image to see how its verdict comes about.",
+            );
         };
         if entry.look.is_none() {
             return empty_note(ui, "Explain", "Waiting for the network.");
@@ -180,7 +184,8 @@ fn bars(ui: &Ui, rect: Rect, rows: &[(String, f32, Option<f32>, Color32)]) {
         let painter = ui.painter();
         let font = FontId::proportional(13.0);
         painter.text(pos2(split - 12.0, middle), Align2::RIGHT_CENTER, name, font, palette.text);
-        let track = Rect::from_min_max(pos2(split, middle - 6.0), pos2(rect.right() - 60.0, middle + 6.0));
+        let track =
+            Rect::from_min_max(pos2(split, middle - 6.0), pos2(rect.right() - 60.0, middle + 6.0));
         bar(ui, track, *value, *threshold, *color);
         let font = FontId::proportional(12.0);
         let at = pos2(rect.right(), middle);
@@ -301,7 +306,11 @@ fn score(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
     }
     if let Some(lambda) = look.verdict.lambda {
         let x = x_of(lambda);
-        painter.vline(x, track.top() - 16.0..=track.bottom() + 16.0, Stroke::new(2.0, palette.accent));
+        painter.vline(
+            x,
+            track.top() - 16.0..=track.bottom() + 16.0,
+            Stroke::new(2.0, palette.accent),
+        );
         let (at, font) = (pos2(x, track.bottom() + 20.0), FontId::proportional(13.0));
         painter.text(at, Align2::CENTER_TOP, format!("λ = {lambda:.3}"), font, palette.accent);
     }

@@ -93,7 +93,9 @@ impl Subject<'_> {
         let grid = tokens.saturating_sub(1).isqrt();
         let width = self.info.manifest.tagger.joint;
         (
-            format!("Swin(x) → {tokens} tokens = 1 global + {grid} × {grid} places, {width} numbers each"),
+            format!(
+                "Swin(x) → {tokens} tokens = 1 global + {grid} × {grid} places, {width} numbers each"
+            ),
             format!(
                 "Cut into patches of {p} × {p} pixels, the photo passes through the Swin transformer, \
                  whose stages merge neighbours. What remains is one token for each of {grid} × {grid} \

@@ -181,9 +181,11 @@ impl Gallery {
             let texture = cx.pictures.thumbnail(ui.ctx(), entry.id, small);
             let size = texture.size_vec2();
             // The middle square, so that tiles make an even grid.
-            let spare = vec2((1.0 - size.y / size.x).max(0.0), (1.0 - size.x / size.y).max(0.0)) / 2.0;
+            let spare =
+                vec2((1.0 - size.y / size.x).max(0.0), (1.0 - size.x / size.y).max(0.0)) / 2.0;
             let uv = Rect::from_min_max(pos2(spare.x, spare.y), pos2(1.0 - spare.x, 1.0 - spare.y));
-            let mut shape = egui::epaint::RectShape::filled(frame, CornerRadius::same(5), Color32::WHITE);
+            let mut shape =
+                egui::epaint::RectShape::filled(frame, CornerRadius::same(5), Color32::WHITE);
             shape.brush = Some(std::sync::Arc::new(egui::epaint::Brush {
                 fill_texture_id: texture.id(),
                 uv,
@@ -193,9 +195,21 @@ impl Gallery {
         match &entry.error {
             Some(_) => {
                 let font = FontId::proportional(24.0);
-                painter.text(frame.center() - vec2(0.0, 8.0), Align2::CENTER_CENTER, "⚠", font, palette.fault);
+                painter.text(
+                    frame.center() - vec2(0.0, 8.0),
+                    Align2::CENTER_CENTER,
+                    "⚠",
+                    font,
+                    palette.fault,
+                );
                 let font = FontId::proportional(11.0);
-                painter.text(frame.center() + vec2(0.0, 16.0), Align2::CENTER_CENTER, "cannot open", font, palette.fault);
+                painter.text(
+                    frame.center() + vec2(0.0, 16.0),
+                    Align2::CENTER_CENTER,
+                    "cannot open",
+                    font,
+                    palette.fault,
+                );
             }
             None if entry.look.is_some() => {
                 badge(ui, frame.right_top() + vec2(-4.0, 4.0), entry.outcome(), entry.score());
@@ -207,7 +221,11 @@ impl Gallery {
         }
         let caption = Rect::from_min_max(frame.left_bottom(), rect.max).shrink2(vec2(2.0, 1.0));
         let color = if selected { palette.strong } else { palette.weak };
-        let job = egui::text::LayoutJob::simple_singleline(entry.name.clone(), FontId::proportional(11.0), color);
+        let job = egui::text::LayoutJob::simple_singleline(
+            entry.name.clone(),
+            FontId::proportional(11.0),
+            color,
+        );
         let mut job = job;
         job.wrap = egui::text::TextWrapping::truncate_at_width(caption.width());
         let galley = painter.layout_job(job);
@@ -283,7 +301,9 @@ impl Gallery {
             let pressed = |key| i32::from(input.key_pressed(key));
             pressed(Key::ArrowDown) - pressed(Key::ArrowUp)
         });
-        let Some(at) = cx.view.order.iter().position(|&id| Some(id) == cx.model.focus) else { return };
+        let Some(at) = cx.view.order.iter().position(|&id| Some(id) == cx.model.focus) else {
+            return;
+        };
         let to = at as i64 + i64::from(step) * columns as i64;
         if step != 0
             && let Some(&id) = usize::try_from(to).ok().and_then(|to| cx.view.order.get(to))

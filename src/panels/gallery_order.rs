@@ -108,7 +108,11 @@ fn mentions(entry: &Entry, needle: &str, model: &Model) -> bool {
     let tagged = || {
         let tags = &entry.look.as_ref()?.decomposition.tags;
         let names = &model.info()?.vocabulary.tags;
-        Some(tags.iter().filter_map(|&tag| names.get(tag)).any(|name| name.to_lowercase().contains(needle)))
+        Some(
+            tags.iter()
+                .filter_map(|&tag| names.get(tag))
+                .any(|name| name.to_lowercase().contains(needle)),
+        )
     };
     entry.name.to_lowercase().contains(needle)
         || entry.set.to_lowercase().contains(needle)

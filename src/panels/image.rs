@@ -115,10 +115,8 @@ impl ImagePanel {
             Some(error) => Picture::Failed(error.clone()),
             None => cx.pictures.picture(entry.id, &entry.source, cx.worker),
         };
-        let small = entry
-            .thumbnail
-            .as_ref()
-            .map(|small| cx.pictures.thumbnail(ui.ctx(), entry.id, small));
+        let small =
+            entry.thumbnail.as_ref().map(|small| cx.pictures.thumbnail(ui.ctx(), entry.id, small));
         let (texture, size) = match picture {
             Picture::Ready(texture, _) => (texture.id(), texture.size_vec2()),
             // The thumbnail stands in until the picture is there.
@@ -200,9 +198,8 @@ impl ImagePanel {
             ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
         }
         let Some(pointer) = response.hover_pos() else { return };
-        let factor = ui.input(|input| {
-            input.zoom_delta() * (input.smooth_scroll_delta().y / 240.0).exp()
-        });
+        let factor =
+            ui.input(|input| input.zoom_delta() * (input.smooth_scroll_delta().y / 240.0).exp());
         if factor != 1.0 {
             self.zoom_to(pointer, factor, rect, size);
         }
@@ -243,7 +240,11 @@ fn hover_ui(response: egui::Response, cx: &PanelCtx<'_>, map: &[f32], column: u3
     let kept = if *value > tau { "kept" } else { "not kept" };
     response.on_hover_ui_at_pointer(|ui| {
         ui.label(RichText::new(format!("Relevance {value:.3}")).strong());
-        ui.label(format!("Token at row {}, column {}: {kept} at τ = {tau:.2}", row + 1, column + 1));
+        ui.label(format!(
+            "Token at row {}, column {}: {kept} at τ = {tau:.2}",
+            row + 1,
+            column + 1
+        ));
     });
 }
 
@@ -264,7 +265,9 @@ fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usiz
             }
         })
         .response
-        .on_hover_text("The tag decoder's layer whose attention is shown; verdicts use the recipe's")
+        .on_hover_text(
+            "The tag decoder's layer whose attention is shown; verdicts use the recipe's",
+        )
         .accessible_name("Layer");
     ComboBox::from_id_salt("head")
         .selected_text(map.head.map_or("All heads".into(), |head| format!("Head {}", head + 1)))
@@ -286,7 +289,8 @@ fn tau_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry) {
     ui.add_space(4.0);
     ui.horizontal(|ui| {
         let mut tau = cx.model.settings.tau;
-        let hint = "Relevance above which an image token counts as part of an object. Keys: [ and ]";
+        let hint =
+            "Relevance above which an image token counts as part of an object. Keys: [ and ]";
         ui.label(RichText::new("τ").size(16.0).color(palette.accent).strong()).on_hover_text(hint);
         let kept = entry.look.as_ref().map(|look| {
             let d = &look.decomposition;

@@ -219,8 +219,10 @@ fn nearest_ui(ui: &mut Ui, look: &Look, info: &ModelInfo) {
             let galley = ui.painter().layout_job(job);
             let at = pos2(rect.left(), middle - galley.size().y / 2.0);
             ui.painter().galley(at, galley, name_color);
-            let track =
-                Rect::from_min_max(pos2(split, middle - 3.0), pos2(rect.right() - 46.0, middle + 3.0));
+            let track = Rect::from_min_max(
+                pos2(split, middle - 3.0),
+                pos2(rect.right() - 46.0, middle + 3.0),
+            );
             bar(ui, track, nearest.similarity, None, fill);
             let at = pos2(rect.right(), middle);
             let value = format!("{:.3}", nearest.similarity);
@@ -245,7 +247,8 @@ fn numbers_ui(ui: &mut Ui, entry: &Entry, look: &Look) {
         let [decompose, project, score] = look.stage_ms;
         let whole = decode + prepare + tagger;
         let live = decompose + project + score;
-        let hint = format!("decode {decode:.1} ms, preprocess {prepare:.1} ms, tagger {tagger:.1} ms");
+        let hint =
+            format!("decode {decode:.1} ms, preprocess {prepare:.1} ms, tagger {tagger:.1} ms");
         fact(ui, "Seen once", format!("{whole:.0} ms"), &hint);
         let hint = format!(
             "decompose {decompose:.2} ms, project {project:.2} ms, score {score:.2} ms: this is what \

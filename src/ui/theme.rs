@@ -1,9 +1,9 @@
 //! Colours, type and spacing: flat greys, one accent, and two colours for the verdicts.
 
 use eframe::egui::style::{HandleShape, WidgetVisuals, Widgets};
-use eframe::egui::{self, 
-    Color32, Context, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, TextStyle, Theme,
-    Visuals, vec2,
+use eframe::egui::{
+    self, Color32, Context, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, TextStyle,
+    Theme, Visuals, vec2,
 };
 
 use crate::score::verdict::Outcome;

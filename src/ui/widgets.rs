@@ -1,8 +1,8 @@
 //! Small things that several panels draw.
 
-use eframe::egui::{self, 
-    Align2, Color32, Frame, Margin, Pos2, Rect, Response, RichText, Role, Sense, Shape, Stroke,
-    TextStyle, Ui, WidgetInfo, pos2, vec2,
+use eframe::egui::{
+    self, Align2, Color32, Frame, Margin, Pos2, Rect, Response, RichText, Role, Sense, Shape,
+    Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::theme::{Palette, RADIUS};
@@ -35,10 +35,8 @@ pub fn outcome_shape(center: Pos2, radius: f32, outcome: Option<Outcome>, color:
 /// A card: a raised surface with a heading.
 pub fn card<R>(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui) -> R) -> R {
     let palette = Palette::of_ui(ui);
-    let frame = Frame::new()
-        .fill(palette.raised)
-        .corner_radius(6)
-        .inner_margin(Margin::symmetric(10, 8));
+    let frame =
+        Frame::new().fill(palette.raised).corner_radius(6).inner_margin(Margin::symmetric(10, 8));
     let inner = frame.show(ui, |ui| {
         ui.set_min_width(ui.available_width());
         if !title.is_empty() {
@@ -108,12 +106,8 @@ pub fn empty_note(ui: &mut Ui, title: &str, note: &str) {
         palette.text,
     );
     let width = (rect.width() - 40.0).max(80.0);
-    let mut job = egui::text::LayoutJob::simple(
-        note.to_owned(),
-        font(TextStyle::Body),
-        palette.weak,
-        width,
-    );
+    let mut job =
+        egui::text::LayoutJob::simple(note.to_owned(), font(TextStyle::Body), palette.weak, width);
     job.halign = egui::Align::Center;
     let galley = painter.layout_job(job);
     painter.galley(pos2(center.x, center.y + 6.0), galley, palette.weak);
@@ -131,7 +125,11 @@ pub fn badge(ui: &Ui, right_top: Pos2, outcome: Option<Outcome>, score: Option<f
     let size = galley.size() + vec2(19.0, 4.0);
     let rect = Rect::from_min_size(right_top - vec2(size.x, 0.0), size);
     painter.rect_filled(rect, RADIUS, Color32::from_black_alpha(185));
-    let bright = if ui.visuals().dark_mode { color } else { Palette::of(egui::Theme::Dark).outcome(outcome) };
+    let bright = if ui.visuals().dark_mode {
+        color
+    } else {
+        Palette::of(egui::Theme::Dark).outcome(outcome)
+    };
     painter.add(outcome_shape(rect.left_center() + vec2(8.5, 0.0), 3.5, outcome, bright));
     painter.galley(rect.left_top() + vec2(15.0, 2.0), galley, Color32::WHITE);
 }

@@ -111,7 +111,8 @@ impl Work {
             Request::Look { generation, settings, focus } => {
                 self.generation = generation;
                 self.settings = Some(settings);
-                self.to_look = focus.into_iter().filter(|id| self.tagged.contains_key(id)).collect();
+                self.to_look =
+                    focus.into_iter().filter(|id| self.tagged.contains_key(id)).collect();
                 let focus = self.to_look.front().copied();
                 self.to_look.extend(self.tagged.keys().filter(|&&id| Some(id) != focus));
             }
@@ -205,9 +206,8 @@ impl Work {
     /// Tags; a device that fails is tried image by image, and then given up for the CPU.
     fn tag_or_fall_back(&mut self, inputs: &[Vec<f32>]) -> Result<Vec<Tagged>, PipelineError> {
         let missing = || PipelineError::Device("no model is loaded".into());
-        let tag_all = |work: &Self| {
-            work.pipeline.as_ref().ok_or_else(missing)?.tag(inputs, Keep::Id)
-        };
+        let tag_all =
+            |work: &Self| work.pipeline.as_ref().ok_or_else(missing)?.tag(inputs, Keep::Id);
         let tag_singly = |work: &Self| -> Result<Vec<Tagged>, PipelineError> {
             let pipeline = work.pipeline.as_ref().ok_or_else(missing)?;
             let mut all = Vec::with_capacity(inputs.len());
@@ -240,8 +240,7 @@ impl Work {
         // One image alone first: the one on show should not wait for the others.
         let first = self.to_look.len() == self.tagged.len();
         let count = if first { 1 } else { LOOK_BATCH };
-        let images: Vec<ImageId> =
-            self.to_look.drain(..count.min(self.to_look.len())).collect();
+        let images: Vec<ImageId> = self.to_look.drain(..count.min(self.to_look.len())).collect();
         if images.is_empty() {
             return false;
         }
