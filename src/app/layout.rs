@@ -16,7 +16,7 @@ pub type Layout = Tree<String>;
 /// The panels as they are at first.
 pub fn initial() -> Layout {
     let mut tiles = Tiles::default();
-    let mut pane = |tiles: &mut Tiles<String>, name: &str| tiles.insert_pane(name.to_owned());
+    let pane = |tiles: &mut Tiles<String>, name: &str| tiles.insert_pane(name.to_owned());
     let tabs = |tiles: &mut Tiles<String>, children: Vec<TileId>| tiles.insert_tab_tile(children);
     let gallery = pane(&mut tiles, "gallery");
     let gallery = tabs(&mut tiles, vec![gallery]);

@@ -136,7 +136,7 @@ pub fn drop_target_ui(ui: &Ui) {
         return;
     }
     let palette = Palette::of_ui(ui);
-    let layer = egui::LayerId::unique(egui::Order::Foreground, Id::new("drop"));
+    let layer = egui::LayerId::new(egui::Order::Foreground, Id::unique("drop"));
     let painter = ui.ctx().layer_painter(layer);
     let rect = ui.ctx().content_rect();
     painter.rect_filled(rect, 0.0, Color32::from_black_alpha(150));

@@ -249,7 +249,8 @@ mod tests {
         let fused = window_attention(qkv.clone(), bias.clone(), Some(mask.clone()), heads);
 
         let split = qkv.reshape([all, n, 3, heads, dim / heads]).permute([2, 0, 3, 1, 4]);
-        let part = |i: usize| -> Tensor<4> { split.clone().slice([i..i + 1]).squeeze_dim::<4>(0) };
+        let part =
+            |i: usize| -> Tensor<4> { split.clone().slice([i..i + 1]).squeeze_dim::<4>(0) };
         let scores = part(0).matmul(part(1).swap_dims(2, 3)) / ((dim / heads) as f32).sqrt();
         let mask: Tensor<4> = mask.repeat_dim(0, all / windows).unsqueeze_dim(1);
         let weights = burn::tensor::activation::softmax(scores + bias.unsqueeze() + mask, 3);

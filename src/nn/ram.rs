@@ -54,14 +54,13 @@ impl RamConfig {
         let embed_shape = need("visual_encoder.patch_embed.proj.weight", 4)?;
         let (embed, patch) = (embed_shape[0], embed_shape[3]);
         let block = |stage: usize, block: usize| {
-            format!(
-                "visual_encoder.layers.{stage}.blocks.{block}.attn.relative_position_bias_table"
-            )
+            format!("visual_encoder.layers.{stage}.blocks.{block}.attn.relative_position_bias_table")
         };
         let stages = count(&|stage| block(stage, 0));
         let depths: Vec<usize> = (0..stages).map(|s| count(&|b| block(s, b))).collect();
-        let tables =
-            (0..stages).map(|stage| need(&block(stage, 0), 2)).collect::<Result<Vec<_>, _>>()?;
+        let tables = (0..stages)
+            .map(|stage| need(&block(stage, 0), 2))
+            .collect::<Result<Vec<_>, _>>()?;
         let heads = tables.iter().map(|table| table[1]).collect();
         let window = |table: &Vec<usize>| (table[0].isqrt() + 1) / 2;
         let first = tables.first().map(window).unwrap_or_default();

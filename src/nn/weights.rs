@@ -272,12 +272,10 @@ fn draw(rng: &mut ChaCha8Rng, count: usize, init: Init) -> Vec<f32> {
         Init::Ones => vec![1.0; count],
         // A sum of uniforms needs no logarithm, so that every machine draws the same bits.
         Init::Normal(spread) => (0..count)
-            .map(|_| {
-                loop {
-                    let sum: f32 = (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
-                    if sum.abs() <= 2.0 {
-                        break sum * spread;
-                    }
+            .map(|_| loop {
+                let sum: f32 = (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+                if sum.abs() <= 2.0 {
+                    break sum * spread;
                 }
             })
             .collect(),
@@ -317,5 +315,9 @@ const KNOWN_FOREIGN: [&str; 5] =
 /// Tensors of a source that were not asked for and are not of a known foreign kind.
 pub fn unexpected(source: &Source, used: &Names) -> Vec<String> {
     let known = |name: &str| KNOWN_FOREIGN.iter().any(|part| name.contains(part));
-    source.shapes().into_keys().filter(|name| !used.contains_key(name) && !known(name)).collect()
+    source
+        .shapes()
+        .into_keys()
+        .filter(|name| !used.contains_key(name) && !known(name))
+        .collect()
 }

@@ -114,7 +114,9 @@ fn tiny_ram_agrees_with_the_reference() {
     for (device, tolerance) in devices() {
         let ram = Ram::new(&tiny_ram(), &Builder::stored(&source, &device)).unwrap();
         let mut stages = BTreeMap::new();
-        let image = goldens.tensor("image", &device);
+        let image = goldens.tensor(
+            "image", &device,
+        );
         let tokens = ram.encode_traced(image, &mut |name, x| {
             stages.insert(name.to_owned(), floats(x.clone()));
         });
@@ -250,15 +252,11 @@ fn check_decomposition(goldens: &Goldens, device: &Device, tolerance: f64) {
                     assert_eq!(picked.iter().map(|&t| t as i64).collect::<Vec<_>>(), golden);
                 }
             }
-            let selected =
-                decompose::select_tags(probabilities, &thresholds, &id_tags, Fallback::Always);
-            let tag_score = selected.iter().map(|&t| probabilities[t]).fold(0.0, f32::max);
-            close(
-                "tag score",
-                &[tag_score],
-                &goldens.floats(&format!("{prefix}.tag_score")),
-                tolerance,
+            let selected = decompose::select_tags(
+                probabilities, &thresholds, &id_tags, Fallback::Always,
             );
+            let tag_score = selected.iter().map(|&t| probabilities[t]).fold(0.0, f32::max);
+            close("tag score", &[tag_score], &goldens.floats(&format!("{prefix}.tag_score")), tolerance);
             for (layer, attention) in attention.iter().enumerate() {
                 let maps: Vec<Vec<f32>> = selected
                     .iter()
@@ -297,12 +295,7 @@ fn check_decomposition(goldens: &Goldens, device: &Device, tolerance: f64) {
                     close("cosine", &scores.cosine, &golden_row("class.cosine"), tolerance);
                     let patterns = golden_row("class.cosine_pattern");
                     close("patterns", &scores.cosine_pattern, &patterns, tolerance);
-                    close(
-                        "euclidean",
-                        &scores.euclidean,
-                        &golden_row("class.euclidean"),
-                        tolerance,
-                    );
+                    close("euclidean", &scores.euclidean, &golden_row("class.euclidean"), tolerance);
                     close("kl", &scores.kl, &golden_row("class.kl"), tolerance);
                     let best = |values: &[f32]| values.iter().copied().fold(f32::MIN, f32::max);
                     let least = |values: &[f32]| values.iter().copied().fold(f32::MAX, f32::min);

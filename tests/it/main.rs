@@ -10,3 +10,4 @@ mod metrics;
 mod score;
 mod weights;
 mod tsne_cli;
+mod ui;
