@@ -114,6 +114,7 @@ impl GuiArgs {
                 .with_app_id("tagood-lens")
                 .with_inner_size([1480.0, 920.0])
                 .with_min_inner_size([720.0, 480.0])
+                .with_icon(crate::ui::icon::icon())
                 .with_drag_and_drop(true),
             wgpu_options: WgpuConfiguration {
                 wgpu_setup: offscreen::wgpu_setup(),

@@ -65,7 +65,7 @@ impl Preparations {
         let (sender, receiver) = bounded(1);
         match self.present {
             // A fresh channel of one has room for one.
-            Some(present) => drop(sender.try_send(present)),
+            Some(present) => give(&sender, present),
             None => self.waiting.push(sender),
         }
         receiver
@@ -74,8 +74,14 @@ impl Preparations {
     fn set(&mut self, preparation: Preparation) {
         self.present = Some(preparation);
         for waiting in self.waiting.drain(..) {
-            drop(waiting.try_send(preparation));
+            give(&waiting, preparation);
         }
+    }
+}
+
+fn give(waiting: &Sender<Preparation>, preparation: Preparation) {
+    if waiting.try_send(preparation).is_err() {
+        log::debug!("a decoding thread ended before there was a model");
     }
 }
 
