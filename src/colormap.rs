@@ -33,7 +33,8 @@ mod tests {
         let luminance = |[r, g, b]: [u8; 3]| {
             0.2126 * f32::from(r) + 0.7152 * f32::from(g) + 0.0722 * f32::from(b)
         };
-        let values: Vec<f32> = (0..=100).map(|i| luminance(viridis_srgb(i as f32 / 100.0))).collect();
+        let values: Vec<f32> =
+            (0..=100).map(|i| luminance(viridis_srgb(i as f32 / 100.0))).collect();
         assert!(values.windows(2).all(|pair| pair[1] >= pair[0] - 0.5));
         assert_eq!(viridis_srgb(-1.0), VIRIDIS_SRGB[0]);
         assert_eq!(viridis_srgb(f32::NAN), VIRIDIS_SRGB[0]);

@@ -103,9 +103,9 @@ pub fn select_tags(
     if !selected.is_empty() || !falls_back {
         return selected;
     }
-    let best = id_tags.into_iter().reduce(|best, tag| {
-        if probabilities[tag] > probabilities[best] { tag } else { best }
-    });
+    let best = id_tags
+        .into_iter()
+        .reduce(|best, tag| if probabilities[tag] > probabilities[best] { tag } else { best });
     best.into_iter().collect()
 }
 

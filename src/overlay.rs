@@ -41,7 +41,8 @@ pub fn draw(image: &RgbImage, map: &[f32], tau: f32) -> RgbImage {
 }
 
 fn blend(under: [u8; 3], over: [u8; 3], opacity: f32) -> Rgb<u8> {
-    let mix = |a: u8, b: u8| (f32::from(a) * (1.0 - opacity) + f32::from(b) * opacity).round() as u8;
+    let mix =
+        |a: u8, b: u8| (f32::from(a) * (1.0 - opacity) + f32::from(b) * opacity).round() as u8;
     Rgb(std::array::from_fn(|channel| mix(under[channel], over[channel])))
 }
 

@@ -129,8 +129,10 @@ fn write_weights(
     match weights {
         Weights::Values(tensors) => {
             let shapes = tensors.iter().map(|(name, shape, _)| (name.clone(), shape.clone()));
-            let values: BTreeMap<&str, &[f32]> =
-                tensors.iter().map(|(name, _, values)| (name.as_str(), values.as_slice())).collect();
+            let values: BTreeMap<&str, &[f32]> = tensors
+                .iter()
+                .map(|(name, _, values)| (name.as_str(), values.as_slice()))
+                .collect();
             write_safetensors(path, &shapes.collect(), *precision, |name, _| {
                 Ok(values[name].to_vec())
             })

@@ -21,12 +21,15 @@ pub struct DemoArgs {
 enum DemoCommand {
     /// Draw scenes whose truth is known: pictures, masks, and a table of tags
     Scenes(ScenesArgs),
+    /// Train the tagger of the embedded model from scratch, on scenes drawn as they are needed
+    Train(super::demo_train::TrainArgs),
 }
 
 /// Runs the chosen part.
 pub fn run(args: DemoArgs) -> CliResult {
     match args.command {
         DemoCommand::Scenes(args) => args.run(),
+        DemoCommand::Train(args) => args.run(),
     }
 }
 

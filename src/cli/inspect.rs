@@ -131,8 +131,7 @@ impl InspectArgs {
                 }
                 Ok(prepared) => {
                     let Some((tagged, look)) = results.next() else { continue };
-                    let line =
-                        Line { path, prepared, tagged, look, settings, pipeline, tagger_ms };
+                    let line = Line { path, prepared, tagged, look, settings, pipeline, tagger_ms };
                     self.write_files(&line)?;
                     inspect_output::print(&mut out, &line, self.json)?;
                 }

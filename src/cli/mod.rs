@@ -5,6 +5,7 @@ mod inspect_output;
 mod convert;
 mod demo;
 pub mod gui;
+mod demo_train;
 mod metrics;
 pub mod model;
 mod table;

@@ -17,6 +17,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod texture;
+pub mod train;
 pub mod write;
 
 pub use paint::UNOWNED;

@@ -9,15 +9,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::{Set, TAGS, scene_at};
+use crate::decompose::sigmoid;
 use crate::eval::metrics::RankedScores;
 use crate::fit::asymmetric::AsymmetricLoss;
-use crate::fit::optimizer::{AdamConfig, Optimizer};
+use crate::fit::checkpoint;
+use crate::fit::optimizer::{Adam, AdamConfig, NamedTensor};
 use crate::image::{RgbImage, tensor_data};
 use crate::nn::ram::{Ram, RamConfig};
 use crate::nn::source::{SafetensorsBytes, Source};
 use crate::nn::swin::SwinConfig;
 use crate::nn::tag_decoder::TagDecoderConfig;
-use crate::nn::weights::{Builder, Names};
+use crate::nn::weights::{Builder, Names, named_tensors};
 
 /// The embedded tagger's shape: a Swin of two stages on 192×192 pixels, whose map has 12×12
 /// positions, and RAM's tagging head, narrower.
@@ -137,8 +139,7 @@ pub struct Trainer {
     device: Device,
     names: Names,
     ram: Ram,
-    optimizer: Optimizer,
-    step: usize,
+    optimizer: Adam,
 }
 
 impl Trainer {
@@ -148,15 +149,7 @@ impl Trainer {
     /// Never for a configuration that a checkpoint could have.
     pub fn new(config: TrainConfig, device: &Device) -> anyhow::Result<Self> {
         let device = device.clone().autodiff();
-        let from = Builder::random(config.seed, &device);
-        let ram = Ram::new(&config.tagger, &from)?;
-        let optimizer = Optimizer::new(AdamConfig {
-            weight_decay: 0.02,
-            clip_norm: Some(1.0),
-            weights_ema: Some(0.998),
-            ..AdamConfig::default()
-        });
-        Ok(Self { device, names: from.names(), ram, optimizer, step: 0, config })
+        Self::build(config.clone(), &Builder::random(config.seed, &device))
     }
 
     /// Continues from a checkpoint of the same configuration.
@@ -164,16 +157,25 @@ impl Trainer {
     /// # Errors
     /// If the checkpoint cannot be read or is of another shape.
     pub fn resume(config: TrainConfig, device: &Device, path: &Path) -> anyhow::Result<Self> {
-        let mut trainer = Self::new(config, device)?;
+        let device = device.clone().autodiff();
         let source = Source::open(path)?;
-        let (ram, step) = trainer.optimizer.load(&source, trainer.ram, &trainer.names)?;
-        (trainer.ram, trainer.step) = (ram, step);
+        let mut trainer = Self::build(config, &Builder::stored(&source, &device))?;
+        trainer.optimizer.restore(&source)?;
         Ok(trainer)
     }
 
+    fn build(config: TrainConfig, from: &Builder) -> anyhow::Result<Self> {
+        let ram = Ram::new(&config.tagger, from)?;
+        let (names, device) = (from.names(), from.device().clone());
+        let adam =
+            AdamConfig { clip_norm: Some(1.0), average: Some(0.998), ..AdamConfig::adam_w(0.02) };
+        let optimizer = Adam::new(adam, &names, &device);
+        Ok(Self { config, device, names, ram, optimizer })
+    }
+
     /// Steps done so far.
-    pub fn step_count(&self) -> usize {
-        self.step
+    pub fn steps(&self) -> usize {
+        self.optimizer.steps() as usize
     }
 
     /// How it is trained.
@@ -196,23 +198,24 @@ impl Trainer {
         let loss = AsymmetricLoss::default().forward(logits, targets);
         let value = loss.clone().try_into_data()?.iter::<f32>().next().unwrap_or(f32::NAN);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.ram);
-        let rate = self.config.learning_rate_at(self.step);
-        self.ram = self.optimizer.step(rate, self.ram.clone(), gradients);
-        self.step += 1;
+        let rate = self.config.learning_rate_at(self.steps());
+        self.ram = self.optimizer.step(self.ram.clone(), gradients, rate);
         Ok(value)
     }
 
-    /// Writes weights, their average, moments and the step into one file, whole or not at all.
+    /// Writes weights, their average and the optimizer's state into one file, whole or not at all.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
-        self.optimizer.save(path, &self.ram, &self.names, self.step)
+        let mut tensors = named_tensors(&self.ram, &self.names);
+        tensors.extend(self.optimizer.state());
+        Ok(checkpoint::write(path, &tensors)?)
     }
 
     /// The averaged weights under their published names.
-    pub fn weights(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
-        self.optimizer.averaged(&self.ram, &self.names)
+    pub fn weights(&self) -> Vec<NamedTensor> {
+        named_tensors(&self.optimizer.averaged(self.ram.clone()), &self.names)
     }
 
     /// A tagger for inference with the averaged weights.
@@ -220,8 +223,7 @@ impl Trainer {
     /// # Errors
     /// Never for weights of this trainer.
     pub fn snapshot(&self, device: &Device) -> anyhow::Result<Ram> {
-        let weights = self.weights();
-        let source = source_of(&weights)?;
+        let source = source_of(&self.weights())?;
         Ok(Ram::new(&self.config.tagger, &Builder::stored(&source, device))?)
     }
 }
@@ -230,7 +232,7 @@ impl Trainer {
 ///
 /// # Errors
 /// If two have one name.
-pub fn source_of(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> anyhow::Result<Source> {
+pub fn source_of(tensors: &[NamedTensor]) -> anyhow::Result<Source> {
     let bytes: Vec<Vec<u8>> =
         tensors.iter().map(|(_, _, v)| v.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
     let mut views = Vec::new();
@@ -240,6 +242,28 @@ pub fn source_of(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> anyhow::Result<S
     }
     let file = safetensors::serialize(views, None)?;
     Ok(Source::from_bytes(SafetensorsBytes::Owned(file.into()), "weights in memory")?)
+}
+
+/// Tags held-out scenes: logits and targets, `[scenes, tags]` each.
+fn tag_scenes(
+    ram: &Ram,
+    device: &Device,
+    seed: u64,
+    scenes: usize,
+    side: usize,
+) -> anyhow::Result<(Vec<f32>, Vec<f32>)> {
+    let queries = ram.tag_queries();
+    let (mut logits, mut targets) = (Vec::new(), Vec::new());
+    for first in (0..scenes).step_by(16) {
+        let count = 16.min(scenes - first);
+        let batch = draw_batch(seed, first as u64, count, side);
+        let images = TensorData::new(batch.images, [count, 3, side, side]);
+        let tokens = ram.encode(Tensor::from_data(images, device));
+        let output = ram.tag(&tokens, queries.as_ref(), None);
+        logits.extend(output.logits.try_into_data()?.iter::<f32>());
+        targets.extend(batch.targets);
+    }
+    Ok((logits, targets))
 }
 
 /// Average precision of every tag over held-out scenes, where it occurs: `[tags]`.
@@ -253,23 +277,13 @@ pub fn average_precisions(
     scenes: usize,
     side: usize,
 ) -> anyhow::Result<Vec<Option<f64>>> {
-    let queries = ram.tag_queries();
-    let (mut logits, mut targets) = (Vec::new(), Vec::new());
-    for first in (0..scenes).step_by(16) {
-        let count = 16.min(scenes - first);
-        let batch = draw_batch(seed, first as u64, count, side);
-        let images = TensorData::new(batch.images, [count, 3, side, side]);
-        let tokens = ram.encode(Tensor::from_data(images, device));
-        let output = ram.tag(&tokens, queries.as_ref(), None);
-        logits.extend(output.logits.try_into_data()?.iter::<f32>());
-        targets.extend(batch.targets);
-    }
+    let (logits, targets) = tag_scenes(ram, device, seed, scenes, side)?;
     let of_tag = |tag: usize| {
         let values = |wanted: f32| -> Vec<f32> {
             let rows = logits.chunks(TAGS.len()).zip(targets.chunks(TAGS.len()));
             rows.filter(|(_, t)| t[tag] == wanted).map(|(l, _)| l[tag]).collect()
         };
-        let ranked = RankedScores::from_sets(&values(1.0), &values(0.0)).ok()?;
+        let ranked = RankedScores::from_sets(values(1.0), values(0.0)).ok()?;
         Some(ranked.metrics().average_precision_id)
     };
     Ok((0..TAGS.len()).map(of_tag).collect())
@@ -278,4 +292,34 @@ pub fn average_precisions(
 /// Where a training's checkpoint lies in its folder.
 pub fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint.safetensors")
+}
+
+/// Seed of the scenes that thresholds are calibrated on.
+const CALIBRATION_SEED: u64 = 0xCA11;
+
+/// For each tag the probability threshold with the best F1 score over calibration scenes, `[tags]`.
+///
+/// # Errors
+/// If the device fails.
+pub fn calibrate(ram: &Ram, device: &Device, side: usize) -> anyhow::Result<Vec<f32>> {
+    let (logits, targets) = tag_scenes(ram, device, CALIBRATION_SEED, 1000, side)?;
+    let best_threshold = |tag: usize| {
+        let mut rows: Vec<(f32, bool)> = logits
+            .chunks(TAGS.len())
+            .zip(targets.chunks(TAGS.len()))
+            .map(|(logits, targets)| (sigmoid(logits[tag]), targets[tag] > 0.5))
+            .collect();
+        rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let positives = rows.iter().filter(|row| row.1).count() as f32;
+        let (mut found, mut best) = (0.0f32, (0.0f32, 0.5f32));
+        for (index, pair) in rows.windows(2).enumerate() {
+            found += f32::from(u8::from(pair[0].1));
+            let f1 = 2.0 * found / (index as f32 + 1.0 + positives);
+            if f1 > best.0 {
+                best = (f1, 0.5 * (pair[0].0 + pair[1].0));
+            }
+        }
+        best.1
+    };
+    Ok((0..TAGS.len()).map(best_threshold).collect())
 }

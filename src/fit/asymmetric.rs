@@ -33,8 +33,7 @@ impl AsymmetricLoss {
         let present = sigmoid(logits);
         let absent = (present.clone().neg() + (1.0 + self.margin)).clamp_max(1.0);
         let others = targets.clone().neg() + 1.0;
-        let focus_present =
-            (present.clone().detach().neg() + 1.0).powf_scalar(self.gamma_positive);
+        let focus_present = (present.clone().detach().neg() + 1.0).powf_scalar(self.gamma_positive);
         let focus_absent = (absent.clone().detach().neg() + 1.0).powf_scalar(self.gamma_negative);
         let floor = 1e-8;
         let positive = targets * present.clamp_min(floor).log() * focus_present;

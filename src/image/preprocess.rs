@@ -20,7 +20,9 @@ pub const PIXEL_STD: [f32; 3] = [0.229, 0.224, 0.225];
 pub const CROP_MARGIN_PX: u32 = 8;
 
 /// How a picture of any size becomes a square of side S. Neither keeps the aspect ratio.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Transform {
     /// Resize to S×S: what RAM's own inference does.

@@ -88,7 +88,9 @@ fn attend_head(
     matmul(product, Accum::Replace, part(0), part(1).transpose(), scale, Par::Seq);
     biased_softmax(scores, bias, mask, n);
     let columns = &mut output[head * depth..];
-    let columns = MatMut::from_row_major_slice_with_stride_mut(columns, n, depth, dim);
+    // By way of the transpose: faer 0.24's row-major strided constructor mixes up its strides.
+    let columns = MatMut::from_column_major_slice_with_stride_mut(columns, depth, n, dim);
+    let columns = columns.transpose_mut();
     let weights = MatRef::from_row_major_slice(&*scores, n, n);
     matmul(columns, Accum::Replace, weights, part(2), 1.0, Par::Seq);
 }
@@ -249,8 +251,7 @@ mod tests {
         let fused = window_attention(qkv.clone(), bias.clone(), Some(mask.clone()), heads);
 
         let split = qkv.reshape([all, n, 3, heads, dim / heads]).permute([2, 0, 3, 1, 4]);
-        let part =
-            |i: usize| -> Tensor<4> { split.clone().slice([i..i + 1]).squeeze_dim::<4>(0) };
+        let part = |i: usize| -> Tensor<4> { split.clone().slice([i..i + 1]).squeeze_dim::<4>(0) };
         let scores = part(0).matmul(part(1).swap_dims(2, 3)) / ((dim / heads) as f32).sqrt();
         let mask: Tensor<4> = mask.repeat_dim(0, all / windows).unsqueeze_dim(1);
         let weights = burn::tensor::activation::softmax(scores + bias.unsqueeze() + mask, 3);

@@ -35,8 +35,8 @@ impl RamConfig {
         1 + self.swin.grid() * self.swin.grid()
     }
 
-    /// Reads the shape of a published checkpoint off its tensors. Heads cannot be seen in them:
-    /// published Swins have one for every 32 channels, published tagging heads have four.
+    /// Reads the shape of a published checkpoint off its tensors. The heads of the tagging head and
+    /// the number of descriptions cannot be seen in them: published ones have 4, and 51 in RAM++.
     ///
     /// # Errors
     /// If a tensor that carries part of the shape is missing.
@@ -54,13 +54,14 @@ impl RamConfig {
         let embed_shape = need("visual_encoder.patch_embed.proj.weight", 4)?;
         let (embed, patch) = (embed_shape[0], embed_shape[3]);
         let block = |stage: usize, block: usize| {
-            format!("visual_encoder.layers.{stage}.blocks.{block}.attn.relative_position_bias_table")
+            format!(
+                "visual_encoder.layers.{stage}.blocks.{block}.attn.relative_position_bias_table"
+            )
         };
         let stages = count(&|stage| block(stage, 0));
         let depths: Vec<usize> = (0..stages).map(|s| count(&|b| block(s, b))).collect();
-        let tables = (0..stages)
-            .map(|stage| need(&block(stage, 0), 2))
-            .collect::<Result<Vec<_>, _>>()?;
+        let tables =
+            (0..stages).map(|stage| need(&block(stage, 0), 2)).collect::<Result<Vec<_>, _>>()?;
         let heads = tables.iter().map(|table| table[1]).collect();
         let window = |table: &Vec<usize>| (table[0].isqrt() + 1) / 2;
         let first = tables.first().map(window).unwrap_or_default();
@@ -141,7 +142,7 @@ impl Ram {
             // Where both spaces have one width, the released model has no projection.
             wordvec_proj: match joint == width {
                 true => None,
-                false => Some(from.linear("wordvec_proj", joint, width, true)?),
+                false => Some(from.linear_of_unit_vectors("wordvec_proj", joint, width)?),
             },
             fc: from.linear("fc", width, 1, true)?,
             reweight_scale: match config.descriptions > 1 {
@@ -170,6 +171,11 @@ impl Ram {
         self.image_proj.forward(self.visual_encoder.forward_traced(image, note))
     }
 
+    /// The tags' embeddings, `[tags * descriptions, joint]`; given, not trained.
+    fn embeddings(&self) -> Tensor<2> {
+        self.label_embed.val().detach()
+    }
+
     fn project_words(&self, embeddings: Tensor<3>) -> Tensor<3> {
         relu(match &self.wordvec_proj {
             Some(projection) => projection.forward(embeddings),
@@ -183,7 +189,7 @@ impl Ram {
         if self.descriptions > 1 {
             return None;
         }
-        let states = self.project_words(self.label_embed.val().unsqueeze());
+        let states = self.project_words(self.embeddings().unsqueeze());
         Some(self.tagging_head.prepare(states))
     }
 
@@ -213,7 +219,7 @@ impl Ram {
         let [batch, _, joint] = image_tokens.dims();
         let [rows, _] = self.label_embed.dims();
         let tags = rows / self.descriptions;
-        let table = self.label_embed.val().reshape([tags, self.descriptions, joint]);
+        let table = self.embeddings().reshape([tags, self.descriptions, joint]);
         let table = match subset {
             Some(indices) => table.select(0, indices),
             None => table,

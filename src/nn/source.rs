@@ -187,7 +187,9 @@ impl Source {
             Self::Pytorch { reader, root, .. } => reader
                 .tensors()
                 .iter()
-                .filter_map(|(name, t)| Some((name.strip_prefix(root)?.to_owned(), t.shape().to_vec())))
+                .filter_map(|(name, t)| {
+                    Some((name.strip_prefix(root)?.to_owned(), t.shape().to_vec()))
+                })
                 .collect(),
             Self::Safetensors { metadata, .. } => {
                 metadata.tensors().into_iter().map(|(name, t)| (name, t.shape.clone())).collect()

@@ -44,11 +44,7 @@ struct TagLayer {
 }
 
 impl TagLayer {
-    fn new(
-        config: &TagDecoderConfig,
-        joint: usize,
-        from: &Builder,
-    ) -> Result<Self, WeightsError> {
+    fn new(config: &TagDecoderConfig, joint: usize, from: &Builder) -> Result<Self, WeightsError> {
         let width = config.width;
         let cross = from.scope("crossattention");
         Ok(Self {
@@ -138,7 +134,9 @@ impl TagDecoder {
         from: &Builder,
     ) -> Result<Self, WeightsError> {
         let layers = (0..config.layers)
-            .map(|layer| TagLayer::new(config, joint, &from.scope(&format!("encoder.layer.{layer}"))))
+            .map(|layer| {
+                TagLayer::new(config, joint, &from.scope(&format!("encoder.layer.{layer}")))
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self { layers })
     }

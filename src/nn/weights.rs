@@ -42,6 +42,13 @@ pub struct Slot {
     transposed: bool,
 }
 
+impl Slot {
+    /// The parameter that the tensor became.
+    pub fn id(&self) -> ParamId {
+        self.id
+    }
+}
+
 /// Names of the tensors that a module was built from, with the parameters they became.
 pub type Names = BTreeMap<String, Slot>;
 
@@ -203,6 +210,22 @@ impl<'a> Builder<'a> {
         self.scope(name).linear_named(["weight", "bias"], d_input, d_output, bias)
     }
 
+    /// As [`Builder::linear`], drawn for inputs of unit length rather than of unit variance.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub fn linear_of_unit_vectors(
+        &self,
+        name: &str,
+        d_input: usize,
+        d_output: usize,
+    ) -> Result<Linear, WeightsError> {
+        let inner = self.scope(name);
+        let bias = Some(inner.param("bias", [d_output], Init::Zeros)?);
+        let weight = inner.matrix("weight", [d_output, d_input], Init::Normal(1.0))?;
+        Ok(Linear { weight, bias })
+    }
+
     /// A linear layer whose tensors have other names than `weight` and `bias`.
     ///
     /// # Errors
@@ -218,7 +241,8 @@ impl<'a> Builder<'a> {
             true => Some(self.param(bias_name, [d_output], Init::Zeros)?),
             false => None,
         };
-        let weight = self.matrix(weight, [d_output, d_input])?;
+        let spread = Init::Normal((1.0 / d_input as f32).sqrt());
+        let weight = self.matrix(weight, [d_output, d_input], spread)?;
         Ok(Linear { weight, bias })
     }
 
@@ -230,7 +254,9 @@ impl<'a> Builder<'a> {
     pub fn patch_linear(&self, name: &str, shape: [usize; 4]) -> Result<Linear, WeightsError> {
         let inner = self.scope(name);
         let bias = Some(inner.param("bias", [shape[0]], Init::Zeros)?);
-        Ok(Linear { weight: inner.matrix("weight", shape)?, bias })
+        let inputs: usize = shape[1..].iter().product();
+        let spread = Init::Normal((1.0 / inputs as f32).sqrt());
+        Ok(Linear { weight: inner.matrix("weight", shape, spread)?, bias })
     }
 
     /// A weight stored with its outputs first, as the `[d_input, d_output]` that layers use.
@@ -238,10 +264,10 @@ impl<'a> Builder<'a> {
         &self,
         name: &str,
         shape: [usize; D],
+        init: Init,
     ) -> Result<Param<Tensor<2>>, WeightsError> {
         let d_input: usize = shape[1..].iter().product();
-        let spread = Init::Normal((1.0 / d_input as f32).sqrt());
-        let stored = self.tensor(name, shape, spread)?;
+        let stored = self.tensor(name, shape, init)?;
         // The layer multiplies from the right: a transposed view, not a copy.
         let param = Param::from_tensor(stored.reshape([shape[0], d_input]).transpose());
         self.register(name, Slot { id: param.id, shape: shape.to_vec(), transposed: true });
@@ -272,10 +298,12 @@ fn draw(rng: &mut ChaCha8Rng, count: usize, init: Init) -> Vec<f32> {
         Init::Ones => vec![1.0; count],
         // A sum of uniforms needs no logarithm, so that every machine draws the same bits.
         Init::Normal(spread) => (0..count)
-            .map(|_| loop {
-                let sum: f32 = (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
-                if sum.abs() <= 2.0 {
-                    break sum * spread;
+            .map(|_| {
+                loop {
+                    let sum: f32 = (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+                    if sum.abs() <= 2.0 {
+                        break sum * spread;
+                    }
                 }
             })
             .collect(),
@@ -315,9 +343,5 @@ const KNOWN_FOREIGN: [&str; 5] =
 /// Tensors of a source that were not asked for and are not of a known foreign kind.
 pub fn unexpected(source: &Source, used: &Names) -> Vec<String> {
     let known = |name: &str| KNOWN_FOREIGN.iter().any(|part| name.contains(part));
-    source
-        .shapes()
-        .into_keys()
-        .filter(|name| !used.contains_key(name) && !known(name))
-        .collect()
+    source.shapes().into_keys().filter(|name| !used.contains_key(name) && !known(name)).collect()
 }

@@ -248,8 +248,7 @@ impl Pipeline {
         if decomposition.kept() == 0 {
             return Ok(rejected(Reason::NothingKept { tau: settings.tau }));
         }
-        let object_token =
-            decompose::mean_token(&tagged.tokens, tagged.width, &decomposition.mask);
+        let object_token = decompose::mean_token(&tagged.tokens, tagged.width, &decomposition.mask);
         let score = detector.score(&Sample {
             feature: &projected.feature,
             class_logits: &projected.class_logits,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod demo_scenes;
+mod full;
 mod golden;
 mod image;
 mod metrics;
