@@ -162,7 +162,7 @@ mod tests {
     fn scattered(count: usize) -> Arc<[[f32; 2]]> {
         let mut dice = ChaCha8Rng::seed_from_u64(7);
         // Much wider than high, and dense in one corner.
-        let point = |i: usize| if i % 3 == 0 { [40.0, 1.0] } else { [900.0, 20.0] };
+        let point = |i: usize| if i.is_multiple_of(3) { [40.0, 1.0] } else { [900.0, 20.0] };
         (0..count).map(|i| point(i).map(|side| dice.random_range(-1.0..1.0) * side)).collect()
     }
 

@@ -190,7 +190,8 @@ impl CallbackTrait for PointsShape {
         points.pipeline.follow_file(device);
         let PointCloud { positions, styles } = &self.cloud;
         let positions = points.positions.get(positions, |spare| {
-            let bytes: Vec<u8> = float_bytes(positions.iter().copied().flatten()).collect();
+            let drawable = positions.iter().copied().map(or_far_away);
+            let bytes: Vec<u8> = float_bytes(drawable.flatten()).collect();
             upload(device, queue, "point positions", &bytes, spare)
         });
         let (styles, ranks) = points.styles.get(styles, |spare| {
@@ -262,6 +263,11 @@ impl PointsShape {
             palette_srgb,
         }
     }
+}
+
+/// A position that is not finite becomes one that no view reaches: shaders need not know NaN.
+fn or_far_away(at: [f32; 2]) -> [f32; 2] {
+    if at.iter().all(|side| side.is_finite()) { at } else { [1e20; 2] }
 }
 
 /// A vertex buffer with these bytes; one of the same size that nobody needs is written over.

@@ -1,0 +1,110 @@
+//! Drawing off-screen, 1280×800 pixels: heatmaps by sampling, and clouds of points. Takes a software
+//! adapter where there is one, whose rasteriser then has most of the time; the adapter is printed.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use eframe::egui::{self, Rect, pos2};
+use eframe::egui_wgpu::{RenderState, RendererOptions, ScreenDescriptor, wgpu};
+use egui_kittest::wgpu::{create_render_state, default_wgpu_setup};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tagood_lens::render::{self, HeatmapLook, PointCloud, PointLook, PointStyle, Sampling, View};
+
+const SIZE: [u32; 2] = [1280, 800];
+const SCREEN: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1280.0, 800.0) };
+
+/// A window that nobody sees.
+struct Offscreen {
+    state: RenderState,
+    context: egui::Context,
+    target: wgpu::TextureView,
+}
+
+impl Offscreen {
+    fn new() -> Self {
+        let state = create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE);
+        eprintln!("adapter: {}", state.adapter.get_info().name);
+        render::install(&state).unwrap_or_else(|error| unreachable!("{error}"));
+        let target = state.device.create_texture(&wgpu::TextureDescriptor {
+            label: None,
+            size: wgpu::Extent3d { width: SIZE[0], height: SIZE[1], depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: state.target_format,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+            view_formats: &[],
+        });
+        let target = target.create_view(&wgpu::TextureViewDescriptor::default());
+        Self { state, context: egui::Context::default(), target }
+    }
+
+    /// One frame from shapes to pixels: prepared, drawn, waited for.
+    fn frame(&self, draw: impl Fn(&egui::Painter)) {
+        let input = egui::RawInput { screen_rect: Some(SCREEN), ..Default::default() };
+        let output = self.context.run_ui(input, |ui| draw(&ui.painter().with_clip_rect(SCREEN)));
+        let primitives = self.context.tessellate(output.shapes, 1.0);
+        let screen = ScreenDescriptor { size_in_pixels: SIZE, pixels_per_point: 1.0 };
+        let (device, queue) = (&self.state.device, &self.state.queue);
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut renderer = self.state.renderer.write();
+        renderer.update_buffers(device, queue, &mut encoder, &primitives, &screen);
+        let attachment = wgpu::RenderPassColorAttachment {
+            view: &self.target,
+            depth_slice: None,
+            resolve_target: None,
+            ops: wgpu::Operations::default(),
+        };
+        let pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+            color_attachments: &[Some(attachment)],
+            ..Default::default()
+        });
+        renderer.render(&mut pass.forget_lifetime(), &primitives, &screen);
+        queue.submit([encoder.finish()]);
+        let drawn = device.poll(wgpu::PollType::wait_indefinitely());
+        black_box(drawn.unwrap_or_else(|error| unreachable!("{error}")));
+    }
+}
+
+fn drawing(criterion: &mut Criterion) {
+    let offscreen = Offscreen::new();
+    let mut dice = ChaCha8Rng::seed_from_u64(7);
+    let mut group = criterion.benchmark_group("draw");
+    group.sample_size(10);
+    group.bench_function("nothing", |b| b.iter(|| offscreen.frame(|_| ())));
+
+    let map: Arc<[f32]> = (0..32 * 32).map(|_| dice.random()).collect();
+    for sampling in [Sampling::Nearest, Sampling::Bilinear, Sampling::Bicubic] {
+        let look = HeatmapLook { sampling, ..HeatmapLook::default() };
+        group.bench_function(format!("heatmap 32×32 {sampling:?}"), |b| {
+            b.iter(|| offscreen.frame(|painter| render::heatmap(painter, SCREEN, &map, &look)));
+        });
+    }
+
+    for count in [10_000, 100_000, 1_000_000] {
+        let positions: Arc<[[f32; 2]]> = (0..count).map(|_| dice.random()).collect();
+        let style = |class| PointStyle { class, ..PointStyle::default() };
+        let styles = (0..count).map(|i| style((i % 8) as u8)).collect();
+        let view = View::fit(&positions, SCREEN);
+        let cloud = PointCloud { positions, styles };
+        let look = PointLook::default();
+        let frame = |cloud: &PointCloud| {
+            offscreen.frame(|painter| render::points(painter, SCREEN, cloud, view, &look));
+        };
+        group.bench_function(format!("{count} points"), |b| b.iter(|| frame(&cloud)));
+        group.bench_function(format!("{count} points, all moved"), |b| {
+            b.iter(|| {
+                frame(&PointCloud {
+                    positions: cloud.positions.iter().copied().collect(),
+                    ..cloud.clone()
+                })
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, drawing);
+criterion_main!(benches);
