@@ -64,7 +64,7 @@ pub const ACTIONS: &[Action] = actions! {
     }
     "Window" {
         "Command palette", key(CTRL, Key::P), Command::Window(W::Palette);
-        "Keys", key(Modifiers::SHIFT, Key::Questionmark), Command::Window(W::Shortcuts);
+        "Keys", key(NONE, Key::Questionmark), Command::Window(W::Shortcuts);
         "Dark or light theme", key(CTRL, Key::T), Command::Window(W::ToggleTheme);
         "Zoom in", key(CTRL, Key::Plus), Command::Window(W::ZoomIn);
         "Zoom out", key(CTRL, Key::Minus), Command::Window(W::ZoomOut);

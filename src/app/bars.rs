@@ -1,6 +1,6 @@
 //! The bars at the window's edges: menus above, state below.
 
-use eframe::egui::{self, Align, Layout, ProgressBar, RichText, Ui, vec2};
+use eframe::egui::{self, Align, Layout, ProgressBar, RichText, Sense, Stroke, Ui, vec2};
 
 use super::actions::ACTIONS;
 use super::command::{Command, WindowCommand};
@@ -8,7 +8,7 @@ use super::overlays::bar_frame;
 use super::state::{Model, ModelState};
 use crate::score::verdict::Outcome;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::toggle;
+use crate::ui::widgets::{outcome_shape, outcome_word, toggle};
 
 /// The menus; what was chosen goes to `commands`.
 pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
@@ -16,7 +16,7 @@ pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
     egui::Panel::top("menu").frame(frame).show(ui, |ui| {
         ui.horizontal(|ui| {
             let palette = Palette::of_ui(ui);
-            ui.label(RichText::new("◉").size(15.0).color(palette.accent));
+            logo_ui(ui);
             ui.label(RichText::new("TagOOD Lens").strong().color(palette.strong));
             ui.add_space(6.0);
             for group in ["Files", "Images", "Method", "Window"] {
@@ -36,9 +36,9 @@ pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let mut window = |command| commands.push(Command::Window(command));
-                let theme = if ui.visuals().dark_mode { "☀" } else { "🌙" };
+                let theme = if ui.visuals().dark_mode { "Light" } else { "Dark" };
                 let response = ui.button(theme).on_hover_text("Dark or light theme (Ctrl+T)");
-                if response.accessible_name("Theme").clicked() {
+                if response.clicked() {
                     window(WindowCommand::ToggleTheme);
                 }
                 if ui.button("?").on_hover_text("Keys (?)").clicked() {
@@ -57,6 +57,15 @@ pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
     });
 }
 
+/// A lens, small.
+fn logo_ui(ui: &mut Ui) {
+    let palette = Palette::of_ui(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(16.0, 16.0), Sense::hover());
+    let center = rect.center();
+    ui.painter().circle_stroke(center, 6.5, Stroke::new(2.0, palette.accent));
+    ui.painter().circle_filled(center + vec2(-1.5, 1.0), 2.5, palette.id);
+}
+
 /// Device, model, recipe, jobs, counts.
 pub fn status_bar_ui(ui: &mut Ui, model: &Model, drops: Option<&str>, commands: &mut Vec<Command>) {
     let frame = bar_frame(ui).inner_margin(egui::Margin::symmetric(10, 3));
@@ -69,11 +78,11 @@ pub fn status_bar_ui(ui: &mut Ui, model: &Model, drops: Option<&str>, commands: 
                 counts_ui(ui, model);
                 let palette = Palette::of_ui(ui);
                 if let Some(note) = drops {
-                    ui.label(RichText::new("⚠ no drops").small().color(palette.ood))
+                    ui.label(RichText::new("no drops").small().color(palette.ood))
                         .on_hover_text(note);
                 }
                 if let Some(trouble) = model.troubles.last() {
-                    let text = RichText::new(format!("⚠ {trouble}")).small().color(palette.fault);
+                    let text = RichText::new(trouble).small().color(palette.fault);
                     ui.add(egui::Label::new(text).truncate()).on_hover_text(trouble);
                 }
             });
@@ -91,7 +100,7 @@ fn network_ui(ui: &mut Ui, model: &Model) {
             ui.label(weak(&format!("Loading {name}")));
         }
         ModelState::Failed(error) => {
-            let text = RichText::new("⚠ No model").small().color(palette.fault);
+            let text = RichText::new("No model").small().color(palette.fault);
             ui.label(text).on_hover_text(error);
         }
         ModelState::Ready(info) => {
@@ -121,8 +130,8 @@ fn jobs_ui(ui: &mut Ui, model: &Model, commands: &mut Vec<Command>) {
             .fill(palette.accent_soft)
             .text(RichText::new(text).size(10.0).color(palette.strong));
         ui.add(bar).on_hover_text(&job.label);
-        let stop = ui.small_button("✕").on_hover_text("Stop this job; what is done stays");
-        if stop.accessible_name("Stop").clicked() {
+        let stop = ui.small_button("Stop").on_hover_text("Stop this job; what is done stays");
+        if stop.clicked() {
             commands.push(Command::Cancel(job.id));
         }
     }
@@ -140,7 +149,14 @@ fn counts_ui(ui: &mut Ui, model: &Model) {
         ui.label(RichText::new(text).small().color(palette.fault));
     }
     let small = |text: String, color| RichText::new(text).small().color(color);
-    ui.label(small(format!("◆ {} OOD", count(Some(Outcome::Ood))), palette.ood));
-    ui.label(small(format!("● {} ID", count(Some(Outcome::Id))), palette.id));
+    for outcome in [Outcome::Ood, Outcome::Id].map(Some) {
+        let color = palette.outcome(outcome);
+        let text = format!("{} {}", count(outcome), outcome_word(outcome));
+        ui.label(small(text, color));
+        ui.spacing_mut().item_spacing.x = 5.0;
+        let (rect, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
+        ui.painter().add(outcome_shape(rect.center(), 3.5, outcome, color));
+        ui.spacing_mut().item_spacing.x = 12.0;
+    }
     ui.label(small(format!("{} images", model.entries().len()), palette.weak));
 }

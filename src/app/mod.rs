@@ -210,6 +210,7 @@ impl App {
             };
             self.layout.ui(&mut Panes { panels: &mut self.panels, cx }, ui);
         });
+        let modal = self.shortcuts || self.palette.is_open();
         if let Some(command) = self.palette.ui(ui) {
             self.commands.push(command);
         }
@@ -217,8 +218,10 @@ impl App {
             self.shortcuts = overlays::shortcuts_ui(ui);
         }
         overlays::drop_target_ui(ui);
-        // After the panels: a key that a panel used is gone.
-        self.commands.extend(actions::pressed(&ctx));
+        // After the panels: a key that a panel used is gone. What lies over them has its own keys.
+        if !modal {
+            self.commands.extend(actions::pressed(&ctx));
+        }
         if !self.commands.is_empty() {
             ctx.request_repaint();
         }

@@ -23,6 +23,11 @@ impl CommandPalette {
         *self = Self { open: !self.open, ..Self::default() };
     }
 
+    /// Whether it is on show.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Draws it; what was chosen.
     pub fn ui(&mut self, ui: &Ui) -> Option<Command> {
         if !self.open {

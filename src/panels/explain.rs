@@ -224,9 +224,12 @@ fn heads(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
     };
     let positions = tagged.positions();
     let heads: Vec<&[f32]> = attention.chunks_exact(positions).collect();
-    let columns = (1..=heads.len())
-        .max_by(|&a, &b| tile(rect, heads.len(), a).total_cmp(&tile(rect, heads.len(), b)))
-        .unwrap_or(1);
+    // Of the arrangements with the largest tiles, the one with the fewest columns.
+    let larger = |best: usize, columns: usize| {
+        let edge = |columns| tile(rect, heads.len(), columns);
+        if edge(columns) > edge(best) { columns } else { best }
+    };
+    let columns = (1..=heads.len()).fold(1, larger);
     let edge = tile(rect, heads.len(), columns);
     let rows = heads.len().div_ceil(columns);
     let block = vec2(columns as f32, rows as f32) * edge;
@@ -253,7 +256,8 @@ fn feature(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
     let projected = subject.entry.look.as_ref().and_then(|look| look.projected.as_ref());
     let Some(projected) = projected else { return };
     let values = &projected.feature;
-    let columns = (values.len() as f32).sqrt().ceil().max(1.0) as usize * 2;
+    // Widths are powers of two: whole rows.
+    let columns = values.len().isqrt().next_power_of_two() * 2;
     let rows = values.len().div_ceil(columns).max(1);
     let cell = (rect.width() / columns as f32).min(rect.height() / rows as f32);
     let block = vec2(columns as f32, rows as f32) * cell;

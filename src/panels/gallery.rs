@@ -41,7 +41,9 @@ impl Panel for Gallery {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         self.refresh(ui, cx);
-        self.tools_ui(ui, cx);
+        if !cx.model.entries().is_empty() {
+            self.tools_ui(ui, cx);
+        }
         if cx.model.entries().is_empty() {
             let note = "Drop images or folders here, press Ctrl+O to open files, Ctrl+Shift+O for a \
                         folder, or Ctrl+V to paste a picture.";
@@ -194,14 +196,10 @@ impl Gallery {
         }
         match &entry.error {
             Some(_) => {
-                let font = FontId::proportional(24.0);
-                painter.text(
-                    frame.center() - vec2(0.0, 8.0),
-                    Align2::CENTER_CENTER,
-                    "⚠",
-                    font,
-                    palette.fault,
-                );
+                let triangle = [vec2(0.0, -20.0), vec2(12.0, 0.0), vec2(-12.0, 0.0)];
+                let corners = triangle.map(|at| frame.center() + at).to_vec();
+                let outline = Stroke::new(2.0, palette.fault);
+                painter.add(egui::Shape::closed_line(corners, outline));
                 let font = FontId::proportional(11.0);
                 painter.text(
                     frame.center() + vec2(0.0, 16.0),

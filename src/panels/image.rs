@@ -8,7 +8,7 @@ use eframe::egui::{
 };
 
 use super::{Panel, PanelCtx};
-use crate::app::command::Command;
+use crate::app::command::{Command, WindowCommand};
 use crate::app::state::{Entry, MapView};
 use crate::image::{CROP_MARGIN_PX, Transform};
 use crate::render::{self, HeatmapLook, Sampling};
@@ -41,7 +41,13 @@ impl Panel for ImagePanel {
         let Some(entry) = cx.model.focused() else {
             let note = "Drop images anywhere in this window, or press Ctrl+O. Ctrl+P lists everything \
                         that can be done.";
-            return empty_note(ui, "See why an image is in- or out-of-distribution", note);
+            let place = ui.available_rect_before_wrap().center() + vec2(0.0, 58.0);
+            empty_note(ui, "See why an image is in- or out-of-distribution", note);
+            let button = egui::Button::new("Open images…");
+            if ui.put(Rect::from_center_size(place, vec2(130.0, 28.0)), button).clicked() {
+                cx.commands.push(Command::Window(WindowCommand::OpenFiles));
+            }
+            return;
         };
         if self.shown != Some(entry.id) {
             (self.shown, self.zoom, self.offset) = (Some(entry.id), None, Vec2::ZERO);

@@ -46,14 +46,13 @@ impl Panel for VerdictPanel {
         };
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             let entry = cx.model.focused();
-            match entry.and_then(|entry| Some((entry, entry.look.clone()?))) {
-                Some((entry, look)) => {
+            match entry.and_then(|entry| entry.look.clone()) {
+                Some(look) => {
                     card(ui, "", |ui| {
                         headline_ui(ui, &look);
-                        self.scale_ui(ui, cx, &info);
+                        self.scale_ui(ui, cx);
                     });
                     nearest_ui(ui, &look, &info);
-                    numbers_ui(ui, entry, &look);
                 }
                 None => card(ui, "", |ui| {
                     let palette = Palette::of_ui(ui);
@@ -66,6 +65,9 @@ impl Panel for VerdictPanel {
                 }),
             }
             method_ui(ui, cx, &info);
+            if let Some((entry, look)) = entry.and_then(|entry| Some((entry, entry.look.clone()?))) {
+                numbers_ui(ui, entry, &look);
+            }
         });
     }
 }
@@ -99,11 +101,11 @@ fn headline_ui(ui: &mut Ui, look: &Look) {
 
 impl VerdictPanel {
     /// The score of every open image on one line, with λ, which can be dragged.
-    fn scale_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
+    fn scale_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let palette = Palette::of_ui(ui);
         let lambda = cx.model.lambda();
         let focused = cx.model.focused();
-        let (from, to) = self.range(cx.model, info, lambda);
+        let (from, to) = self.range(cx.model, lambda);
         let (rect, response) =
             ui.allocate_exact_size(vec2(ui.available_width(), 54.0), Sense::click_and_drag());
         let score = focused.and_then(Entry::score);
@@ -163,7 +165,7 @@ impl VerdictPanel {
         );
     }
 
-    fn range(&mut self, model: &Model, info: &ModelInfo, lambda: Option<f32>) -> (f32, f32) {
+    fn range(&mut self, model: &Model, lambda: Option<f32>) -> (f32, f32) {
         let detector = &model.settings.detector;
         if self.scale.as_ref().is_some_and(|scale| scale.detector != *detector) {
             self.scale = None;
@@ -172,22 +174,15 @@ impl VerdictPanel {
         let (low, high) = scores.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), score| {
             (low.min(score), high.max(score))
         });
-        let bounded = info
-            .detectors
-            .iter()
-            .find(|d| d.id == detector)
-            .map(|d| d.range)
-            .filter(|(from, to)| from.is_finite() && to.is_finite() && to - from <= 4.0);
-        let (low, high) = match bounded {
-            Some((from, to)) => (from.max(-0.05).min(low), to.max(high)),
-            None if low.is_finite() => (low, high),
-            None => (0.0, 1.0),
+        let (low, high) = if low.is_finite() { (low, high) } else { (0.0, 1.0) };
+        // Wide enough for every score, and not several times too wide.
+        let fits = |s: &&Scale| {
+            s.from <= low && s.to >= high && s.to - s.from < 4.0 * (high - low).max(1e-3)
         };
-        let fits = |s: &&Scale| s.from <= low && s.to >= high;
         if let Some(scale) = self.scale.as_ref().filter(fits) {
             return (scale.from, scale.to);
         }
-        let margin = ((high - low) * 0.05).max(1e-3);
+        let margin = ((high - low) * 0.12).max(1e-3);
         let (from, to) = (low - margin, high + margin);
         self.scale = Some(Scale { detector: detector.clone(), from, to });
         (from, to)
@@ -301,7 +296,8 @@ fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
             .accessible_name("Detector");
         if let Some(detector) = present {
             let palette = Palette::of_ui(ui);
-            ui.label(RichText::new(detector.formula).small().color(palette.weak))
+            let formula = RichText::new(detector.formula).monospace().size(10.5);
+            ui.label(formula.color(palette.weak))
                 .on_hover_text(detector.paper);
         }
         lambda_ui(ui, cx);

@@ -267,3 +267,28 @@ fn jobs_can_be_cancelled_and_images_removed() {
     assert!(harness.state().app().model().entries().is_empty());
     harness.get_by_label_contains("No images yet");
 }
+
+/// Every step, detector, theme and overlay draws; a character without a glyph would panic.
+#[test]
+fn everything_can_be_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    for detector in tagood_lens::score::all() {
+        send(&mut harness, Command::SetDetector(detector.info().id.to_owned()));
+    }
+    send(&mut harness, Command::SetRecipe(Recipe::Paper));
+    harness.key_press(Key::E);
+    harness.run_steps(3);
+    for step in ["Photo", "Patches", "Tags", "Attention", "Min–max", "Threshold", "Kept tokens"]
+        .into_iter()
+        .chain(["Projector", "Centers", "Score"])
+    {
+        harness.get_by_label_contains(&format!(": {step}"));
+        harness.key_press(Key::ArrowRight);
+        harness.run_steps(3);
+    }
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::T);
+    harness.key_press(Key::Questionmark);
+    harness.run_steps(3);
+    harness.get_by_label("Keys");
+}
