@@ -85,9 +85,9 @@ pub fn pressed(ctx: &Context) -> Vec<Command> {
         if typing && !key.modifiers.command {
             continue;
         }
-        if ctx.input_mut(|input| input.consume_shortcut(&key)) {
-            commands.push((action.command)());
-        }
+        // A slow frame may hold several presses of a key; each counts.
+        let presses = ctx.input_mut(|i| i.count_and_consume_key(key.modifiers, key.logical_key));
+        commands.extend((0..presses).map(|_| (action.command)()));
     }
     commands
 }

@@ -63,6 +63,15 @@ impl Model {
                     (entry.look, entry.generation) = (Some(look), generation);
                 }
             }
+            Event::LookFailed { images, generation, error } => {
+                // The last numbers stay; they are as new as they will get.
+                for image in images {
+                    if let Some(entry) = self.entry_mut(image) {
+                        entry.generation = entry.generation.max(generation);
+                    }
+                }
+                self.trouble(error);
+            }
             Event::Attention { image, attention } => {
                 if let Some(entry) = self.entry_mut(image) {
                     for &tag in &attention.tags {
@@ -159,6 +168,9 @@ impl Model {
 
     /// Keeps a message for the log.
     pub fn trouble(&mut self, sentence: String) {
+        if self.troubles.last() == Some(&sentence) {
+            return;
+        }
         log::warn!("{sentence}");
         self.troubles.push(sentence);
         let surplus = self.troubles.len().saturating_sub(TROUBLES);

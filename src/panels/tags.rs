@@ -35,7 +35,9 @@ impl Panel for Tags {
             return empty_note(ui, "Tags", "What the tagger sees in the image on show.");
         };
         let Some(tagged) = &entry.tagged else {
-            return empty_note(ui, "Tags", "Waiting for the network.");
+            let failed = entry.error.is_some();
+            let note = if failed { "There is no image to tag." } else { "Waiting for the network." };
+            return empty_note(ui, "Tags", note);
         };
         self.tools_ui(ui, cx);
         let probabilities = tagged.probabilities();

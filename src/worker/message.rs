@@ -208,6 +208,15 @@ pub enum Event {
         /// Map, mask, feature, verdict.
         look: Arc<Look>,
     },
+    /// Images could not be looked at: the device failed, or the detector cannot score them.
+    LookFailed {
+        /// The images.
+        images: Vec<ImageId>,
+        /// The request this answers.
+        generation: u64,
+        /// Why.
+        error: String,
+    },
     /// The attention that was asked for.
     Attention {
         /// The image.

@@ -267,7 +267,10 @@ impl Work {
                     self.outbox.send(Event::Looked { image, generation, look });
                 }
             }
-            Err(error) => self.outbox.send(Event::Trouble(error.to_string())),
+            Err(error) => {
+                let (generation, error) = (self.generation, error.to_string());
+                self.outbox.send(Event::LookFailed { images, generation, error });
+            }
         }
     }
 
