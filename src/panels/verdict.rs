@@ -12,7 +12,7 @@ use crate::bundle::manifest::Recipe;
 use crate::pipeline::Look;
 use crate::score::verdict::Outcome;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{bar, card, empty_note, fact, outcome_shape};
+use crate::ui::widgets::{bar, card, empty_note, fact, formula_text, outcome_shape};
 use crate::worker::ModelInfo;
 
 /// How many of the nearest centers are listed.
@@ -286,7 +286,7 @@ fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
                 for detector in &info.detectors {
                     let chosen = detector.id == settings.detector;
                     let row = ui.selectable_label(chosen, detector.name);
-                    let hint = format!("{}\n{}", detector.formula, detector.paper);
+                    let hint = format!("{}\n{}", formula_text(detector.formula), detector.paper);
                     if row.on_hover_text(hint).clicked() && !chosen {
                         cx.commands.push(Command::SetDetector(detector.id.to_owned()));
                     }
@@ -296,7 +296,7 @@ fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
             .accessible_name("Detector");
         if let Some(detector) = present {
             let palette = Palette::of_ui(ui);
-            let formula = RichText::new(detector.formula).monospace().size(10.5);
+            let formula = RichText::new(formula_text(detector.formula)).monospace().size(10.5);
             ui.label(formula.color(palette.weak))
                 .on_hover_text(detector.paper);
         }

@@ -133,3 +133,30 @@ pub fn badge(ui: &Ui, right_top: Pos2, outcome: Option<Outcome>, score: Option<f
     painter.add(outcome_shape(rect.left_center() + vec2(8.5, 0.0), 3.5, outcome, bright));
     painter.galley(rect.left_top() + vec2(15.0, 2.0), galley, Color32::WHITE);
 }
+
+/// A formula without the few characters that the fonts lack.
+pub fn formula_text(formula: &str) -> String {
+    let mut text = String::with_capacity(formula.len());
+    for character in formula.chars() {
+        match character {
+            'ₓ' => text.push_str("_x"),
+            'ᵀ' => text.push_str("^T"),
+            '₀'..='₉' => {
+                text.push('_');
+                text.extend(char::from_u32(u32::from('0') + u32::from(character) - u32::from('₀')));
+            }
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscripts_become_plain() {
+        assert_eq!(formula_text("‖wᵀf‖₂ − max ₓ₁₀"), "‖w^Tf‖_2 − max _x_1_0");
+    }
+}
