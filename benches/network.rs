@@ -36,6 +36,7 @@ fn network(criterion: &mut Criterion) {
     }
     let device = Device::flex();
     for (name, config) in sizes {
+        #[expect(clippy::expect_used, reason = "random weights are always there")]
         let ram = Ram::new(&config, &Builder::random(1, &device)).expect("random weights");
         let queries = ram.tag_queries();
         let side = config.swin.image;

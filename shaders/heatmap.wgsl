@@ -5,7 +5,9 @@
 
 const NEAREST: u32 = 0u;
 const BILINEAR: u32 = 1u;
-// Anything else is Catmull-Rom.
+// Anything else is Catmull-Rom. Set when the pipeline is made: software rasterisers would go through
+// every branch on a uniform.
+override SAMPLING: u32 = 2u;
 
 // Below this change a pixel, a map is flat and has no contour.
 const FLAT_PER_PX: f32 = 1e-7;
@@ -26,9 +28,9 @@ struct Heatmap {
     line_px: f32,
     // Column and row of the outlined position, both negative for none.
     hovered: vec2<i32>,
-    sampling: u32,
     // 1 draws the contour of τ.
     contour: u32,
+    padding: u32,
     // Colours for values from 0 to 1, evenly spaced; alpha is unused.
     colors_srgb: array<vec4<f32>, 9>,
 };
@@ -179,12 +181,12 @@ fn heatmap_srgb(position_px: vec2<f32>) -> vec4<f32> {
 
     var value: f32;
     var distance_px: f32;
-    if heatmap.sampling == NEAREST {
+    if SAMPLING == NEAREST {
         value = value_at(vec2<i32>(floor(at)));
         distance_px = blocky_distance_px(at, cell_px);
     } else {
         var here: Sample;
-        if heatmap.sampling == BILINEAR {
+        if SAMPLING == BILINEAR {
             here = bilinear(at - 0.5);
         } else {
             here = bicubic(at - 0.5);

@@ -1,5 +1,6 @@
-// Points of a scatter plot, one instance each: a quad whose fragment shader cuts out a circle, a
-// cross or a star by signed distance, one pixel of it anti-aliased.
+// Points of a scatter plot, one instance each: a triangle out of which the fragment shader cuts a
+// circle, a cross or a star by signed distance, its edge anti-aliased over one pixel. One triangle
+// costs less than a quad's two, even if it covers a third more.
 //
 // Colours are sRGB (gamma space) with premultiplied alpha, as egui blends them.
 
@@ -47,7 +48,7 @@ struct Instance {
     @location(1) style: vec4<u32>,
 };
 
-struct Quad {
+struct Vertex {
     @builtin(position) position: vec4<f32>,
     @location(0) from_center_px: vec2<f32>,
     @location(1) @interpolate(flat) color_srgb: vec4<f32>,
@@ -56,6 +57,13 @@ struct Quad {
     @location(4) @interpolate(flat) shape: u32,
 };
 
+// An equilateral triangle around the unit circle.
+const CORNERS = array<vec2<f32>, 3>(
+    vec2<f32>(0.0, -2.0),
+    vec2<f32>(1.7320508, 1.0),
+    vec2<f32>(-1.7320508, 1.0),
+);
+
 fn rank_of(flags: u32) -> u32 {
     if (flags & SELECTED) != 0u {
         return RANK_SELECTED;
@@ -63,43 +71,43 @@ fn rank_of(flags: u32) -> u32 {
     return select(RANK_PLAIN, RANK_DIMMED, (flags & DIMMED) != 0u);
 }
 
-// The vertex index holds the round in its upper bits and the quad's corner in the lower two.
+// The vertex index counts the triangle's corners, three for each round.
 @vertex
-fn vs_main(@builtin(vertex_index) index: u32, instance: Instance) -> Quad {
+fn vs_main(@builtin(vertex_index) index: u32, instance: Instance) -> Vertex {
     let rank = rank_of(instance.style.z);
-    var quad: Quad;
-    if rank != index >> 2u {
+    var vertex: Vertex;
+    if rank != index / 3u {
         // All corners in one place outside: nothing is drawn.
-        quad.position = vec4<f32>(2.0, 2.0, 0.0, 1.0);
-        return quad;
+        vertex.position = vec4<f32>(2.0, 2.0, 0.0, 1.0);
+        return vertex;
     }
-    quad.shape = instance.style.y;
-    quad.radius_px = points.radius_px;
-    if quad.shape == CROSS {
-        quad.radius_px *= CROSS_SCALE;
-    } else if quad.shape != CIRCLE {
-        quad.radius_px *= STAR_SCALE;
+    vertex.shape = instance.style.y;
+    vertex.radius_px = points.radius_px;
+    if vertex.shape == CROSS {
+        vertex.radius_px *= CROSS_SCALE;
+    } else if vertex.shape != CIRCLE {
+        vertex.radius_px *= STAR_SCALE;
     }
-    // Black, as a palette cannot be empty on the other side.
+    // Of an empty palette nothing is drawn: its entries are transparent.
     let color = points.palette_srgb[instance.style.x % max(points.palette_len, 1u)];
-    quad.color_srgb = color * points.opacity;
+    vertex.color_srgb = color * points.opacity;
     if rank == RANK_SELECTED {
-        quad.color_srgb = color;
-        quad.radius_px *= SELECTED_SCALE;
-        quad.outline_px = points.outline_px;
+        vertex.color_srgb = color;
+        vertex.radius_px *= SELECTED_SCALE;
+        vertex.outline_px = points.outline_px;
     } else if rank == RANK_DIMMED {
-        quad.color_srgb = points.dimmed_srgb;
-        quad.radius_px *= DIMMED_SCALE;
-    } else if quad.shape != CIRCLE && quad.shape != CROSS {
-        quad.outline_px = points.outline_px;
+        vertex.color_srgb = points.dimmed_srgb;
+        vertex.radius_px *= DIMMED_SCALE;
+    } else if vertex.shape != CIRCLE && vertex.shape != CROSS {
+        vertex.outline_px = points.outline_px;
     }
 
-    let corner = vec2<f32>(f32(index & 1u), f32((index >> 1u) & 1u)) * 2.0 - 1.0;
-    quad.from_center_px = corner * (quad.radius_px + quad.outline_px + 1.0);
+    let reach_px = vertex.radius_px + vertex.outline_px + 1.0;
+    vertex.from_center_px = reach_px * CORNERS[index % 3u];
     let center_px = (instance.position - points.center) * points.scale_px + points.center_px;
-    let at = (center_px + quad.from_center_px - points.viewport_px.xy) / points.viewport_px.zw;
-    quad.position = vec4<f32>(2.0 * at.x - 1.0, 1.0 - 2.0 * at.y, 0.0, 1.0);
-    return quad;
+    let at = (center_px + vertex.from_center_px - points.viewport_px.xy) / points.viewport_px.zw;
+    vertex.position = vec4<f32>(2.0 * at.x - 1.0, 1.0 - 2.0 * at.y, 0.0, 1.0);
+    return vertex;
 }
 
 fn box_distance(at: vec2<f32>, half_size: vec2<f32>) -> f32 {
@@ -114,14 +122,17 @@ fn cross_distance(at: vec2<f32>, radius: f32) -> f32 {
     return min(box_distance(turned, bar), box_distance(turned, bar.yx));
 }
 
-// Five points, one of them up. All ten edges are folded onto one.
+// Five points, one of them up. Mirrors at 108, 36 and 0 degrees from there fold all ten edges onto
+// one; a mirror is given by its normal.
 fn star_distance(at: vec2<f32>, radius: f32) -> f32 {
-    const FIFTH = 1.2566371;
-    let angle = atan2(at.x, -at.y);
-    let folded = abs(angle - FIFTH * round(angle / FIFTH));
-    let here = length(at) * vec2<f32>(sin(folded), cos(folded));
+    const MIRROR_108 = vec2<f32>(-0.30901699, -0.95105652);
+    const MIRROR_36 = vec2<f32>(0.80901699, -0.58778525);
+    var here = vec2<f32>(abs(at.x), -at.y);
+    here -= 2.0 * max(dot(here, MIRROR_108), 0.0) * MIRROR_108;
+    here -= 2.0 * max(dot(here, MIRROR_36), 0.0) * MIRROR_36;
+    here.x = abs(here.x);
     let tip = vec2<f32>(0.0, radius);
-    let notch = 0.45 * radius * vec2<f32>(sin(0.5 * FIFTH), cos(0.5 * FIFTH));
+    let notch = 0.45 * radius * vec2<f32>(0.58778525, 0.80901699);
     let edge = notch - tip;
     let offset = here - tip;
     let along = clamp(dot(offset, edge) / dot(edge, edge), 0.0, 1.0);
@@ -129,21 +140,21 @@ fn star_distance(at: vec2<f32>, radius: f32) -> f32 {
     return side * length(offset - edge * along);
 }
 
-fn shape_distance_px(quad: Quad) -> f32 {
-    if quad.shape == CIRCLE {
-        return length(quad.from_center_px) - quad.radius_px;
+fn shape_distance_px(point: Vertex) -> f32 {
+    if point.shape == CIRCLE {
+        return length(point.from_center_px) - point.radius_px;
     }
-    if quad.shape == CROSS {
-        return cross_distance(quad.from_center_px, quad.radius_px);
+    if point.shape == CROSS {
+        return cross_distance(point.from_center_px, point.radius_px);
     }
-    return star_distance(quad.from_center_px, quad.radius_px);
+    return star_distance(point.from_center_px, point.radius_px);
 }
 
-fn point_srgb(quad: Quad) -> vec4<f32> {
-    let distance_px = shape_distance_px(quad);
-    let fill = quad.color_srgb * clamp(0.5 - distance_px, 0.0, 1.0);
-    let outline = points.outline_srgb * clamp(quad.outline_px + 0.5 - distance_px, 0.0, 1.0);
-    return fill + select(vec4<f32>(0.0), outline, quad.outline_px > 0.0) * (1.0 - fill.a);
+fn point_srgb(point: Vertex) -> vec4<f32> {
+    let distance_px = shape_distance_px(point);
+    let fill = point.color_srgb * clamp(0.5 - distance_px, 0.0, 1.0);
+    let outline = points.outline_srgb * clamp(point.outline_px + 0.5 - distance_px, 0.0, 1.0);
+    return fill + select(vec4<f32>(0.0), outline, point.outline_px > 0.0) * (1.0 - fill.a);
 }
 
 fn linear_from_srgb(srgb: vec3<f32>) -> vec3<f32> {
@@ -153,13 +164,13 @@ fn linear_from_srgb(srgb: vec3<f32>) -> vec3<f32> {
 }
 
 @fragment
-fn fs_gamma(quad: Quad) -> @location(0) vec4<f32> {
-    return point_srgb(quad);
+fn fs_gamma(point: Vertex) -> @location(0) vec4<f32> {
+    return point_srgb(point);
 }
 
 // For framebuffers that encode sRGB themselves.
 @fragment
-fn fs_linear(quad: Quad) -> @location(0) vec4<f32> {
-    let color = point_srgb(quad);
+fn fs_linear(point: Vertex) -> @location(0) vec4<f32> {
+    let color = point_srgb(point);
     return vec4<f32>(linear_from_srgb(color.rgb), color.a);
 }

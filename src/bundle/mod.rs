@@ -74,6 +74,9 @@ pub enum BundleError {
     Vocabulary(#[from] VocabularyError),
 }
 
+/// Class centers: values and their shape `[classes, patterns, width / patterns]`.
+pub type StoredCenters = (Vec<f32>, [usize; 3]);
+
 /// A model: its manifest, its lists, and where its weights lie.
 pub struct Bundle {
     /// Shapes, recipe, thresholds.
@@ -188,7 +191,7 @@ impl Bundle {
     ///
     /// # Errors
     /// If the projector's file has none or they do not fit.
-    pub fn centers(&self) -> Result<Option<(Vec<f32>, [usize; 3])>, BundleError> {
+    pub fn centers(&self) -> Result<Option<StoredCenters>, BundleError> {
         let (Some(source), Some(config)) = (&self.projector, &self.manifest.projector) else {
             return Ok(None);
         };

@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+pub mod extract;
 mod inspect;
 mod inspect_output;
 mod convert;
@@ -38,6 +39,7 @@ struct Cli {
 enum Command {
     Inspect(inspect::InspectArgs),
     Convert(convert::ConvertArgs),
+    Extract(extract::ExtractArgs),
     Metrics(metrics::MetricsArgs),
     Tsne(tsne::TsneArgs),
     /// The procedural world behind the embedded model
@@ -49,6 +51,7 @@ impl Command {
         match self {
             Self::Inspect(args) => args.run(),
             Self::Convert(args) => args.run(),
+            Self::Extract(args) => args.run(),
             Self::Metrics(args) => metrics::run(args),
             Self::Tsne(args) => tsne::run(&args),
             Self::Demo(args) => demo::run(args),
@@ -64,7 +67,16 @@ pub fn run() -> ExitCode {
         None => cli.gui.run(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("tagood-lens: {error:#}");
+        eprintln!("tagood-lens: {}", sentence(&error));
         ExitCode::from(EXIT_FAULT)
     })
+}
+
+/// An error as one sentence: a cause that was told already is not told again.
+fn sentence(error: &anyhow::Error) -> String {
+    let join = |told: String, cause: String| match told.contains(&cause) {
+        true => told,
+        false => format!("{told}: {cause}"),
+    };
+    error.chain().map(ToString::to_string).reduce(join).unwrap_or_default()
 }

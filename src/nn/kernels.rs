@@ -225,8 +225,8 @@ mod tests {
             (-4000..4000).map(|i| i as f32 * 2e-3).collect::<Vec<_>>().as_slice(),
             &Device::flex(),
         );
-        let expected = gelu(x.clone()).into_data().to_vec::<f32>().unwrap();
-        for (x, expected) in x.into_data().to_vec::<f32>().unwrap().into_iter().zip(expected) {
+        let expected = gelu(x.clone()).into_data().try_to_vec::<f32>().unwrap();
+        for (x, expected) in x.into_data().try_to_vec::<f32>().unwrap().into_iter().zip(expected) {
             assert!((gelu_of(x) - expected).abs() < 5e-7, "gelu({x})");
         }
     }
@@ -251,7 +251,7 @@ mod tests {
         let fused = window_attention(qkv.clone(), bias.clone(), Some(mask.clone()), heads);
 
         let split = qkv.reshape([all, n, 3, heads, dim / heads]).permute([2, 0, 3, 1, 4]);
-        let part = |i: usize| -> Tensor<4> { split.clone().slice([i..i + 1]).squeeze_dim::<4>(0) };
+        let part = |i: usize| -> Tensor<4> { split.clone().narrow(0, i, 1).squeeze_dim::<4>(0) };
         let scores = part(0).matmul(part(1).swap_dims(2, 3)) / ((dim / heads) as f32).sqrt();
         let mask: Tensor<4> = mask.repeat_dim(0, all / windows).unsqueeze_dim(1);
         let weights = burn::tensor::activation::softmax(scores + bias.unsqueeze() + mask, 3);

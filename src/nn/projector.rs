@@ -97,8 +97,7 @@ impl ProjectorBlock {
         let (heads, depth) = (self.heads, width / self.heads);
         let qkv = self.in_proj.forward(x).reshape([batch, n, 3, heads, depth]);
         let qkv = qkv.permute([2, 0, 3, 1, 4]);
-        let part =
-            |index: usize| -> Tensor<4> { qkv.clone().slice([index..index + 1]).squeeze_dim(0) };
+        let part = |index: usize| -> Tensor<4> { qkv.clone().narrow(0, index, 1).squeeze_dim(0) };
         let scores = (part(0) / (depth as f32).sqrt()).matmul(part(1).swap_dims(2, 3));
         let scores = match padding {
             Some(padding) => scores.mask_fill(padding.expand([batch, heads, n, n]), -1e30f32),

@@ -63,7 +63,7 @@ impl RamConfig {
         let tables =
             (0..stages).map(|stage| need(&block(stage, 0), 2)).collect::<Result<Vec<_>, _>>()?;
         let heads = tables.iter().map(|table| table[1]).collect();
-        let window = |table: &Vec<usize>| (table[0].isqrt() + 1) / 2;
+        let window = |table: &Vec<usize>| table[0].isqrt().div_ceil(2);
         let first = tables.first().map(window).unwrap_or_default();
         let last = tables.last().map(window).unwrap_or_default();
         // The mask of the first shifted block has one row for each window, which gives the side;

@@ -68,6 +68,9 @@ pub enum WeightsError {
     },
 }
 
+/// A tensor's shape and its values in row-major order.
+pub type ShapedValues = (Vec<usize>, Vec<f32>);
+
 /// Tensors of a file, by name.
 pub enum Source {
     /// A PyTorch checkpoint; names are relative to its `model` (or other) dictionary.
@@ -198,7 +201,7 @@ impl Source {
     }
 
     /// A tensor of a checkpoint that lies outside its weights dictionary (the projector's `ema`).
-    pub fn read_beside(&self, name: &str) -> Option<Result<(Vec<usize>, Vec<f32>), WeightsError>> {
+    pub fn read_beside(&self, name: &str) -> Option<Result<ShapedValues, WeightsError>> {
         let Self::Pytorch { reader, path, .. } = self else {
             let shape = self.shape(name)?;
             return Some(self.read(name, &shape).map(|values| (shape, values)));

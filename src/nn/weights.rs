@@ -29,7 +29,7 @@ pub enum Init {
 
 enum Origin<'a> {
     Stored(&'a Source),
-    Random(RefCell<ChaCha8Rng>),
+    Random(Box<RefCell<ChaCha8Rng>>),
 }
 
 /// Where a stored tensor went, so that it can be saved again.
@@ -70,7 +70,10 @@ impl<'a> Builder<'a> {
 
     /// Tensors drawn from a seed: the same on every machine.
     pub fn random(seed: u64, device: &Device) -> Builder<'static> {
-        Builder::new(Origin::Random(RefCell::new(ChaCha8Rng::seed_from_u64(seed))), device)
+        Builder::new(
+            Origin::Random(Box::new(RefCell::new(ChaCha8Rng::seed_from_u64(seed)))),
+            device,
+        )
     }
 
     fn new(origin: Origin<'a>, device: &Device) -> Self {

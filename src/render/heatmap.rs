@@ -114,20 +114,24 @@ pub(super) fn install(
             },
         ],
     });
-    let group_layout = layout.clone();
-    let build = move |device: &wgpu::Device, module: &wgpu::ShaderModule| {
-        let topology = wgpu::PrimitiveTopology::TriangleList;
-        target.pipeline(device, "heatmap", module, &[&group_layout], &[], topology)
+    let pipeline = |sampling: Sampling| {
+        let layout = layout.clone();
+        let build = move |device: &wgpu::Device, module: &wgpu::ShaderModule| {
+            let constants = [("SAMPLING", f64::from(sampling as u8))];
+            target.pipeline(device, "heatmap", module, &[&layout], &[], &constants)
+        };
+        LivePipeline::new(device, "heatmap", include_str!("../../shaders/heatmap.wgsl"), build)
     };
-    let wgsl = include_str!("../../shaders/heatmap.wgsl");
-    let pipeline = LivePipeline::new(device, "heatmap", wgsl, build)?;
-    resources.insert(Heatmaps { pipeline, layout, maps: Uploads::default() });
+    let pipelines =
+        [pipeline(Sampling::Nearest)?, pipeline(Sampling::Bilinear)?, pipeline(Sampling::Bicubic)?];
+    resources.insert(Heatmaps { pipelines, layout, maps: Uploads::default() });
     Ok(())
 }
 
 /// What all heatmaps share on the device.
 struct Heatmaps {
-    pipeline: LivePipeline,
+    /// One for each [`Sampling`], in its order.
+    pipelines: [LivePipeline; 3],
     layout: wgpu::BindGroupLayout,
     maps: Uploads<f32, wgpu::TextureView>,
 }
@@ -151,7 +155,7 @@ impl CallbackTrait for HeatmapShape {
         resources: &mut CallbackResources,
     ) -> Vec<wgpu::CommandBuffer> {
         let Some(heatmaps) = resources.get_mut::<Heatmaps>() else { return Vec::new() };
-        heatmaps.pipeline.follow_file(device);
+        heatmaps.pipelines[self.look.sampling as usize].follow_file(device);
         let map = heatmaps.maps.get(&self.map, |_| upload(device, queue, &self.map));
         let uniform = HeatmapUniform::new(self.rect, &self.look, screen.pixels_per_point);
         let uniform = uniform_buffer(device, "heatmap", &uniform.to_bytes());
@@ -180,7 +184,7 @@ impl CallbackTrait for HeatmapShape {
         static MISSING: Once = Once::new();
         let heatmaps = installed::<Heatmaps>(resources, "heatmaps", &MISSING);
         let (Some(heatmaps), Some(group)) = (heatmaps, self.group.get()) else { return };
-        pass.set_pipeline(heatmaps.pipeline.get());
+        pass.set_pipeline(heatmaps.pipelines[self.look.sampling as usize].get());
         pass.set_bind_group(0, group, &[]);
         pass.draw(0..3, 0..1);
     }
@@ -221,8 +225,8 @@ struct HeatmapUniform {
     dim: f32,
     line_px: f32,
     hovered: [i32; 2],
-    sampling: u32,
     contour: u32,
+    padding: u32,
     colors_srgb: [[f32; 4]; 9],
 }
 
@@ -236,8 +240,8 @@ impl HeatmapUniform {
             dim: look.dim.clamp(0.0, 1.0),
             line_px: LINE_POINTS * pixels_per_point,
             hovered: hovered.unwrap_or([-1, -1]),
-            sampling: look.sampling as u32,
             contour: u32::from(look.contour),
+            padding: 0,
             colors_srgb: VIRIDIS_SRGB
                 .map(|[r, g, b]| [r, g, b, 255].map(|channel| f32::from(channel) / 255.0)),
         }
@@ -247,7 +251,7 @@ impl HeatmapUniform {
         let numbers = [self.tau, self.opacity, self.dim, self.line_px];
         float_bytes(self.rect_px.into_iter().chain(numbers))
             .chain(self.hovered.into_iter().flat_map(i32::to_le_bytes))
-            .chain([self.sampling, self.contour].into_iter().flat_map(u32::to_le_bytes))
+            .chain([self.contour, self.padding].into_iter().flat_map(u32::to_le_bytes))
             .chain(float_bytes(self.colors_srgb.into_iter().flatten()))
             .collect()
     }
@@ -276,8 +280,8 @@ mod tests {
             ("dim", offset_of!(HeatmapUniform, dim)),
             ("line_px", offset_of!(HeatmapUniform, line_px)),
             ("hovered", offset_of!(HeatmapUniform, hovered)),
-            ("sampling", offset_of!(HeatmapUniform, sampling)),
             ("contour", offset_of!(HeatmapUniform, contour)),
+            ("padding", offset_of!(HeatmapUniform, padding)),
             ("colors_srgb", offset_of!(HeatmapUniform, colors_srgb)),
         ];
         assert_eq!(offsets, expected.map(|(name, offset)| (name.to_owned(), offset)));

@@ -48,7 +48,7 @@ struct Target {
 
 impl Target {
     /// A pipeline that blends as egui does, from `vs_main` and the fragment entry point for this
-    /// framebuffer.
+    /// framebuffer, with values for the shader's overridable constants.
     fn pipeline(
         self,
         device: &wgpu::Device,
@@ -56,7 +56,7 @@ impl Target {
         module: &wgpu::ShaderModule,
         groups: &[&wgpu::BindGroupLayout],
         buffers: &[wgpu::VertexBufferLayout<'_>],
-        topology: wgpu::PrimitiveTopology,
+        constants: &[(&str, f64)],
     ) -> wgpu::RenderPipeline {
         let groups: Vec<_> = groups.iter().copied().map(Some).collect();
         let buffers: Vec<_> = buffers.iter().cloned().map(Some).collect();
@@ -65,6 +65,8 @@ impl Target {
             bind_group_layouts: &groups,
             immediate_size: 0,
         });
+        let compilation_options =
+            wgpu::PipelineCompilationOptions { constants, ..Default::default() };
         let entry_point = if self.format.is_srgb() { "fs_linear" } else { "fs_gamma" };
         device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
             label: Some(label),
@@ -72,16 +74,16 @@ impl Target {
             vertex: wgpu::VertexState {
                 module,
                 entry_point: Some("vs_main"),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                compilation_options: compilation_options.clone(),
                 buffers: &buffers,
             },
-            primitive: wgpu::PrimitiveState { topology, ..Default::default() },
+            primitive: wgpu::PrimitiveState::default(),
             depth_stencil: None,
             multisample: wgpu::MultisampleState::default(),
             fragment: Some(wgpu::FragmentState {
                 module,
                 entry_point: Some(entry_point),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                compilation_options,
                 targets: &[Some(wgpu::ColorTargetState {
                     format: self.format,
                     blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),

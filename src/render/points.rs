@@ -140,8 +140,7 @@ pub(super) fn install(
         let position = wgpu::vertex_attr_array![0 => Float32x2];
         let style = wgpu::vertex_attr_array![1 => Uint8x4];
         let buffers = [instance(8, &position), instance(4, &style)];
-        let topology = wgpu::PrimitiveTopology::TriangleStrip;
-        target.pipeline(device, "points", module, &[&group_layout], &buffers, topology)
+        target.pipeline(device, "points", module, &[&group_layout], &buffers, &[])
     };
     let wgsl = include_str!("../../shaders/points.wgsl");
     let pipeline = LivePipeline::new(device, "points", wgsl, build)?;
@@ -234,8 +233,8 @@ impl CallbackTrait for PointsShape {
         pass.set_vertex_buffer(0, ready.positions.slice(..));
         pass.set_vertex_buffer(1, ready.styles.slice(..));
         for (rank, _) in (0u32..).zip(ready.ranks).filter(|(_, any)| *any) {
-            // The round travels in the upper bits of the vertex index.
-            pass.draw(rank * 4..rank * 4 + 4, 0..count);
+            // The vertex index tells the shader which round this is.
+            pass.draw(rank * 3..rank * 3 + 3, 0..count);
         }
     }
 }

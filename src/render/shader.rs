@@ -216,7 +216,7 @@ mod tests {
 
     fn build(device: &wgpu::Device, module: &wgpu::ShaderModule) -> wgpu::RenderPipeline {
         let target = crate::render::Target { format: wgpu::TextureFormat::Rgba8Unorm };
-        target.pipeline(device, "empty", module, &[], &[], wgpu::PrimitiveTopology::TriangleList)
+        target.pipeline(device, "empty", module, &[], &[], &[])
     }
 
     #[test]

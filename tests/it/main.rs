@@ -1,7 +1,7 @@
 //! Tests of the crate and of the binary, from outside.
 
 // The helpers of tests may unwrap as the tests themselves do.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod demo_scenes;
 mod full;
@@ -9,6 +9,7 @@ mod golden;
 mod image;
 mod metrics;
 mod score;
+mod store;
 mod weights;
 mod tsne_cli;
 mod ui;

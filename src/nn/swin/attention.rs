@@ -87,8 +87,7 @@ impl WindowAttention {
         let [all, slots, triple] = qkv.dims();
         let (dim, heads) = (triple / 3, self.heads);
         let qkv = qkv.reshape([all, slots, 3, heads, dim / heads]).permute([2, 0, 3, 1, 4]);
-        let part =
-            |index: usize| -> Tensor<4> { qkv.clone().slice([index..index + 1]).squeeze_dim(0) };
+        let part = |index: usize| -> Tensor<4> { qkv.clone().narrow(0, index, 1).squeeze_dim(0) };
         let scale = ((dim / heads) as f32).powf(-0.5);
         let scores = (part(0) * scale).matmul(part(1).swap_dims(2, 3));
         let mut scores = scores + self.bias().unsqueeze();

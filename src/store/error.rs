@@ -1,0 +1,98 @@
+//! What can go wrong with a store.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::nn::source::WeightsError;
+
+/// What can go wrong with a store: one sentence each, the path last.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The disk refused.
+    #[error("{action}: {source}: {}", path.display())]
+    Io {
+        /// What was being done, as in "cannot read the store".
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A folder to write to that holds something else.
+    #[error("the folder holds other files and is no feature store; name a new or empty one: {}", .0.display())]
+    Foreign(PathBuf),
+    /// A folder to read from without `store.toml`.
+    #[error("there is no feature store here (no store.toml); make one with `extract`: {}", .0.display())]
+    NoStore(PathBuf),
+    /// `store.toml` is not what it should be.
+    #[error("{reason}: {}", path.display())]
+    Header {
+        /// What is wrong.
+        reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A chunk that is not whole, or not of this store.
+    #[error(
+        "the chunk is damaged or of another store ({reason}); delete it and the chunks after it, \
+         and run `extract` again: {}", path.display()
+    )]
+    Chunk {
+        /// What is wrong.
+        reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A chunk in the middle that is gone.
+    #[error(
+        "a chunk is missing; delete the chunks after it, and run `extract` again: {}", .0.display()
+    )]
+    MissingChunk(PathBuf),
+    /// A store that another tagger made.
+    #[error(
+        "the store was made with the model `{stored}`, whose {difference} from those of `{given}`; \
+         use that model, or another folder: {}", path.display()
+    )]
+    OtherBundle {
+        /// The bundle that made the store.
+        stored: String,
+        /// The bundle at hand.
+        given: String,
+        /// What differs, as in "tag thresholds differ".
+        difference: String,
+        /// The store.
+        path: PathBuf,
+    },
+    /// Two runs on one store.
+    #[error("another run is writing to this store: {}", .0.display())]
+    Busy(PathBuf),
+    /// A row that does not fit the header.
+    #[error("{what} has {found} values where the store's tagger makes {expected}: {path}")]
+    Shape {
+        /// The column.
+        what: &'static str,
+        /// Values in the row.
+        found: usize,
+        /// Values by the header.
+        expected: usize,
+        /// The image.
+        path: String,
+    },
+    /// The model's weights, which the store is to be compared with.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+impl StoreError {
+    /// For `map_err`: a fault of the disk.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, source, path }
+    }
+
+    /// For `map_err`: a damaged chunk.
+    pub(super) fn chunk(path: &Path, reason: impl ToString) -> Self {
+        Self::Chunk { reason: reason.to_string(), path: path.to_owned() }
+    }
+}

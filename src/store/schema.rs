@@ -1,0 +1,127 @@
+//! The columns: records to an Arrow batch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, FixedSizeListArray, Float16Array, Float32Array, ListArray, RecordBatch, StringArray,
+    UInt32Array, UInt64Array,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use half::f16;
+
+use super::{Record, StoreError, StoreHeader, Tensors};
+
+/// The schema of a store's chunks.
+pub(super) fn schema(header: &StoreHeader) -> SchemaRef {
+    let fixed = |kind: DataType, size: usize| DataType::FixedSizeList(item(kind), size as i32);
+    let fields = vec![
+        Field::new("path", DataType::Utf8, false),
+        Field::new("hash", DataType::UInt64, true),
+        Field::new("set", DataType::Utf8, false),
+        Field::new("class", DataType::Utf8, true),
+        Field::new("width", DataType::UInt32, false),
+        Field::new("height", DataType::UInt32, false),
+        Field::new("error", DataType::Utf8, true),
+        Field::new("logits", fixed(DataType::Float32, header.tags), true),
+        Field::new("tokens", fixed(DataType::Float16, header.positions * header.width), true),
+        Field::new("tags", DataType::List(item(DataType::UInt32)), true),
+        Field::new("attention", DataType::List(item(DataType::Float32)), true),
+    ];
+    let metadata = [
+        ("tokens_shape", format!("[{}, {}]", header.positions, header.width)),
+        ("attention_shape", format!("[tags, {}, {}]", header.layers, header.positions)),
+        ("bundle", header.bundle.clone()),
+        ("tagger", header.tagger.clone()),
+        ("hash", "FNV-1a, 64 bits".to_owned()),
+    ];
+    let metadata: HashMap<String, String> =
+        metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+fn item(kind: DataType) -> FieldRef {
+    Arc::new(Field::new_list_field(kind, false))
+}
+
+/// Refuses a record whose tensors are not of the header's shapes.
+pub(super) fn check_shapes(record: &Record, header: &StoreHeader) -> Result<(), StoreError> {
+    let Ok(tensors) = &record.outcome else { return Ok(()) };
+    let attention = tensors.tags.len() * header.layers * header.positions;
+    let columns = [
+        ("logits", tensors.logits.len(), header.tags),
+        ("tokens", tensors.tokens.len(), header.positions * header.width),
+        ("attention", tensors.attention.len(), attention),
+    ];
+    for (what, found, expected) in columns {
+        if found != expected {
+            let path = record.path.clone();
+            return Err(StoreError::Shape { what, found, expected, path });
+        }
+    }
+    Ok(())
+}
+
+/// Records as a batch of the store's schema; their shapes have been checked.
+pub(super) fn batch_from_records(
+    records: &[Record],
+    header: &StoreHeader,
+) -> Result<RecordBatch, ArrowError> {
+    let tensors: Vec<Option<&Tensors>> = records.iter().map(|r| r.outcome.as_ref().ok()).collect();
+    let whole: NullBuffer = tensors.iter().map(Option::is_some).collect::<Vec<bool>>().into();
+    let nulls = (whole.null_count() > 0).then_some(whole);
+    let logits = fixed_rows(&tensors, header.tags, |t| &t.logits);
+    let tokens = fixed_rows::<f16>(&tensors, header.positions * header.width, |t| &t.tokens);
+    let fixed = |kind, size: usize, values, nulls| {
+        FixedSizeListArray::try_new(item(kind), size as i32, values, nulls)
+    };
+    let logits: ArrayRef = Arc::new(Float32Array::from(logits));
+    let tokens_size = header.positions * header.width;
+    let tokens: ArrayRef = Arc::new(Float16Array::from(tokens));
+    let (tag_offsets, tags) = list_rows(&tensors, |t| &t.tags);
+    let (attention_offsets, attention) = list_rows(&tensors, |t| &t.attention);
+    let (tags, attention) = (UInt32Array::from(tags), Float32Array::from(attention));
+    let list =
+        |kind, offsets, values, nulls| ListArray::try_new(item(kind), offsets, values, nulls);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(records.iter().map(|r| &r.path))),
+        Arc::new(UInt64Array::from_iter(records.iter().map(|r| r.hash))),
+        Arc::new(StringArray::from_iter_values(records.iter().map(|r| &r.set))),
+        Arc::new(StringArray::from_iter(records.iter().map(|r| r.class.as_ref()))),
+        Arc::new(UInt32Array::from_iter_values(records.iter().map(|r| r.width))),
+        Arc::new(UInt32Array::from_iter_values(records.iter().map(|r| r.height))),
+        Arc::new(StringArray::from_iter(records.iter().map(|r| r.outcome.as_ref().err()))),
+        Arc::new(fixed(DataType::Float32, header.tags, logits, nulls.clone())?),
+        Arc::new(fixed(DataType::Float16, tokens_size, tokens, nulls.clone())?),
+        Arc::new(list(DataType::UInt32, tag_offsets, Arc::new(tags), nulls.clone())?),
+        Arc::new(list(DataType::Float32, attention_offsets, Arc::new(attention), nulls)?),
+    ];
+    RecordBatch::try_new(schema(header), columns)
+}
+
+/// Values of a column of fixed size; zeros stand where an image failed.
+fn fixed_rows<V: Copy + Default>(
+    tensors: &[Option<&Tensors>],
+    size: usize,
+    column: impl Fn(&Tensors) -> &[V],
+) -> Vec<V> {
+    let mut values = Vec::with_capacity(tensors.len() * size);
+    for tensors in tensors {
+        match tensors {
+            Some(tensors) => values.extend_from_slice(column(tensors)),
+            None => values.resize(values.len() + size, V::default()),
+        }
+    }
+    values
+}
+
+/// Offsets and values of a column of lists.
+fn list_rows<V: Copy>(
+    tensors: &[Option<&Tensors>],
+    column: impl Fn(&Tensors) -> &[V],
+) -> (OffsetBuffer<i32>, Vec<V>) {
+    let rows = || tensors.iter().map(|tensors| tensors.map(&column).unwrap_or_default());
+    (OffsetBuffer::from_lengths(rows().map(<[V]>::len)), rows().flatten().copied().collect())
+}
