@@ -215,7 +215,8 @@ impl Subject<'_> {
     fn score(&self) -> (String, String) {
         let settings = &self.model.settings;
         let detector = self.info.detectors.iter().find(|d| d.id == settings.detector);
-        let formula = detector.map_or_else(String::new, |d| crate::ui::widgets::formula_text(d.formula));
+        let formula =
+            detector.map_or_else(String::new, |d| crate::ui::widgets::formula_text(d.formula));
         let Some(look) = &self.entry.look else { return (formula, String::new()) };
         let verdict = &look.verdict;
         let decision = match verdict.outcome {

@@ -36,7 +36,8 @@ impl Panel for Tags {
         };
         let Some(tagged) = &entry.tagged else {
             let failed = entry.error.is_some();
-            let note = if failed { "There is no image to tag." } else { "Waiting for the network." };
+            let note =
+                if failed { "There is no image to tag." } else { "Waiting for the network." };
             return empty_note(ui, "Tags", note);
         };
         self.tools_ui(ui, cx);

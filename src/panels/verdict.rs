@@ -65,7 +65,8 @@ impl Panel for VerdictPanel {
                 }),
             }
             method_ui(ui, cx, &info);
-            if let Some((entry, look)) = entry.and_then(|entry| Some((entry, entry.look.clone()?))) {
+            if let Some((entry, look)) = entry.and_then(|entry| Some((entry, entry.look.clone()?)))
+            {
                 numbers_ui(ui, entry, &look);
             }
         });
@@ -297,8 +298,7 @@ fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
         if let Some(detector) = present {
             let palette = Palette::of_ui(ui);
             let formula = RichText::new(formula_text(detector.formula)).monospace().size(10.5);
-            ui.label(formula.color(palette.weak))
-                .on_hover_text(detector.paper);
+            ui.label(formula.color(palette.weak)).on_hover_text(detector.paper);
         }
         lambda_ui(ui, cx);
     });

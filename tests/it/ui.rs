@@ -93,8 +93,7 @@ fn window(paths: Vec<PathBuf>) -> Harness<'static, Stage> {
         drops: None,
     };
     let stage = Stage { options: Some(options), app: None };
-    let mut harness =
-        Harness::builder().with_size([1400.0, 900.0]).build_ui_state(draw, stage);
+    let mut harness = Harness::builder().with_size([1400.0, 900.0]).build_ui_state(draw, stage);
     settle(&mut harness);
     harness
 }
