@@ -174,6 +174,10 @@ impl App {
         for answer in answers {
             self.take_answer(ctx, answer);
         }
+        if !self.commands.is_empty() {
+            // So that the change is saved even if nothing else happens.
+            ctx.request_repaint_after_secs(window::SAVE_EVERY as f32);
+        }
         for command in std::mem::take(&mut self.commands) {
             match command {
                 Command::Window(command) => self.apply_to_window(ctx, command),

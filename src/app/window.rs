@@ -16,7 +16,7 @@ use crate::pipeline::Pipeline;
 use crate::worker::Request;
 
 /// Seconds between two savings.
-const SAVE_EVERY: f64 = 5.0;
+pub(super) const SAVE_EVERY: f64 = 5.0;
 
 /// Does one command of the window.
 pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {

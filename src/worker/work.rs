@@ -13,8 +13,8 @@ use super::message::{Event, ImageId, ModelInfo, OpenModel, Request};
 use crate::gpu::DeviceChoice;
 use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, Tagged};
 
-/// Images looked at between two glances at the requests.
-const LOOK_BATCH: usize = 16;
+/// Images looked at between two glances at the requests: a moving slider waits for no more.
+const LOOK_BATCH: usize = 4;
 
 /// Works until the window is gone.
 pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox) {

@@ -285,16 +285,14 @@ fn everything_can_be_drawn() {
     send(&mut harness, Command::SetRecipe(Recipe::Paper));
     harness.key_press(Key::E);
     harness.run_steps(3);
-    for step in ["Photo", "Patches", "Tags", "Attention", "Min–max", "Threshold", "Kept tokens"]
-        .into_iter()
-        .chain(["Projector", "Centers", "Score"])
-    {
-        harness.get_by_label_contains(&format!(": {step}"));
-        harness.key_press(Key::ArrowRight);
-        harness.run_steps(3);
+    for (number, step) in [(1, "Photo"), (4, "Attention"), (6, "Threshold"), (10, "Score")] {
+        while harness.query_by_label(&format!("Step {number}: {step}")).is_none() {
+            harness.key_press(Key::ArrowRight);
+            harness.run_steps(2);
+        }
     }
     harness.key_press_modifiers(Modifiers::COMMAND, Key::T);
     harness.key_press(Key::Questionmark);
     harness.run_steps(3);
-    harness.get_by_label("Keys");
+    harness.get_by_label_contains("In the gallery: arrows walk");
 }
