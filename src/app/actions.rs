@@ -73,6 +73,20 @@ pub const ACTIONS: &[Action] = actions! {
     }
 };
 
+/// A key as people read it: the character on it where it has one.
+pub fn key_text(ctx: &Context, key: &KeyboardShortcut) -> String {
+    let character = match key.logical_key {
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::Questionmark => "?",
+        Key::Plus => "+",
+        Key::Minus => "−",
+        _ => return ctx.format_shortcut(key),
+    };
+    let modifiers = ctx.format_modifiers(key.modifiers);
+    if modifiers.is_empty() { character.into() } else { format!("{modifiers}+{character}") }
+}
+
 /// The commands whose keys were pressed. Plain keys belong to a text field while one has the focus.
 pub fn pressed(ctx: &Context) -> Vec<Command> {
     let typing = ctx.text_edit_focused();

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Align, Layout, ProgressBar, RichText, Sense, Stroke, Ui, vec2};
 
-use super::actions::ACTIONS;
+use super::actions::{ACTIONS, key_text};
 use super::command::{Command, WindowCommand};
 use super::overlays::bar_frame;
 use super::state::{Model, ModelState};
@@ -23,7 +23,7 @@ pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
                 ui.menu_button(group, |ui| {
                     ui.set_min_width(230.0);
                     for action in ACTIONS.iter().filter(|action| action.group == group) {
-                        let key = action.key.map(|key| ui.ctx().format_shortcut(&key));
+                        let key = action.key.map(|key| key_text(ui.ctx(), &key));
                         let key =
                             RichText::new(key.unwrap_or_default()).color(palette.weak).small();
                         let button = egui::Button::new(action.name).right_text(key).frame(false);

@@ -5,7 +5,7 @@ use eframe::egui::{
     Stroke, StrokeKind, Ui,
 };
 
-use super::actions::{ACTIONS, Action};
+use super::actions::{ACTIONS, Action, key_text};
 use super::command::Command;
 use crate::ui::theme::Palette;
 
@@ -77,7 +77,7 @@ impl CommandPalette {
 
 fn row_ui(ui: &mut Ui, action: &Action, chosen: bool) -> egui::Response {
     let palette = Palette::of_ui(ui);
-    let key = action.key.map(|key| ui.ctx().format_shortcut(&key)).unwrap_or_default();
+    let key = action.key.map(|key| key_text(ui.ctx(), &key)).unwrap_or_default();
     let button = egui::Button::selectable(chosen, action.name)
         .right_text(RichText::new(key).color(palette.weak).small())
         .min_size(egui::vec2(ui.available_width(), 26.0));
@@ -105,7 +105,8 @@ fn find(text: &str) -> Vec<&'static Action> {
 /// The list of keys; whether it stays open.
 pub fn shortcuts_ui(ui: &Ui) -> bool {
     let palette = Palette::of_ui(ui);
-    let response = Modal::new(Id::unique("shortcuts")).show(ui.ctx(), |ui| {
+    let frame = Frame::popup(ui.style()).inner_margin(Margin::same(18));
+    let response = Modal::new(Id::unique("shortcuts")).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(620.0);
         ui.heading("Keys");
         ui.add_space(6.0);
@@ -118,7 +119,7 @@ pub fn shortcuts_ui(ui: &Ui) -> bool {
                 Grid::new(group).num_columns(2).spacing([18.0, 4.0]).show(ui, |ui| {
                     for action in ACTIONS.iter().filter(|action| action.group == *group) {
                         let Some(key) = action.key else { continue };
-                        let key = ui.ctx().format_shortcut(&key);
+                        let key = key_text(ui.ctx(), &key);
                         ui.label(RichText::new(key).monospace().color(palette.accent));
                         ui.label(action.name);
                         ui.end_row();
