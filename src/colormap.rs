@@ -13,9 +13,10 @@ pub const VIRIDIS_SRGB: [[u8; 3]; 9] = [
     [253, 231, 37],
 ];
 
-/// Viridis at `value`, clamped to 0..1, between its points.
+/// Viridis at `value`, between its points; values outside 0..1 take an end, NaN the lower one.
 pub fn viridis_srgb(value: f32) -> [u8; 3] {
-    let at = value.clamp(0.0, 1.0) * (VIRIDIS_SRGB.len() - 1) as f32;
+    let value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
+    let at = value * (VIRIDIS_SRGB.len() - 1) as f32;
     let low = (at as usize).min(VIRIDIS_SRGB.len() - 2);
     let share = at - low as f32;
     let (from, to) = (VIRIDIS_SRGB[low], VIRIDIS_SRGB[low + 1]);

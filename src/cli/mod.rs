@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 pub mod extract;
+mod fit;
 mod inspect;
 mod inspect_output;
 mod convert;
@@ -40,6 +41,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Convert(convert::ConvertArgs),
     Extract(extract::ExtractArgs),
+    Fit(fit::FitArgs),
     Metrics(metrics::MetricsArgs),
     Tsne(tsne::TsneArgs),
     /// The procedural world behind the embedded model
@@ -52,6 +54,7 @@ impl Command {
             Self::Inspect(args) => args.run(),
             Self::Convert(args) => args.run(),
             Self::Extract(args) => args.run(),
+            Self::Fit(args) => args.run(),
             Self::Metrics(args) => metrics::run(args),
             Self::Tsne(args) => tsne::run(&args),
             Self::Demo(args) => demo::run(args),

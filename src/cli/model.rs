@@ -118,7 +118,7 @@ impl SettingsArgs {
     }
 }
 
-fn parse_tau(text: &str) -> Result<f32, String> {
+pub(super) fn parse_tau(text: &str) -> Result<f32, String> {
     let tau: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
     match (0.0..=1.0).contains(&tau) {
         true => Ok(tau),

@@ -168,7 +168,7 @@ impl Trainer {
         let ram = Ram::new(&config.tagger, from)?;
         let (names, device) = (from.names(), from.device().clone());
         let adam =
-            AdamConfig { clip_norm: Some(1.0), average: Some(0.998), ..AdamConfig::adam_w(0.02) };
+            AdamConfig { clip_norm: Some(1.0), average: Some(0.995), ..AdamConfig::adam_w(0.02) };
         let optimizer = Adam::new(adam, &names, &device);
         Ok(Self { config, device, names, ram, optimizer })
     }
@@ -195,7 +195,9 @@ impl Trainer {
         let tokens = self.ram.encode(Tensor::from_data(images, &self.device));
         let logits = self.ram.tag(&tokens, None, None).logits;
         let targets = Tensor::from_data(targets, &self.device);
+        let aligned = cross_entropy(self.ram.alignment(&tokens), targets.clone());
         let loss = AsymmetricLoss::default().forward(logits, targets);
+        let loss = loss + aligned * ALIGNMENT;
         let value = loss.clone().try_into_data()?.iter::<f32>().next().unwrap_or(f32::NAN);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.ram);
         let rate = self.config.learning_rate_at(self.steps());
@@ -226,6 +228,17 @@ impl Trainer {
         let source = source_of(&self.weights())?;
         Ok(Ram::new(&self.config.tagger, &Builder::stored(&source, device))?)
     }
+}
+
+/// Weight of the alignment of image tokens with tag embeddings. Without it the embeddings' random
+/// directions mean nothing to the image encoder, and objects are not found in 12,000 scenes.
+const ALIGNMENT: f32 = 0.5;
+
+/// Binary cross-entropy of logits `[batch, tags]`, summed over tags, averaged over images.
+fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let [batch, _] = logits.dims();
+    let softplus = (logits.clone().abs().neg().exp() + 1.0).log() + logits.clone().clamp_min(0.0);
+    (softplus - logits * targets).sum() / batch as f32
 }
 
 /// Tensors in memory as a source.

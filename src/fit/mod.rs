@@ -1,5 +1,19 @@
 //! Fitting: vocabulary, projector, class centers, detector statistics, λ.
 
 pub mod asymmetric;
+pub mod centers;
 pub mod checkpoint;
+pub mod config;
+mod error;
+pub mod lambda;
+pub mod objects;
 pub mod optimizer;
+pub mod stages;
+pub mod train;
+pub mod trainer;
+pub mod vocabulary;
+
+pub use error::FitError;
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,14 @@
 //! tokens, go through pre-norm self-attention blocks; the class token after the last norm is the
 //! feature.
 
+use std::cell::Cell;
+
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::activation::{gelu, softmax};
-use burn::tensor::{Bool, Distribution, Int, Tensor};
+use burn::tensor::module::linear;
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::source::{Source, WeightsError};
@@ -114,28 +118,111 @@ impl ProjectorBlock {
         dropout: &Dropout,
     ) -> Tensor<3> {
         let attended = self.attend(self.ln_1.forward(x.clone()), padding);
-        let x = x + dropout.apply(attended);
+        self.feed_forward(x + dropout.apply(attended), dropout)
+    }
+
+    fn feed_forward(&self, x: Tensor<3>, dropout: &Dropout) -> Tensor<3> {
         let hidden = dropout.apply(gelu(self.up.forward(self.ln_2.forward(x.clone()))));
         x + dropout.apply(self.down.forward(hidden))
     }
+
+    /// The class token alone, `[batch, 1, width]`: in the last block nothing else is looked at, and
+    /// most of its work can be left out.
+    fn forward_class(
+        &self,
+        x: Tensor<3>,
+        padding: Option<Tensor<4, Bool>>,
+        dropout: &Dropout,
+    ) -> Tensor<3> {
+        let [batch, n, width] = x.dims();
+        let (heads, depth) = (self.heads, width / self.heads);
+        let normed = self.ln_1.forward(x.clone());
+        let (weight, bias) =
+            (self.in_proj.weight.val(), self.in_proj.bias.as_ref().map(Param::val));
+        // Channels of the fused projection are [q | k | v].
+        let project = |x: Tensor<3>, from: usize, to: usize| {
+            let weight = weight.clone().slice([0..width, from * width..to * width]);
+            let bias = bias.clone().map(|bias| bias.narrow(0, from * width, (to - from) * width));
+            linear(x, weight, bias)
+        };
+        let query = project(normed.clone().slice([0..batch, 0..1]), 0, 1);
+        let query = query.reshape([batch, 1, heads, depth]).swap_dims(1, 2);
+        let both = project(normed, 1, 3).reshape([batch, n, 2, heads, depth]);
+        let both = both.permute([2, 0, 3, 1, 4]);
+        let part = |index: usize| -> Tensor<4> { both.clone().narrow(0, index, 1).squeeze_dim(0) };
+        let scores = (query / (depth as f32).sqrt()).matmul(part(0).swap_dims(2, 3));
+        let scores = match padding {
+            Some(padding) => {
+                let padding = padding.slice([0..batch, 0..1, 0..1]);
+                scores.mask_fill(padding.expand([batch, heads, 1, n]), -1e30f32)
+            }
+            None => scores,
+        };
+        let mixed = softmax(scores, 3).matmul(part(1)).swap_dims(1, 2);
+        let attended = self.out_proj.forward(mixed.reshape([batch, 1, width]));
+        let class = x.slice([0..batch, 0..1]);
+        self.feed_forward(class + dropout.apply(attended), dropout)
+    }
 }
 
-/// Dropout with a rate that may be zero; at inference it is.
-#[derive(Clone, Copy, Debug, Default)]
+/// Dropout whose masks follow from a seed: the same on every device, and after a restart.
+#[derive(Debug, Default)]
 pub struct Dropout {
-    /// Share of values set to zero, 0 to 1.
-    pub rate: f64,
+    rate: f64,
+    /// Stream of the next mask.
+    next: Cell<u64>,
 }
 
 impl Dropout {
+    /// Sets a share `rate` of values to zero, 0 to 1; the masks follow from `seed`.
+    pub fn new(rate: f64, seed: u64) -> Self {
+        Self { rate, next: Cell::new(mix(seed)) }
+    }
+
     fn apply<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.rate <= 0.0 {
             return x;
         }
-        let keep = 1.0 - self.rate;
-        let kept = Tensor::random(x.dims(), Distribution::Bernoulli(keep), &x.device());
-        x * kept / keep
+        let mask = TensorData::new(self.mask(x.dims().iter().product()), x.dims());
+        let mask = Tensor::from_data(mask, &x.device());
+        x * mask
     }
+
+    /// Zeros, and factors that keep the sum.
+    fn mask(&self, count: usize) -> Vec<f32> {
+        const CHUNK: usize = 1 << 14;
+        let stream = self.next.get();
+        self.next.set(mix(stream));
+        let dropped = (self.rate * 65536.0).round() as u64;
+        let kept = (1.0 / (1.0 - self.rate)) as f32;
+        let mut mask = vec![0.0; count];
+        mask.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, mask)| {
+            let mut state = mix(stream ^ mix(chunk as u64 + 1));
+            for four in mask.chunks_mut(4) {
+                state = state.wrapping_add(GOLDEN_RATIO);
+                let bits = finish(state);
+                for (lane, value) in four.iter_mut().enumerate() {
+                    let dropped = (bits >> (16 * lane)) & 0xffff < dropped;
+                    *value = if dropped { 0.0 } else { kept };
+                }
+            }
+        });
+        mask
+    }
+}
+
+/// 2⁶⁴ over the golden ratio: the step of the SplitMix64 generator.
+const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// One draw of SplitMix64 (Steele, Lea and Flood, 2014).
+fn mix(state: u64) -> u64 {
+    finish(state.wrapping_add(GOLDEN_RATIO))
+}
+
+fn finish(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// The projector.
@@ -182,25 +269,40 @@ impl Projector {
     ///   attended to, so every image comes out as if it were alone
     /// - output: `[batch, width]`
     pub fn features(&self, tokens: Tensor<3>, lengths: Option<&[usize]>) -> Tensor<2> {
-        self.features_with(tokens, lengths, &Dropout::default(), &mut |_| {})
+        self.features_with_dropout(tokens, lengths, &Dropout::default())
     }
 
-    /// As [`Projector::features`], with dropout, and showing the tokens after each block.
-    pub fn features_with(
+    /// As [`Projector::features`], with dropout, as in training.
+    pub fn features_with_dropout(
         &self,
         tokens: Tensor<3>,
         lengths: Option<&[usize]>,
         dropout: &Dropout,
-        note: &mut dyn FnMut(&Tensor<3>),
     ) -> Tensor<2> {
+        let (mut x, padding) = self.embed(tokens, lengths, dropout);
+        if let Some((last, others)) = self.blocks.split_last() {
+            for block in others {
+                x = block.forward(x, padding.clone(), dropout);
+            }
+            x = last.forward_class(x, padding, dropout);
+        }
+        self.class_feature(x)
+    }
+
+    /// Class token and projected tokens with their positions, and where padding is.
+    fn embed(
+        &self,
+        tokens: Tensor<3>,
+        lengths: Option<&[usize]>,
+        dropout: &Dropout,
+    ) -> (Tensor<3>, Option<Tensor<4, Bool>>) {
         let [batch, n, _] = tokens.dims();
         let device = tokens.device();
         let class = self.cls_token.val();
         let [_, _, width] = class.dims();
         let projected = self.image_proj.forward(tokens);
         let x = Tensor::cat(vec![class.expand([batch, 1, width]), projected], 1);
-        let x = x + self.pos_embedding.val().slice([0..1, 0..n + 1]);
-        let mut x = dropout.apply(x);
+        let x = dropout.apply(x + self.pos_embedding.val().slice([0..1, 0..n + 1]));
         let padding = lengths.map(|lengths| {
             let lengths: Vec<i32> = lengths.iter().map(|&length| length as i32).collect();
             let limits: Tensor<1, Int> = Tensor::from_data(lengths.as_slice(), &device);
@@ -208,12 +310,12 @@ impl Projector {
             let at: Tensor<4, Int> = at.reshape([1, 1, 1, n + 1]).expand([batch, 1, 1, n + 1]);
             at.greater(limits.reshape([batch, 1, 1, 1]).expand([batch, 1, 1, n + 1]))
         });
-        for block in &self.blocks {
-            x = block.forward(x, padding.clone(), dropout);
-            note(&x);
-        }
-        let class = x.slice([0..batch, 0..1]);
-        self.ln.forward(class).reshape([batch, width])
+        (x, padding)
+    }
+
+    fn class_feature(&self, x: Tensor<3>) -> Tensor<2> {
+        let [batch, _, width] = x.dims();
+        self.ln.forward(x.slice([0..batch, 0..1])).reshape([batch, width])
     }
 
     /// Features `[batch, width]` to class logits `[batch, classes]`.

@@ -140,11 +140,14 @@ impl<'a> Builder<'a> {
         shape: [usize; D],
         init: Init,
     ) -> Result<Tensor<D>, WeightsError> {
-        let values = match &*self.origin {
-            Origin::Stored(source) => source.read(&self.full_name(name), &shape)?,
-            Origin::Random(rng) => draw(&mut rng.borrow_mut(), shape.iter().product(), init),
-        };
-        Ok(self.constant(values, shape))
+        Ok(self.constant(self.values(name, &shape, init)?, shape))
+    }
+
+    fn values(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>, WeightsError> {
+        match &*self.origin {
+            Origin::Stored(source) => source.read(&self.full_name(name), shape),
+            Origin::Random(rng) => Ok(draw(&mut rng.borrow_mut(), shape.iter().product(), init)),
+        }
     }
 
     /// One parameter of the given shape.
@@ -270,9 +273,14 @@ impl<'a> Builder<'a> {
         init: Init,
     ) -> Result<Param<Tensor<2>>, WeightsError> {
         let d_input: usize = shape[1..].iter().product();
-        let stored = self.tensor(name, shape, init)?;
-        // The layer multiplies from the right: a transposed view, not a copy.
-        let param = Param::from_tensor(stored.reshape([shape[0], d_input]).transpose());
+        let stored = self.values(name, &shape, init)?;
+        // The layer multiplies from the right: a transposed view, not a copy. In training it is a
+        // copy, laid out as the optimizer will leave it, so that a run goes on to the last bit.
+        let weight = match self.is_trainable() {
+            true => self.constant(transposed(&stored, d_input), [d_input, shape[0]]),
+            false => self.constant(stored, [shape[0], d_input]).transpose(),
+        };
+        let param = Param::from_tensor(weight);
         self.register(name, Slot { id: param.id, shape: shape.to_vec(), transposed: true });
         Ok(param)
     }
@@ -293,6 +301,11 @@ impl<'a> Builder<'a> {
         norm.beta = Some(inner.param("bias", [width], Init::Zeros)?);
         Ok(norm)
     }
+}
+
+/// Rows of length `width` as columns.
+fn transposed(rows: &[f32], width: usize) -> Vec<f32> {
+    (0..width).flat_map(|at| rows.iter().skip(at).step_by(width).copied()).collect()
 }
 
 fn draw(rng: &mut ChaCha8Rng, count: usize, init: Init) -> Vec<f32> {

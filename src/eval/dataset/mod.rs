@@ -222,6 +222,25 @@ impl Dataset {
     ///
     /// A share that is not between 0 and 1.
     pub fn split(&self, validation_share: f64, seed: u64) -> Result<Split, DatasetError> {
+        let in_validation = self.held_out(validation_share, seed)?;
+        let part = |validation: bool| {
+            let items = self.items.iter().zip(&in_validation);
+            let items = items.filter(|(_, held_out)| **held_out == validation);
+            Self {
+                name: self.name.clone(),
+                items: items.map(|(item, _)| item.clone()).collect(),
+                classes: self.classes.clone(),
+            }
+        };
+        Ok(Split { train: part(false), validation: part(true) })
+    }
+
+    /// For each image, whether [`Self::split`] gives it to validation.
+    ///
+    /// # Errors
+    ///
+    /// A share that is not between 0 and 1.
+    pub fn held_out(&self, validation_share: f64, seed: u64) -> Result<Vec<bool>, DatasetError> {
         if !(validation_share > 0.0 && validation_share < 1.0) {
             return Err(DatasetError::BadShare(validation_share));
         }
@@ -238,16 +257,7 @@ impl Dataset {
                 in_validation[index] = true;
             }
         }
-        let part = |validation: bool| {
-            let items = self.items.iter().zip(&in_validation);
-            let items = items.filter(|(_, held_out)| **held_out == validation);
-            Self {
-                name: self.name.clone(),
-                items: items.map(|(item, _)| item.clone()).collect(),
-                classes: self.classes.clone(),
-            }
-        };
-        Ok(Split { train: part(false), validation: part(true) })
+        Ok(in_validation)
     }
 }
 

@@ -1,0 +1,375 @@
+//! `fit`: a folder of classes in, a bundle out.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::extract::{cancel_on_ctrl_c, extract_bar, show_progress};
+use super::model::{ModelArgs, parse_tau};
+use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
+use crate::bundle::Bundle;
+use crate::bundle::manifest::Recipe;
+use crate::eval::dataset::Dataset;
+use crate::fit::FitError;
+use crate::fit::config::TrainConfig;
+use crate::fit::objects::{Objects, Selection};
+use crate::fit::stages::{self, Gathered, Stored};
+use crate::fit::train::{EpochLog, Rows, Run, Watch};
+use crate::fit::vocabulary;
+use crate::gpu::Compute;
+use crate::nn::projector::ProjectorConfig;
+use crate::nn::source::Source;
+use crate::pipeline::Pipeline;
+use crate::store::{self, ExtractOptions, Store, StoreHeader};
+
+/// Width of the feature and heads of the projector, as published.
+const WIDTH: usize = 512;
+const HEADS: usize = 8;
+const LAYERS: usize = 2;
+const PATTERNS: usize = 4;
+
+/// Fits vocabulary, projector, centers, detectors and thresholds to your own classes
+///
+/// Reads a folder of class folders (or a CSV path,class), tags its images, proposes a tag for each
+/// class, trains the projector on the tokens of these objects, and writes a model bundle. State and
+/// log lie in OUT.fit beside the bundle; interrupted or killed, --resume goes on where it stood.
+#[derive(Args)]
+pub struct FitArgs {
+    /// In-distribution images: a folder with a folder for each class, or a CSV path,class
+    #[arg(long, value_name = "FOLDER|CSV")]
+    id: PathBuf,
+    /// The bundle's folder, which must not exist yet
+    #[arg(long, value_name = "BUNDLE")]
+    out: PathBuf,
+    /// A feature store to read and add to; one in OUT.fit if not given
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The paper's training or that of the released code; the model's own if not given
+    #[arg(long, value_name = "paper|released")]
+    recipe: Option<Recipe>,
+    /// Relevance above which an image token is kept, 0 to 1; the model's own if not given
+    #[arg(long, value_name = "0..1", value_parser = parse_tau)]
+    tau: Option<f32>,
+    /// Keep the tokens of the class's own tag alone, in place of all in-distribution tags
+    #[arg(long)]
+    one_tag: bool,
+    /// Passes over the images [default: the recipe's: 100, released 99]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Images in a training step
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// Learning rate at the start
+    #[arg(long, value_name = "X", default_value_t = 0.01)]
+    lr: f64,
+    /// Width of the projector's feed-forward layers
+    #[arg(long, alias = "ffn", value_name = "N", default_value_t = 4 * WIDTH as u32, value_parser = clap::value_parser!(u32).range(1..))]
+    hidden: u32,
+    /// Seed of weights, centers, order and the held-out images
+    #[arg(long, value_name = "S", default_value_t = 7)]
+    seed: u64,
+    /// Share of each class's images that is held out, to choose λ and the best epoch by
+    #[arg(long, value_name = "0..1", default_value_t = 0.1)]
+    validation: f64,
+    /// Share of held-out images that λ keeps
+    #[arg(long, value_name = "0..1", default_value_t = 0.95)]
+    tpr: f64,
+    /// Which epoch's weights the bundle gets. The last has the centers that moved longest; the best
+    /// is that of the highest validation accuracy
+    #[arg(long, value_name = "last|best", default_value = "last")]
+    keep: Keep,
+    /// Leave out the second projector, which only the detector ce-cosine needs
+    #[arg(long)]
+    no_ce: bool,
+    /// Stop after the vocabulary: write the proposal to FILE, to be edited
+    #[arg(long, value_name = "FILE")]
+    propose: Option<PathBuf>,
+    /// What the model is called; the set's name if not given
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Go on with a run that was cut off
+    #[arg(long)]
+    resume: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Keep {
+    Last,
+    Best,
+}
+
+impl FitArgs {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// If the set has no two classes, the model cannot be loaded, the device or the disk fails, or
+    /// the training diverges. Images that cannot be read are left out, and the exit status is 3.
+    pub fn run(self) -> CliResult {
+        let dataset = Dataset::labelled(&self.id)?;
+        dataset.require_several_classes()?;
+        let work = self.work_folder()?;
+        let cancel = cancel_on_ctrl_c()?;
+        let compute = self.model.compute()?;
+        let mut bundle = self.model.bundle()?;
+        let (store, failed) = match self.extract(&bundle, &compute, &dataset, &work, &cancel)? {
+            Some(extracted) => extracted,
+            None => return Ok(ExitCode::from(EXIT_FAULT)),
+        };
+        let rows = store.rows_of(&dataset, &dataset.name);
+        let stored = Stored { store: &store, dataset: &dataset, rows };
+        if self.choose_vocabulary(&mut bundle, &stored, &work)? {
+            return Ok(ExitCode::SUCCESS);
+        }
+        bundle.manifest.recipe = self.recipe.unwrap_or(bundle.manifest.recipe);
+        bundle.manifest.tau = self.tau.unwrap_or(bundle.manifest.tau);
+        bundle.manifest.name = self.name.clone().unwrap_or_else(|| dataset.name.clone());
+        let gathered = self.gather(&mut bundle, &compute, &stored)?;
+        self.train(&mut bundle, &compute, &gathered, &work, &cancel)?;
+        let pipeline = Pipeline::load(&bundle, &compute)?;
+        stages::fit_detectors(&mut bundle, &pipeline, &gathered, self.tpr)?;
+        stages::write_bundle(&bundle, &self.out)?;
+        self.report(&bundle, &gathered, &work);
+        Ok(if failed > 0 { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
+    }
+
+    /// Makes the folder beside the bundle, so that a place that cannot be written to is refused
+    /// before any work is done.
+    fn work_folder(&self) -> anyhow::Result<PathBuf> {
+        if !(self.tpr > 0.0 && self.tpr <= 1.0) {
+            bail!("--tpr must lie between 0 and 1, not {}", self.tpr);
+        }
+        let occupied =
+            std::fs::read_dir(&self.out).is_ok_and(|mut entries| entries.next().is_some());
+        if self.propose.is_none() && (occupied || self.out.is_file()) {
+            bail!(
+                "will not write over what is already there; name another folder: {}",
+                self.out.display()
+            );
+        }
+        let name = self.out.file_name().context("--out needs the name of a folder")?;
+        let work = self.out.with_file_name(format!("{}.fit", name.to_string_lossy()));
+        std::fs::create_dir_all(&work)
+            .with_context(|| format!("cannot make the folder {}", work.display()))?;
+        Ok(work)
+    }
+
+    /// The store with the set's rows, and how many images could not be read; `None` if stopped.
+    fn extract(
+        &self,
+        bundle: &Bundle,
+        compute: &Compute,
+        dataset: &Dataset,
+        work: &Path,
+        cancel: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Option<(Store, usize)>> {
+        let dir = self.store.clone().unwrap_or_else(|| work.join("store"));
+        let header = StoreHeader::of_bundle(bundle)?;
+        let pipeline = Pipeline::load(bundle, compute).context("cannot load the model")?;
+        let bar = extract_bar(self.quiet);
+        let mut show = |progress| show_progress(&bar, progress);
+        let options = ExtractOptions::default();
+        let summary =
+            store::extract(&pipeline, &header, dataset, &dir, &options, &mut show, cancel)?;
+        bar.finish_and_clear();
+        if summary.cancelled {
+            eprintln!("stopped while tagging images; --resume goes on from here");
+            return Ok(None);
+        }
+        if summary.failed > 0 {
+            eprintln!(
+                "{} of {} images cannot be read and are left out",
+                summary.failed, summary.total
+            );
+        }
+        Ok(Some((Store::open(&dir)?, summary.failed)))
+    }
+
+    /// Takes the user's vocabulary or mines one; true if that was all that was asked for.
+    fn choose_vocabulary(
+        &self,
+        bundle: &mut Bundle,
+        stored: &Stored,
+        work: &Path,
+    ) -> anyhow::Result<bool> {
+        let named = self.model.vocabulary.is_some() && self.propose.is_none();
+        let classes = if named {
+            vocabulary::in_order_of(&bundle.vocabulary, &stored.dataset.classes)?
+        } else {
+            let counts = stored.count_tags(&bundle.vocabulary.thresholds);
+            let file = self.propose.clone().unwrap_or_else(|| work.join("vocabulary.tsv"));
+            std::fs::write(&file, counts.text(&bundle.vocabulary.tags))
+                .with_context(|| format!("cannot write the vocabulary {}", file.display()))?;
+            if !self.quiet {
+                eprintln!("proposed vocabulary: {}", file.display());
+            }
+            counts.proposal()
+        };
+        bundle.vocabulary.set_classes(classes);
+        Ok(self.propose.is_some())
+    }
+
+    fn gather(
+        &self,
+        bundle: &mut Bundle,
+        compute: &Compute,
+        stored: &Stored,
+    ) -> anyhow::Result<Gathered> {
+        // What the source was fitted with is of other classes.
+        (bundle.manifest.projector, bundle.projector, bundle.projector_ce) = (None, None, None);
+        bundle.statistics = None;
+        bundle.manifest.lambda.clear();
+        let pipeline = Pipeline::load(bundle, compute).context("cannot load the model")?;
+        let recipe = bundle.manifest.recipe;
+        let selection = Selection {
+            tau: bundle.manifest.tau,
+            recipe,
+            layer: pipeline.layer(recipe),
+            one_tag: self.one_tag,
+        };
+        let held_out = stored.dataset.held_out(self.validation, self.seed)?;
+        let bar = bar(self.quiet, held_out.len(), "{bar:30} {pos}/{len} images decomposed");
+        let mut tick = || bar.inc(1);
+        let gathered = stages::gather(stored, &pipeline, &selection, &held_out, &mut tick)?;
+        bar.finish_and_clear();
+        let skipped = gathered.objects.skipped.len();
+        if skipped > 0 {
+            eprintln!(
+                "{skipped} of {} images keep no token at τ = {} and are left out of the training",
+                held_out.len(),
+                selection.tau
+            );
+        }
+        Ok(gathered)
+    }
+
+    fn train(
+        &self,
+        bundle: &mut Bundle,
+        compute: &Compute,
+        gathered: &Gathered,
+        work: &Path,
+        cancel: &Arc<AtomicBool>,
+    ) -> anyhow::Result<()> {
+        let tagger = &bundle.manifest.tagger;
+        let shape = ProjectorConfig {
+            joint: tagger.joint,
+            width: WIDTH,
+            heads: HEADS,
+            layers: LAYERS,
+            hidden: self.hidden as usize,
+            max_tokens: tagger.positions(),
+            classes: bundle.vocabulary.classes.len(),
+            patterns: PATTERNS,
+        };
+        let recipe = bundle.manifest.recipe;
+        let mut config = TrainConfig::new(recipe, shape.clone());
+        if let Some(epochs) = self.epochs {
+            config = config.with_epochs(epochs as usize);
+        }
+        (config.batch, config.lr, config.seed) = (self.batch as usize, self.lr, self.seed);
+        bundle.manifest.projector = Some(shape);
+        let ce = config.clone().cross_entropy_alone();
+        let run = |config: TrainConfig, name: &str| -> anyhow::Result<Source> {
+            let Gathered { objects, train, validation, .. } = gathered;
+            let rows = Rows { train, validation };
+            let folder = work.join(name);
+            self.train_one(
+                Run { config, recipe, objects, rows, folder: Some(folder) },
+                compute,
+                cancel,
+            )
+        };
+        bundle.projector = Some(run(config, "projector")?);
+        if !self.no_ce {
+            bundle.projector_ce = Some(run(ce, "projector_ce")?);
+        }
+        Ok(())
+    }
+
+    /// One training run, with a live line; its weights as the bundle will have them.
+    fn train_one(
+        &self,
+        run: Run,
+        compute: &Compute,
+        cancel: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Source> {
+        let alone = run.config.loss.center_weight <= 0.0;
+        let what = if alone { "cross-entropy alone" } else { "projector" };
+        let bar =
+            bar(self.quiet, run.config.epochs, "{bar:30} {pos}/{len} epochs{msg}, {eta} left");
+        let mut on_epoch = |line: &EpochLog| {
+            bar.set_position(line.epoch as u64);
+            bar.set_message(live_line(what, line));
+        };
+        let mut watch = Watch { on_epoch: &mut on_epoch, cancelled: cancel };
+        run.train(&compute.device, self.resume, &mut watch)?;
+        bar.finish_and_clear();
+        let folder = run.folder.unwrap_or_default();
+        let path = match self.keep {
+            Keep::Last => Run::last_path(&folder),
+            Keep::Best => Run::best_path(&folder),
+        };
+        Ok(Source::open(&path).map_err(FitError::from)?)
+    }
+
+    fn report(&self, bundle: &Bundle, gathered: &Gathered, work: &Path) {
+        let recipe = bundle.manifest.recipe;
+        let Objects { labels, .. } = &gathered.objects;
+        println!(
+            "{}: {} classes, fitted to {} images, {} held out",
+            self.out.display(),
+            bundle.vocabulary.classes.len(),
+            labels.len() - gathered.validation.len(),
+            gathered.held_out.len(),
+        );
+        if let Some(lambda) = bundle.manifest.lambda(recipe.detector(), recipe) {
+            println!(
+                "λ = {} for {} keeps {:.1} % of the held-out images",
+                lambda.value,
+                lambda.detector,
+                100.0 * lambda.tpr
+            );
+            if f64::from(lambda.tpr) < self.tpr - 1e-6 {
+                eprintln!(
+                    "more than {:.0} % of the held-out images have no tag that counts; is the \
+                     vocabulary right? no λ can keep them",
+                    100.0 * (1.0 - self.tpr)
+                );
+            }
+        }
+        if !self.quiet {
+            eprintln!("state and log of the training: {}", work.display());
+        }
+    }
+}
+
+fn live_line(what: &str, line: &EpochLog) -> String {
+    format!(
+        ", {what}: loss {:.3}, accuracy {:.1} %, validation {:.1} %, ID score {:.3}, {:.1} s",
+        line.loss,
+        100.0 * line.accuracy,
+        100.0 * line.validation_accuracy,
+        line.validation_score,
+        line.seconds
+    )
+}
+
+/// A bar on stderr, hidden where that is no terminal.
+fn bar(quiet: bool, length: usize, template: &str) -> ProgressBar {
+    let hidden = quiet || !std::io::stderr().is_terminal();
+    let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(length as u64), target).with_style(style)
+}

@@ -1,0 +1,224 @@
+//! The stages of a fit between the feature store and the bundle.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+
+use super::error::FitError;
+use super::lambda::lambdas;
+use super::objects::{Objects, Selection};
+use super::vocabulary::TagCounts;
+use crate::bundle::manifest::Recipe;
+use crate::bundle::{Bundle, BundleFiles, Precision, Weights};
+use crate::eval::dataset::Dataset;
+use crate::nn::projector::Projector;
+use crate::nn::ram::Ram;
+use crate::nn::source::{SafetensorsBytes, Source};
+use crate::nn::weights::Builder;
+use crate::pipeline::{Pipeline, Tagged};
+use crate::score::{self, Bound, Rows, Statistics, TrainingSet};
+use crate::store::{Store, add_attention};
+
+/// A labelled set in a feature store.
+pub struct Stored<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// The labelled set.
+    pub dataset: &'a Dataset,
+    /// The row of each image; `None` where it has none.
+    pub rows: Vec<Option<usize>>,
+}
+
+impl Stored<'_> {
+    /// Index, class and content of each image that could be read.
+    fn images(&self) -> impl Iterator<Item = (usize, usize, Tagged)> {
+        let items = self.dataset.items.iter().zip(&self.rows).enumerate();
+        items.filter_map(|(index, (item, row))| {
+            let tagged = self.store.row((*row)?)?.tagged()?;
+            Some((index, item.class?, tagged))
+        })
+    }
+
+    /// How often each tag is seen in each class.
+    pub fn count_tags(&self, thresholds: &[f32]) -> TagCounts {
+        let mut counts = TagCounts::new(self.dataset.classes.clone(), thresholds.len());
+        for (_, class, tagged) in self.images() {
+            counts.add(class, &tagged.logits, thresholds);
+        }
+        counts
+    }
+}
+
+/// What a fit works on.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// Object tokens of all images.
+    pub objects: Objects,
+    /// Rows of `objects` to train on.
+    pub train: Vec<usize>,
+    /// Rows of `objects` that are held out.
+    pub validation: Vec<usize>,
+    /// The held-out images, those included of which nothing is kept.
+    pub held_out: Vec<Tagged>,
+}
+
+/// Picks the object tokens of every image, with the pipeline's vocabulary. `held_out` says of each
+/// image of the set whether it is; `on_image` is called after each.
+///
+/// # Errors
+/// If the device fails, or a class keeps no image to train on.
+pub fn gather(
+    stored: &Stored,
+    pipeline: &Pipeline,
+    selection: &Selection,
+    held_out: &[bool],
+    on_image: &mut dyn FnMut(),
+) -> Result<Gathered, FitError> {
+    let vocabulary = pipeline.vocabulary();
+    let mut gathered = Gathered::default();
+    let mut trained = vec![0usize; stored.dataset.classes.len()];
+    for (index, class, mut tagged) in stored.images() {
+        let probabilities = tagged.probabilities();
+        let mut tags = selection.tags(&probabilities, class, vocabulary);
+        if held_out[index] {
+            let looked_at = Recipe::ALL.map(|recipe| pipeline.decompose(&tagged, 1.0, recipe).tags);
+            tags.extend(looked_at.concat());
+            tags.sort_unstable();
+            tags.dedup();
+        }
+        add_attention(pipeline, &mut tagged, &tags)?;
+        let row = gathered.objects.len();
+        gathered.objects.add(index, class, &tagged, vocabulary, selection);
+        if gathered.objects.len() > row {
+            let rows = if held_out[index] { &mut gathered.validation } else { &mut gathered.train };
+            rows.push(row);
+            trained[class] += usize::from(!held_out[index]);
+        }
+        if held_out[index] {
+            gathered.held_out.push(tagged);
+        }
+        on_image();
+    }
+    if gathered.train.is_empty() {
+        let skipped = gathered.objects.skipped.len();
+        return Err(FitError::NothingKept { tau: selection.tau, skipped });
+    }
+    match trained.iter().position(|&images| images == 0) {
+        Some(class) => Err(FitError::ClassLost(stored.dataset.classes[class].clone())),
+        None => Ok(gathered),
+    }
+}
+
+/// Fits every detector to the training images, with the pipeline's projectors.
+///
+/// # Errors
+/// If the device fails or a decomposition does not converge.
+pub fn statistics(
+    pipeline: &Pipeline,
+    objects: &Objects,
+    rows: &[usize],
+) -> Result<Statistics, FitError> {
+    const BATCH: usize = 64;
+    let Some(head) = pipeline.head() else { return Ok(Statistics::default()) };
+    // Images of one length together: less padding.
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|&row| objects.length(row));
+    let (mut features, mut logits, mut ce) = (Vec::new(), Vec::new(), Vec::new());
+    for rows in rows.chunks(BATCH) {
+        let tokens: Vec<Vec<f32>> = rows.iter().map(|&row| objects.tokens(row).to_vec()).collect();
+        for projected in pipeline.project(&tokens)? {
+            features.extend(projected.feature);
+            logits.extend(projected.class_logits);
+            ce.extend(projected.ce_feature.unwrap_or_default());
+        }
+    }
+    let means: Vec<f32> = rows.iter().flat_map(|&row| objects.mean_token(row)).collect();
+    let labels: Vec<usize> = rows.iter().map(|&row| objects.labels[row]).collect();
+    let ce_width = ce.len() / labels.len().max(1);
+    let training = TrainingSet {
+        features: Rows::new("features", &features, head.width())?,
+        class_logits: Rows::new("class logits", &logits, head.classes())?,
+        object_tokens: Rows::new("object tokens", &means, objects.width)?,
+        ce_features: match ce_width {
+            0 => None,
+            width => Some(Rows::new("cross-entropy features", &ce, width)?),
+        },
+        labels: &labels,
+        head,
+    };
+    Ok(score::fit_all(score::all(), &training)?)
+}
+
+/// Fits detectors and thresholds of a bundle whose projectors and vocabulary are in place.
+///
+/// # Errors
+/// If the device fails, or the projectors do not fit the bundle.
+pub fn fit_detectors(
+    bundle: &mut Bundle,
+    pipeline: &Pipeline,
+    gathered: &Gathered,
+    tpr: f64,
+) -> Result<(), FitError> {
+    let statistics = statistics(pipeline, &gathered.objects, &gathered.train)?;
+    let detectors: Vec<Bound> = match pipeline.head() {
+        Some(head) => score::all()
+            .iter()
+            .filter_map(|detector| score::bind(*detector, &statistics, head).ok())
+            .collect(),
+        None => Vec::new(),
+    };
+    let tau = bundle.manifest.tau;
+    bundle.manifest.lambda.clear();
+    for recipe in Recipe::ALL {
+        let found = lambdas(pipeline, &detectors, &gathered.held_out, (recipe, tau), tpr)?;
+        bundle.manifest.lambda.extend(found);
+    }
+    let bytes: Arc<[u8]> = statistics.to_bytes()?.into();
+    bundle.statistics = Some(SafetensorsBytes::Owned(bytes));
+    Ok(())
+}
+
+/// Writes a bundle with the tagger in the precision it came in.
+///
+/// # Errors
+/// If a tensor cannot be read or the folder cannot be written.
+pub fn write_bundle(bundle: &Bundle, folder: &std::path::Path) -> Result<(), FitError> {
+    let device = Device::flex();
+    // Building the tagger names its tensors, without the rest of a published checkpoint.
+    let from = Builder::stored(&bundle.tagger, &device);
+    Ram::new(&bundle.manifest.tagger, &from)?;
+    let tagger = Weights::Stored(&bundle.tagger, from.names().into_keys().collect());
+    let files = BundleFiles {
+        manifest: &bundle.manifest,
+        vocabulary: &bundle.vocabulary,
+        tagger: (tagger, precision_of(&bundle.tagger)),
+        projector: projector_weights(bundle, bundle.projector.as_ref())?,
+        projector_ce: projector_weights(bundle, bundle.projector_ce.as_ref())?,
+        statistics: bundle.statistics.as_deref(),
+    };
+    Ok(files.write(folder)?)
+}
+
+/// A projector's tensors with its centers, without the rest of a training state.
+fn projector_weights<'a>(
+    bundle: &Bundle,
+    source: Option<&'a Source>,
+) -> Result<Option<(Weights<'a>, Precision)>, FitError> {
+    let (Some(source), Some(config)) = (source, &bundle.manifest.projector) else {
+        return Ok(None);
+    };
+    let from = Builder::stored(source, &Device::flex());
+    Projector::new(config, &from)?;
+    let mut names: Vec<String> = from.names().into_keys().collect();
+    names.push("centers".into());
+    Ok(Some((Weights::Stored(source, names), Precision::Single)))
+}
+
+fn precision_of(source: &Source) -> Precision {
+    let Source::Safetensors { metadata, .. } = source else { return Precision::Single };
+    let half = |info: &safetensors::tensor::TensorInfo| info.dtype == safetensors::Dtype::F16;
+    match metadata.tensors().values().any(|info| half(info)) {
+        true => Precision::Half,
+        false => Precision::Single,
+    }
+}

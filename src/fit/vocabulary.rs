@@ -1,0 +1,209 @@
+//! Mining: which tags stand for which class.
+//!
+//! A tag is a good name for a class if most of the class's images have it and few other images do.
+//! With `r(c, t)` the share of images of class `c` whose tag `t` is above its threshold, tags are
+//! ranked by
+//!
+//! ```text
+//! r(c, t) · ln(C / Σ_c' r(c', t))
+//! ```
+//!
+//! the frequency in the class times an inverse class frequency, as in tf-idf: a tag of all images
+//! counts nothing, one that two of many classes share still counts. The paper takes the most
+//! frequent tags and lets people review them; so may you: the proposal is a text file with counts.
+
+use std::fmt::Write as _;
+
+use super::error::FitError;
+use crate::bundle::vocabulary::{Class, Vocabulary};
+use crate::decompose::sigmoid;
+
+/// Tags listed for each class in the file, beside the proposed one.
+const ALTERNATIVES: usize = 7;
+
+/// How often each tag is seen in each class.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TagCounts {
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Images of each class.
+    pub images: Vec<usize>,
+    /// Images with the tag, `[classes][tags]`.
+    pub seen: Vec<Vec<usize>>,
+    /// Sums of the tag's probability, `[classes][tags]`; decides where a class has no tag at all.
+    probability: Vec<Vec<f64>>,
+}
+
+/// A tag of a class with how often it is seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The tag.
+    pub tag: usize,
+    /// Images of the class that have it.
+    pub images: usize,
+    /// Frequency times inverse class frequency; see the module.
+    pub weight: f64,
+}
+
+impl TagCounts {
+    /// No image yet.
+    pub fn new(classes: Vec<String>, tags: usize) -> Self {
+        let count = classes.len();
+        Self {
+            classes,
+            images: vec![0; count],
+            seen: vec![vec![0; tags]; count],
+            probability: vec![vec![0.0; tags]; count],
+        }
+    }
+
+    /// Counts an image of a class, by its tag logits.
+    pub fn add(&mut self, class: usize, logits: &[f32], thresholds: &[f32]) {
+        self.images[class] += 1;
+        for (tag, (&logit, &threshold)) in logits.iter().zip(thresholds).enumerate() {
+            let probability = sigmoid(logit);
+            self.seen[class][tag] += usize::from(probability > threshold);
+            self.probability[class][tag] += f64::from(probability);
+        }
+    }
+
+    /// A class's tags, best first; those that are never seen in it are left out. Where that leaves
+    /// none, all tags by their mean probability.
+    pub fn candidates(&self, class: usize) -> Vec<Candidate> {
+        let rates: Vec<Vec<f64>> = (0..self.classes.len()).map(|c| self.rates(c, false)).collect();
+        let found = self.ranked(class, &rates);
+        if !found.is_empty() {
+            return found;
+        }
+        let rates: Vec<Vec<f64>> = (0..self.classes.len()).map(|c| self.rates(c, true)).collect();
+        self.ranked(class, &rates)
+    }
+
+    fn ranked(&self, class: usize, rates: &[Vec<f64>]) -> Vec<Candidate> {
+        let classes = self.classes.len() as f64;
+        let weigh = |(tag, &rate): (usize, &f64)| {
+            let elsewhere: f64 = rates.iter().map(|rates| rates[tag]).sum();
+            let weight = rate * (classes / elsewhere).ln();
+            Candidate { tag, images: self.seen[class][tag], weight }
+        };
+        let own = rates[class].iter().enumerate().filter(|(_, rate)| **rate > 0.0);
+        let mut candidates: Vec<Candidate> = own.map(weigh).collect();
+        candidates.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.tag.cmp(&b.tag)));
+        candidates
+    }
+
+    fn rates(&self, class: usize, by_probability: bool) -> Vec<f64> {
+        let images = self.images[class].max(1) as f64;
+        match by_probability {
+            true => self.probability[class].iter().map(|sum| sum / images).collect(),
+            false => self.seen[class].iter().map(|&count| count as f64 / images).collect(),
+        }
+    }
+
+    /// The best tag of each class.
+    pub fn proposal(&self) -> Vec<Class> {
+        let propose = |(index, name): (usize, &String)| {
+            let best = self.candidates(index).first().map(|candidate| candidate.tag);
+            Class { name: name.clone(), tags: best.into_iter().collect() }
+        };
+        self.classes.iter().enumerate().map(propose).collect()
+    }
+
+    /// The proposal as an editable file, in the form that `--vocabulary` reads, with counts and
+    /// alternatives as comments.
+    pub fn text(&self, tags: &[String]) -> String {
+        let mut text = String::from(
+            "# class<tab>tag: the tags that stand for each class. Edit, then give this file to\n\
+             # `fit --vocabulary`. A class may have several lines.\n",
+        );
+        for (class, name) in self.classes.iter().enumerate() {
+            let candidates = self.candidates(class);
+            let shown = candidates.iter().take(1 + ALTERNATIVES);
+            let shown: Vec<String> =
+                shown.map(|c| format!("{} {}", tags[c.tag], c.images)).collect();
+            // Writing to a string cannot fail.
+            writeln!(text, "\n# {} images; {}", self.images[class], shown.join(", ")).ok();
+            if let Some(best) = candidates.first() {
+                writeln!(text, "{name}\t{}", tags[best.tag]).ok();
+            }
+        }
+        text
+    }
+}
+
+/// A vocabulary's classes in the order of a data set's. Classes that the set does not have are left
+/// out: no image could teach the projector what they look like.
+///
+/// # Errors
+/// If the vocabulary lacks one of the set's classes.
+pub fn in_order_of(vocabulary: &Vocabulary, classes: &[String]) -> Result<Vec<Class>, FitError> {
+    let find = |name: &String| {
+        let found = vocabulary.classes.iter().find(|class| class.name == *name);
+        found.cloned().ok_or_else(|| FitError::NotInVocabulary(name.clone()))
+    };
+    classes.iter().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Logits of an image with these tags, of five.
+    fn image(tags: &[usize]) -> Vec<f32> {
+        (0..5).map(|tag| if tags.contains(&tag) { 2.0 } else { -2.0 }).collect()
+    }
+
+    fn counts() -> TagCounts {
+        let classes = ["cat", "dog", "fox"].map(str::to_owned).to_vec();
+        let mut counts = TagCounts::new(classes, 5);
+        // Tag 0 is everywhere, 1 in cats, 2 in dogs and some foxes, 3 in foxes.
+        for (class, tags) in [
+            (0, &[0, 1][..]),
+            (0, &[0, 1]),
+            (0, &[0]),
+            (1, &[0, 2]),
+            (1, &[0, 2]),
+            (2, &[0, 2, 3]),
+            (2, &[0, 3]),
+        ] {
+            counts.add(class, &image(tags), &[0.5; 5]);
+        }
+        counts
+    }
+
+    #[test]
+    fn what_is_everywhere_names_nothing() {
+        let counts = counts();
+        let proposal: Vec<Vec<usize>> =
+            counts.proposal().into_iter().map(|class| class.tags).collect();
+        assert_eq!(proposal, [vec![1], vec![2], vec![3]]);
+        let cat = counts.candidates(0);
+        assert_eq!((cat[0].tag, cat[0].images), (1, 2));
+        let expected = 2.0 / 3.0 * (3.0f64 / (2.0 / 3.0)).ln();
+        assert!((cat[0].weight - expected).abs() < 1e-12);
+        assert_eq!(cat[1], Candidate { tag: 0, images: 3, weight: 0.0 });
+    }
+
+    #[test]
+    fn a_class_without_tags_takes_the_likeliest() {
+        let mut counts = TagCounts::new(vec!["a".into(), "b".into()], 2);
+        counts.add(0, &[-1.0, -3.0], &[0.5; 2]);
+        counts.add(1, &[-3.0, 2.0], &[0.5; 2]);
+        assert_eq!(counts.proposal()[0].tags, [0]);
+    }
+
+    #[test]
+    fn the_file_is_read_back_as_the_proposal() {
+        let counts = counts();
+        let mut vocabulary = Vocabulary::numbered(5);
+        let text = counts.text(&vocabulary.tags);
+        assert!(text.contains("# 3 images; tag 1 2, tag 0 3"), "{text}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        vocabulary.read_classes(file.path()).unwrap();
+        assert_eq!(vocabulary.classes, counts.proposal());
+        let reversed = ["fox".to_owned(), "cat".to_owned()];
+        assert_eq!(in_order_of(&vocabulary, &reversed).unwrap()[0].tags, [3]);
+        assert!(in_order_of(&vocabulary, &["cow".to_owned()]).is_err());
+    }
+}
