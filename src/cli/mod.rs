@@ -6,6 +6,7 @@ mod inspect;
 mod inspect_output;
 mod convert;
 mod demo;
+pub mod gui;
 mod demo_train;
 mod metrics;
 pub mod model;
@@ -27,9 +28,12 @@ pub type CliResult = anyhow::Result<ExitCode>;
 /// See why an image is in- or out-of-distribution.
 #[derive(Parser)]
 #[command(name = "tagood-lens", version, about)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    gui: gui::GuiArgs,
 }
 
 #[derive(Subcommand)]
@@ -60,9 +64,10 @@ impl Command {
 
 /// Parses the arguments and runs what they name.
 pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
         Some(command) => command.run(),
-        None => Ok(ExitCode::SUCCESS),
+        None => cli.gui.run(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("tagood-lens: {}", sentence(&error));

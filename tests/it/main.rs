@@ -13,3 +13,4 @@ mod score;
 mod store;
 mod weights;
 mod tsne_cli;
+mod ui;

@@ -1,0 +1,200 @@
+//! Everything a user can do, as values, and the one place where they change the model.
+
+use std::path::PathBuf;
+
+use crate::bundle::manifest::Recipe;
+use crate::worker::{ImageId, ImageSource, JobId, Request, Worker};
+
+use super::state::{Edit, Job, MapView, Model};
+
+/// What panels, keys and the palette send.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Opens files and folders.
+    OpenPaths(Vec<PathBuf>),
+    /// Opens images that are not files.
+    OpenSources(Vec<ImageSource>),
+    /// Forgets images.
+    Remove(Vec<ImageId>),
+    /// Forgets the selected images.
+    RemoveSelected,
+    /// Selects images; the last is shown.
+    Select(Vec<ImageId>),
+    /// Sets τ.
+    SetTau(f32),
+    /// Moves τ by this much.
+    NudgeTau(f32),
+    /// Sets λ, or goes back to the model's own.
+    SetLambda(Option<f32>),
+    /// Chooses the detector, by its id.
+    SetDetector(String),
+    /// Chooses the recipe, with its own detector.
+    SetRecipe(Recipe),
+    /// Shows these tags' maps alone; none for the union of those that count.
+    ShowTags(Vec<usize>),
+    /// Adds a tag's map to those on show, or takes it away.
+    ToggleTag(usize),
+    /// Changes how the map is drawn.
+    SetMap(MapView),
+    /// Stops a job.
+    Cancel(JobId),
+    /// Stops every job.
+    CancelAll,
+    /// Goes back to an earlier state of the settings.
+    Restore(Edit),
+    /// What concerns the window and not the model.
+    Window(WindowCommand),
+}
+
+/// What the window does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowCommand {
+    /// Asks for files.
+    OpenFiles,
+    /// Asks for a folder.
+    OpenFolder,
+    /// Asks for a model's folder.
+    OpenModel,
+    /// Takes the picture from the clipboard.
+    PasteImage,
+    /// Asks for a session file.
+    OpenSession,
+    /// Asks where to save the session.
+    SaveSession,
+    /// Saves the view as PNG.
+    SaveView,
+    /// Copies the view.
+    CopyView,
+    /// One step back.
+    Undo,
+    /// One step forward.
+    Redo,
+    /// Shows the next image of the gallery.
+    Next,
+    /// Shows the one before.
+    Previous,
+    /// Selects all images of the gallery.
+    SelectAll,
+    /// Shows or hides the map.
+    ToggleMap,
+    /// Fits the image into its panel.
+    Fit,
+    /// One image pixel on one screen pixel.
+    OneToOne,
+    /// Opens the palette, or closes it.
+    Palette,
+    /// Opens the list of keys, or closes it.
+    Shortcuts,
+    /// Explains the method on this image, or stops.
+    Explain,
+    /// Dark or light.
+    ToggleTheme,
+    /// Larger.
+    ZoomIn,
+    /// Smaller.
+    ZoomOut,
+    /// As large as designed.
+    ZoomReset,
+    /// The panels as they were at first.
+    ResetLayout,
+    /// Ends the program.
+    Quit,
+}
+
+impl Model {
+    /// Changes the model as a command says, asking the worker for what follows from it. Commands of
+    /// the window are not the model's.
+    pub fn apply(&mut self, command: Command, worker: &Worker) {
+        match command {
+            Command::OpenPaths(paths) => {
+                let label = match paths.as_slice() {
+                    [path] => path.display().to_string(),
+                    paths => format!("{} items", paths.len()),
+                };
+                let job = self.start_job(label, 0);
+                worker.ask(Request::AddPaths { job, paths });
+            }
+            Command::OpenSources(sources) => {
+                let label = format!("{} images", sources.len());
+                let job = self.start_job(label, sources.len());
+                worker.ask(Request::AddSources { job, sources });
+            }
+            Command::Remove(images) => self.forget(images, worker),
+            Command::RemoveSelected => self.forget(self.selected.clone(), worker),
+            Command::Select(images) => {
+                self.focus = images.last().copied();
+                self.selected = images;
+                self.want_attention(worker);
+            }
+            Command::SetTau(tau) => self.set_tau(tau, worker),
+            Command::NudgeTau(by) => {
+                // On the grid of the step, so that going there and back comes out even.
+                let tau = ((self.settings.tau + by) * 100.0).round() / 100.0;
+                self.set_tau(tau, worker);
+            }
+            Command::SetLambda(lambda) => {
+                self.settings.lambda = lambda;
+                self.look(worker);
+            }
+            Command::SetDetector(detector) => {
+                // A λ that was set by hand belongs to the scale of another detector.
+                (self.settings.detector, self.settings.lambda) = (detector, None);
+                self.look(worker);
+            }
+            Command::SetRecipe(recipe) => {
+                self.settings.recipe = recipe;
+                self.settings.detector = recipe.detector().to_owned();
+                self.settings.lambda = None;
+                self.look(worker);
+            }
+            Command::ShowTags(mut tags) => {
+                tags.sort_unstable();
+                self.map.tags = tags;
+                self.want_attention(worker);
+            }
+            Command::ToggleTag(tag) => {
+                match self.map.tags.binary_search(&tag) {
+                    Ok(at) => drop(self.map.tags.remove(at)),
+                    Err(at) => self.map.tags.insert(at, tag),
+                }
+                self.want_attention(worker);
+            }
+            Command::SetMap(map) => {
+                self.map = map;
+                self.want_attention(worker);
+            }
+            Command::Cancel(job) => worker.ask(Request::Cancel(job)),
+            Command::CancelAll => {
+                for job in &self.jobs {
+                    worker.ask(Request::Cancel(job.id));
+                }
+            }
+            Command::Restore(edit) => {
+                (self.settings, self.map.tags) = (edit.settings, edit.tags);
+                self.look(worker);
+                self.want_attention(worker);
+            }
+            Command::Window(_) => {}
+        }
+    }
+
+    fn set_tau(&mut self, tau: f32, worker: &Worker) {
+        let tau = tau.clamp(0.0, 1.0);
+        if tau != self.settings.tau {
+            self.settings.tau = tau;
+            self.look(worker);
+        }
+    }
+
+    fn forget(&mut self, images: Vec<ImageId>, worker: &Worker) {
+        self.remove(&images);
+        worker.ask(Request::Remove(images));
+        self.want_attention(worker);
+    }
+
+    fn start_job(&mut self, label: String, total: usize) -> JobId {
+        let id = JobId::unique();
+        self.jobs.push(Job { id, label, done: 0, total });
+        id
+    }
+}

@@ -1,0 +1,141 @@
+//! Dialogues and the clipboard, each on a thread of its own: the window goes on meanwhile.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use eframe::egui::{ColorImage, Context};
+
+use crate::image::{IMAGE_EXTENSIONS, RgbImage};
+use crate::worker::ImageSource;
+
+use super::command::Command;
+
+/// What a dialogue brings back.
+pub enum Answer {
+    /// Something to do.
+    Do(Command),
+    /// A model's folder.
+    Model(PathBuf),
+    /// A session's file, to open.
+    OpenSession(PathBuf),
+    /// A session's file, to save to.
+    SaveSession(PathBuf),
+    /// Something to tell.
+    Trouble(String),
+}
+
+/// The way back to the window.
+#[derive(Clone)]
+pub struct Desk {
+    /// Answers go here.
+    pub answers: Sender<Answer>,
+    /// To be woken.
+    pub ctx: Context,
+}
+
+impl Desk {
+    fn run(&self, name: &str, ask: impl FnOnce() -> Option<Answer> + Send + 'static) {
+        let desk = self.clone();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // A window that is gone wants no answer.
+            if let Some(answer) = ask()
+                && desk.answers.send(answer).is_ok()
+            {
+                desk.ctx.request_repaint();
+            }
+        });
+        if let Err(error) = thread {
+            log::error!("cannot open a dialogue: {error}");
+        }
+    }
+
+    /// Asks for images.
+    pub fn open_files(&self) {
+        self.run("dialogue", || {
+            let dialog = rfd::FileDialog::new().set_title("Open images");
+            let paths = dialog.add_filter("Images", &IMAGE_EXTENSIONS).pick_files()?;
+            Some(Answer::Do(Command::OpenPaths(paths)))
+        });
+    }
+
+    /// Asks for a folder of images.
+    pub fn open_folder(&self) {
+        self.run("dialogue", || {
+            let path = rfd::FileDialog::new().set_title("Open a folder of images").pick_folder()?;
+            Some(Answer::Do(Command::OpenPaths(vec![path])))
+        });
+    }
+
+    /// Asks for a model's folder.
+    pub fn open_model(&self) {
+        self.run("dialogue", || {
+            let dialog = rfd::FileDialog::new().set_title("Open a model's folder");
+            dialog.pick_folder().map(Answer::Model)
+        });
+    }
+
+    /// Asks for a session to open.
+    pub fn open_session(&self) {
+        self.run("dialogue", || {
+            let dialog = rfd::FileDialog::new().set_title("Open a session");
+            dialog.add_filter("Sessions", &["json"]).pick_file().map(Answer::OpenSession)
+        });
+    }
+
+    /// Asks where to save the session.
+    pub fn save_session(&self) {
+        self.run("dialogue", || {
+            let dialog = rfd::FileDialog::new().set_title("Save the session");
+            let dialog = dialog.set_file_name("session.json");
+            dialog.add_filter("Sessions", &["json"]).save_file().map(Answer::SaveSession)
+        });
+    }
+
+    /// Takes the picture from the clipboard.
+    pub fn paste(&self) {
+        self.run("clipboard", || {
+            let image = arboard::Clipboard::new().and_then(|mut clipboard| clipboard.get_image());
+            match image {
+                Ok(image) => {
+                    let size = [image.width, image.height];
+                    let pixels = ColorImage::from_rgba_unmultiplied(size, &image.bytes);
+                    pasted(&pixels)
+                }
+                Err(error) => {
+                    Some(Answer::Trouble(format!("no picture in the clipboard: {error}")))
+                }
+            }
+        });
+    }
+
+    /// Asks where to save a view, and saves it.
+    pub fn save_view(&self, view: ColorImage) {
+        self.run("dialogue", move || {
+            let dialog = rfd::FileDialog::new().set_title("Save the view");
+            let dialog = dialog.set_file_name("view.png").add_filter("PNG", &["png"]);
+            let path = dialog.save_file()?;
+            let rgb = rgb_from(&view)?;
+            match rgb.save(&path) {
+                Ok(()) => None,
+                Err(error) => {
+                    let sentence = format!("cannot save the view: {error}: {}", path.display());
+                    Some(Answer::Trouble(sentence))
+                }
+            }
+        });
+    }
+}
+
+/// A picture from the clipboard as an image to open.
+pub fn pasted(image: &ColorImage) -> Option<Answer> {
+    let rgb = Arc::new(rgb_from(image)?);
+    let source = ImageSource::Pixels { name: "Pasted picture".into(), rgb };
+    Some(Answer::Do(Command::OpenSources(vec![source])))
+}
+
+fn rgb_from(image: &ColorImage) -> Option<RgbImage> {
+    let [width, height] = image.size;
+    let bytes = image.pixels.iter().flat_map(|pixel| [pixel.r(), pixel.g(), pixel.b()]).collect();
+    RgbImage::from_raw(u32::try_from(width).ok()?, u32::try_from(height).ok()?, bytes)
+}

@@ -1,0 +1,179 @@
+//! How the worker's events change the model.
+
+use crate::pipeline::Settings;
+use crate::worker::{Event, ImageId, JobId, Request, Worker};
+
+use super::state::{Job, Model, ModelState};
+
+/// How many messages are kept.
+const TROUBLES: usize = 200;
+
+impl Model {
+    /// Takes in one event. Pictures are the view's, not the model's: see `ui::Pictures`.
+    pub fn take_event(&mut self, event: Event, worker: &Worker) {
+        match event {
+            Event::ModelLoading(name) => self.network = ModelState::Loading(name),
+            Event::ModelReady(info) => {
+                let kept = self.settings_under(&info.defaults, &info);
+                self.network = ModelState::Ready(info);
+                self.settings = kept;
+                self.reopen(worker);
+                self.look(worker);
+            }
+            Event::ModelFailed(error) => {
+                self.trouble(error.clone());
+                self.network = ModelState::Failed(error);
+            }
+            Event::Listed { job, images } => {
+                let total = images.len();
+                if let Some(job) = self.jobs.iter_mut().find(|other| other.id == job) {
+                    job.total = total;
+                    job.label = format!("{total} images");
+                }
+                self.add(images, job);
+            }
+            Event::Decoded { image, thumbnail, size, stage_ms } => {
+                if let Some(entry) = self.entry_mut(image) {
+                    entry.thumbnail = Some(thumbnail);
+                    entry.size = Some(size);
+                    entry.stage_ms[..2].copy_from_slice(&stage_ms);
+                }
+            }
+            Event::Failed { image, error } => {
+                if let Some(entry) = self.entry_mut(image) {
+                    entry.error = Some(error);
+                }
+                self.advance(image);
+            }
+            Event::Tagged { image, tagged, tagger_ms } => {
+                if let Some(entry) = self.entry_mut(image) {
+                    entry.stage_ms[2] = tagger_ms;
+                    entry.tagged = Some(tagged);
+                    entry.error = None;
+                }
+                self.advance(image);
+                if self.focus == Some(image) {
+                    self.want_attention(worker);
+                }
+            }
+            Event::Looked { image, generation, look } => {
+                if let Some(entry) = self.entry_mut(image)
+                    && generation >= entry.generation
+                {
+                    (entry.look, entry.generation) = (Some(look), generation);
+                }
+            }
+            Event::LookFailed { images, generation, error } => {
+                // The last numbers stay; they are as new as they will get.
+                for image in images {
+                    if let Some(entry) = self.entry_mut(image) {
+                        entry.generation = entry.generation.max(generation);
+                    }
+                }
+                self.trouble(error);
+            }
+            Event::Attention { image, attention } => {
+                if let Some(entry) = self.entry_mut(image) {
+                    for &tag in &attention.tags {
+                        entry.extra.insert(tag, attention.clone());
+                    }
+                }
+            }
+            Event::Picture { .. } => {}
+            Event::JobEnded(job) => {
+                self.jobs.retain(|other| other.id != job);
+                self.job_of.retain(|_, other| *other != job);
+            }
+            Event::Trouble(sentence) => self.trouble(sentence),
+        }
+    }
+
+    /// The user's settings where the model can follow them, its own elsewhere.
+    fn settings_under(&self, own: &Settings, info: &crate::worker::ModelInfo) -> Settings {
+        let touched = self.generation > 0;
+        let known = info.detectors.iter().any(|d| d.id == self.settings.detector);
+        match touched {
+            true if known => self.settings.clone(),
+            true => Settings { detector: own.detector.clone(), ..self.settings.clone() },
+            false => own.clone(),
+        }
+    }
+
+    /// Has the images tagged again that another model had tagged.
+    fn reopen(&mut self, worker: &Worker) {
+        let ids: Vec<ImageId> = self
+            .entries()
+            .iter()
+            .filter(|entry| entry.tagged.is_some())
+            .map(|entry| entry.id)
+            .collect();
+        if ids.is_empty() {
+            return;
+        }
+        let job = JobId::unique();
+        let mut images = Vec::with_capacity(ids.len());
+        for id in ids {
+            self.job_of.insert(id, job);
+            if let Some(entry) = self.entry_mut(id) {
+                (entry.tagged, entry.look) = (None, None);
+                entry.extra.clear();
+                images.push((id, entry.source.clone()));
+            }
+        }
+        self.map.tags.clear();
+        let label = format!("{} images again", images.len());
+        self.jobs.push(Job { id: job, label, done: 0, total: images.len() });
+        worker.ask(Request::Reopen { job, images });
+    }
+
+    /// Asks for a look at everything at the present settings.
+    pub fn look(&mut self, worker: &Worker) {
+        self.generation += 1;
+        worker.ask(Request::Look {
+            generation: self.generation,
+            settings: self.settings.clone(),
+            focus: self.focus,
+        });
+        // An image without tokens cannot be looked at; it will be with the settings then in force.
+        let generation = self.generation;
+        for id in
+            self.entries().iter().filter(|e| e.look.is_none()).map(|e| e.id).collect::<Vec<_>>()
+        {
+            if let Some(entry) = self.entry_mut(id) {
+                entry.generation = generation;
+            }
+        }
+    }
+
+    /// Asks for the attention of the tags on show that is not at hand.
+    pub fn want_attention(&self, worker: &Worker) {
+        let Some(entry) = self.focused() else { return };
+        let Some(tagged) = &entry.tagged else { return };
+        let kept = |tag: &usize| {
+            tagged.attention.tags.binary_search(tag).is_ok() || entry.extra.contains_key(tag)
+        };
+        let tags: Vec<usize> = self.map.tags.iter().copied().filter(|tag| !kept(tag)).collect();
+        if !tags.is_empty() {
+            worker.ask(Request::AttentionOf { image: entry.id, tags });
+        }
+    }
+
+    fn advance(&mut self, image: ImageId) {
+        if let Some(job) = self.job_of.remove(&image)
+            && let Some(job) = self.jobs.iter_mut().find(|other| other.id == job)
+        {
+            job.done += 1;
+        }
+    }
+
+    /// Keeps a message for the log.
+    pub fn trouble(&mut self, sentence: String) {
+        if self.troubles.last() == Some(&sentence) {
+            return;
+        }
+        log::warn!("{sentence}");
+        self.troubles.push(sentence);
+        let surplus = self.troubles.len().saturating_sub(TROUBLES);
+        self.troubles.drain(..surplus);
+    }
+}

@@ -1,0 +1,294 @@
+//! The window: it takes in what the worker tells, applies what the user does, and draws panels.
+
+mod actions;
+mod bars;
+pub mod command;
+mod dialogs;
+mod events;
+pub mod layout;
+pub mod offscreen;
+mod overlays;
+pub mod session;
+pub mod state;
+mod window;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::Receiver;
+use eframe::egui::util::undoer::Undoer;
+use eframe::egui::{self, Context, Event as UiEvent, Theme, Ui};
+
+use crate::gpu::DeviceChoice;
+use crate::panels::{self, Panel, PanelCtx, View};
+use crate::ui::pictures::Pictures;
+use crate::ui::theme;
+use crate::worker::{Event, OpenModel, Request, Worker};
+
+use command::{Command, WindowCommand};
+use dialogs::{Answer, Desk};
+use layout::{Layout, Panes};
+use session::Session;
+use state::{Edit, Model};
+
+/// How a window starts.
+pub struct Options {
+    /// What to call the model until it is there.
+    pub model_name: String,
+    /// Opens the model.
+    pub open: OpenModel,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Images to open.
+    pub paths: Vec<PathBuf>,
+    /// Where the session is saved by itself; nowhere if `None`.
+    pub autosave: Option<PathBuf>,
+    /// The theme.
+    pub theme: Option<Theme>,
+    /// Why dropped files cannot arrive, if they cannot.
+    pub drops: Option<String>,
+}
+
+/// The window's content.
+pub struct App {
+    model: Model,
+    worker: Worker,
+    pictures: Pictures,
+    view: View,
+    panels: BTreeMap<&'static str, Box<dyn Panel>>,
+    layout: Layout,
+    undoer: Undoer<Edit>,
+    palette: overlays::CommandPalette,
+    shortcuts: bool,
+    commands: Vec<Command>,
+    desk: Desk,
+    answers: Receiver<Answer>,
+    autosave: window::Autosave,
+    drops: Option<String>,
+    /// The file to show as soon as it is listed.
+    wanted_focus: Option<PathBuf>,
+    /// The place of the image to show as soon as it is listed; 0 for the first, which is shown anyway.
+    wanted_place: usize,
+}
+
+impl App {
+    /// Starts the worker and asks for the model and the images.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn new(ctx: &Context, options: Options) -> std::io::Result<Self> {
+        theme::install(ctx);
+        ctx.set_theme(options.theme.unwrap_or(Theme::Dark));
+        let wake_ctx = ctx.clone();
+        let worker = Worker::start(Arc::new(move || wake_ctx.request_repaint()))?;
+        let (sender, answers) = crossbeam_channel::unbounded();
+        let mut app = Self {
+            model: Model::default(),
+            worker,
+            pictures: Pictures::default(),
+            view: View::default(),
+            panels: panels::all().into_iter().map(|panel| (panel.name(), panel)).collect(),
+            layout: layout::initial(),
+            undoer: Undoer::default(),
+            palette: overlays::CommandPalette::default(),
+            shortcuts: false,
+            commands: Vec::new(),
+            desk: Desk { answers: sender, ctx: ctx.clone() },
+            answers,
+            autosave: window::Autosave::new(options.autosave.clone()),
+            drops: options.drops,
+            wanted_focus: None,
+            wanted_place: 0,
+        };
+        app.ask_model(options.model_name, options.open, options.device);
+        let last = options.autosave.filter(|path| path.exists());
+        match last.map(|path| Session::read(&path)) {
+            Some(Ok(mut session)) => {
+                // Images named on the command line take the place of those of the last session.
+                if !options.paths.is_empty() {
+                    session.images = Vec::new();
+                }
+                session.dark = options.theme.map_or(session.dark, |theme| theme == Theme::Dark);
+                app.restore(ctx, session);
+            }
+            Some(Err(error)) => app.model.trouble(error.to_string()),
+            None => {}
+        }
+        if !options.paths.is_empty() {
+            app.commands.push(Command::OpenPaths(options.paths));
+        }
+        Ok(app)
+    }
+
+    /// What is known.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The window's session, as it would be saved.
+    pub fn session(&self, ctx: &Context) -> Session {
+        let dark = ctx.theme() == Theme::Dark;
+        Session::of(&self.model, &self.layout, dark, ctx.zoom_factor())
+    }
+
+    /// Does something, at the next frame.
+    pub fn send(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// Whether everything that was asked for is there to be seen.
+    pub fn is_settled(&self) -> bool {
+        self.commands.is_empty() && self.model.is_settled() && !self.pictures.is_waiting()
+    }
+
+    /// Brings a panel to the front.
+    pub fn show_panel(&mut self, name: &str) {
+        layout::show(&mut self.layout, name);
+    }
+
+    /// Chooses, as soon as it is listed, the image at this place of those to be opened, and a step of
+    /// the explanation; both counted from 1.
+    pub fn preset(&mut self, image: usize, step: usize) {
+        self.view.step = step.saturating_sub(1);
+        self.wanted_place = image.saturating_sub(1);
+    }
+
+    fn ask_model(&mut self, name: String, open: OpenModel, device: DeviceChoice) {
+        self.model.network = state::ModelState::Loading(name.clone());
+        self.worker.ask(Request::LoadModel { name, open, device });
+    }
+
+    /// Takes in events and answers, applies commands. Draws nothing.
+    pub fn tick(&mut self, ctx: &Context) {
+        self.pictures.begin_frame();
+        let events: Vec<Event> = self.worker.events().collect();
+        for event in events {
+            match event {
+                Event::Picture { image, picture } => self.pictures.receive(ctx, image, picture),
+                event => self.model.take_event(event, &self.worker),
+            }
+        }
+        self.focus_wanted();
+        let answers: Vec<Answer> = self.answers.try_iter().collect();
+        for answer in answers {
+            self.take_answer(ctx, answer);
+        }
+        if !self.commands.is_empty() {
+            // So that the change is saved even if nothing else happens.
+            ctx.request_repaint_after_secs(window::SAVE_EVERY as f32);
+        }
+        for command in std::mem::take(&mut self.commands) {
+            match command {
+                Command::Window(command) => self.apply_to_window(ctx, command),
+                command => self.model.apply(command, &self.worker),
+            }
+        }
+        let time = ctx.input(|input| input.time);
+        self.undoer.feed_state(time, &self.model.edit());
+        if self.undoer.is_in_flux() {
+            ctx.request_repaint_after_secs(0.5);
+        }
+        if self.autosave.is_due(time) {
+            let session = self.session(ctx);
+            self.autosave.save(session, time);
+        }
+    }
+
+    /// Draws the window.
+    pub fn draw(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        self.take_drops(&ctx);
+        let explaining = layout::is_shown(&self.layout, "explain");
+        bars::menu_bar_ui(ui, explaining, &mut self.commands);
+        bars::status_bar_ui(ui, &self.model, self.drops.as_deref(), &mut self.commands);
+        let ground = theme::Palette::of_ui(ui).ground;
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            ui.painter().rect_filled(ui.max_rect(), 0.0, ground);
+            let cx = PanelCtx {
+                model: &self.model,
+                worker: &self.worker,
+                pictures: &mut self.pictures,
+                view: &mut self.view,
+                commands: &mut self.commands,
+            };
+            self.layout.ui(&mut Panes { panels: &mut self.panels, cx }, ui);
+        });
+        let modal = self.shortcuts || self.palette.is_open();
+        if let Some(command) = self.palette.ui(ui) {
+            self.commands.push(command);
+        }
+        if self.shortcuts {
+            self.shortcuts = overlays::shortcuts_ui(ui);
+        }
+        overlays::drop_target_ui(ui);
+        // After the panels: a key that a panel used is gone. What lies over them has its own keys.
+        if !modal {
+            self.commands.extend(actions::pressed(&ctx));
+        }
+        if !self.commands.is_empty() {
+            ctx.request_repaint();
+        }
+    }
+
+    fn take_drops(&mut self, ctx: &Context) {
+        let paths: Vec<PathBuf> = ctx.input(|input| {
+            input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect()
+        });
+        if !paths.is_empty() {
+            self.commands.push(Command::OpenPaths(paths));
+        }
+        let pasted: Vec<Answer> = ctx.input(|input| {
+            let image = |event: &UiEvent| match event {
+                UiEvent::PasteImage(image) => dialogs::pasted(image),
+                _ => None,
+            };
+            input.events.iter().filter_map(image).collect()
+        });
+        for answer in pasted {
+            self.take_answer(ctx, answer);
+        }
+    }
+
+    /// Shows the file that the last session showed, as soon as it is listed.
+    fn focus_wanted(&mut self) {
+        if self.wanted_place > 0
+            && let Some(id) = self.model.entries().get(self.wanted_place).map(|entry| entry.id)
+        {
+            self.wanted_place = 0;
+            self.model.apply(Command::Select(vec![id]), &self.worker);
+        }
+        let Some(wanted) = &self.wanted_focus else { return };
+        let is_wanted = |entry: &&state::Entry| match &entry.source {
+            crate::worker::ImageSource::File(path) => path == wanted,
+            _ => false,
+        };
+        if let Some(id) = self.model.entries().iter().find(is_wanted).map(|entry| entry.id) {
+            self.wanted_focus = None;
+            self.view.reveal = true;
+            self.model.apply(Command::Select(vec![id]), &self.worker);
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        self.tick(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        self.draw(ui);
+    }
+
+    fn on_exit(&mut self) {
+        let session = self.session(&self.desk.ctx.clone());
+        self.autosave.save_now(&session);
+    }
+}
+
+impl App {
+    /// Does what concerns the window; see `window.rs`.
+    fn apply_to_window(&mut self, ctx: &Context, command: WindowCommand) {
+        window::apply(self, ctx, command);
+    }
+}

@@ -1,0 +1,194 @@
+//! The window's content, drawn without a window.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use eframe::egui::{self, FullOutput, Pos2, RawInput, Rect, Vec2, ViewportId};
+use eframe::egui_wgpu::{
+    RenderState, RendererOptions, ScreenDescriptor, WgpuConfiguration, WgpuSetup,
+    WgpuSetupExisting, wgpu,
+};
+
+use super::App;
+use crate::gpu;
+
+/// How long images and model may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+const BYTES_PER_PIXEL: u32 = 4;
+
+/// The device that the network uses or would use, so that both share it; egui's own choice if that
+/// one cannot be opened.
+pub fn wgpu_setup() -> WgpuSetup {
+    match gpu::shared() {
+        Ok((_, setup)) => WgpuSetup::Existing(WgpuSetupExisting {
+            instance: setup.instance.clone(),
+            adapter: setup.adapter.clone(),
+            device: setup.device.clone(),
+            queue: setup.queue.clone(),
+        }),
+        Err(error) => {
+            log::warn!("{error}");
+            WgpuSetup::without_display_handle()
+        }
+    }
+}
+
+/// A renderer without a window, on the device that the network would share.
+///
+/// # Errors
+/// If there is no adapter.
+pub fn render_state() -> anyhow::Result<RenderState> {
+    let setup = wgpu_setup();
+    let instance = burn::tensor::read_sync(setup.new_instance());
+    let configuration = WgpuConfiguration { wgpu_setup: setup, ..Default::default() };
+    let options = RendererOptions { dithering: false, ..Default::default() };
+    let state = RenderState::create(&configuration, &instance, None, options);
+    let state = burn::tensor::read_sync(state).context("no adapter to draw with")?;
+    crate::render::install(&state)?;
+    Ok(state)
+}
+
+/// Runs the app until all is there, then writes what its window would show.
+///
+/// # Errors
+/// If the adapter fails, the file cannot be written, or images take longer than ten minutes.
+pub fn screenshot(
+    app: &mut App,
+    ctx: &egui::Context,
+    size: Vec2,
+    out: &Path,
+) -> anyhow::Result<()> {
+    let screen = Screen { state: render_state()?, size, started: Instant::now() };
+    // Frames after the last event let layouts settle and animations end.
+    let mut calm = 0;
+    while calm < 8 {
+        if screen.started.elapsed() > PATIENCE {
+            bail!("the images were not ready after {} s", PATIENCE.as_secs());
+        }
+        let output = screen.frame(app, ctx);
+        screen.upload(&output);
+        calm = if app.is_settled() { calm + 1 } else { 0 };
+        std::thread::sleep(Duration::from_millis(if calm > 0 { 40 } else { 10 }));
+    }
+    let output = screen.frame(app, ctx);
+    screen.upload(&output);
+    let pixels = screen.draw(ctx, output)?;
+    pixels.save(out).with_context(|| format!("cannot write {}", out.display()))
+}
+
+struct Screen {
+    state: RenderState,
+    size: Vec2,
+    started: Instant,
+}
+
+impl Screen {
+    fn frame(&self, app: &mut App, ctx: &egui::Context) -> FullOutput {
+        let mut input = RawInput {
+            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, self.size)),
+            time: Some(self.started.elapsed().as_secs_f64()),
+            max_texture_side: Some(self.state.device.limits().max_texture_dimension_2d as usize),
+            focused: true,
+            ..Default::default()
+        };
+        input.viewports.entry(ViewportId::ROOT).or_default().native_pixels_per_point = Some(1.0);
+        ctx.run_ui(input, |ui| {
+            app.tick(&ui.ctx().clone());
+            app.draw(ui);
+        })
+    }
+
+    fn upload(&self, output: &FullOutput) {
+        let mut renderer = self.state.renderer.write();
+        let mut textures: Vec<_> = output.textures_delta.set.iter().collect();
+        textures.sort_by_key(|(id, _)| **id);
+        for (id, deltas) in textures {
+            for delta in deltas {
+                renderer.update_texture(&self.state.device, &self.state.queue, *id, delta);
+            }
+        }
+    }
+
+    fn draw(&self, ctx: &egui::Context, output: FullOutput) -> anyhow::Result<image::RgbaImage> {
+        let RenderState { device, queue, renderer, target_format, .. } = &self.state;
+        let [width, height] = [self.size.x as u32, self.size.y as u32];
+        let screen = ScreenDescriptor {
+            size_in_pixels: [width, height],
+            pixels_per_point: output.pixels_per_point,
+        };
+        let shapes = ctx.tessellate(output.shapes, output.pixels_per_point);
+        let extent = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
+        let texture = device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("screenshot"),
+            size: extent,
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: *target_format,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
+            view_formats: &[],
+        });
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut renderer = renderer.write();
+        let mut commands = renderer.update_buffers(device, queue, &mut encoder, &shapes, &screen);
+        {
+            let pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+                label: Some("screenshot"),
+                color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                    view: &view,
+                    resolve_target: None,
+                    ops: wgpu::Operations {
+                        load: wgpu::LoadOp::Clear(wgpu::Color::BLACK),
+                        store: wgpu::StoreOp::Store,
+                    },
+                    depth_slice: None,
+                })],
+                ..Default::default()
+            });
+            renderer.render(&mut pass.forget_lifetime(), &shapes, &screen);
+        }
+        let row = (width * BYTES_PER_PIXEL).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("screenshot"),
+            size: u64::from(row) * u64::from(height),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let layout = wgpu::TexelCopyBufferLayout {
+            offset: 0,
+            bytes_per_row: Some(row),
+            rows_per_image: None,
+        };
+        let target = wgpu::TexelCopyBufferInfo { buffer: &buffer, layout };
+        encoder.copy_texture_to_buffer(texture.as_image_copy(), target, extent);
+        commands.push(encoder.finish());
+        queue.submit(commands);
+        self.read(&buffer, [width, height], row)
+    }
+
+    fn read(
+        &self,
+        buffer: &wgpu::Buffer,
+        [width, height]: [u32; 2],
+        row: u32,
+    ) -> anyhow::Result<image::RgbaImage> {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        buffer.slice(..).map_async(wgpu::MapMode::Read, move |result| {
+            // The receiver waits below.
+            drop(sender.send(result));
+        });
+        self.state.device.poll(wgpu::PollType::wait_indefinitely())?;
+        receiver.recv()??;
+        let bytes = buffer.slice(..).get_mapped_range()?;
+        let line = (width * BYTES_PER_PIXEL) as usize;
+        let pixels = bytes.chunks_exact(row as usize).flat_map(|row| row[..line].iter().copied());
+        let mut pixels: Vec<u8> = pixels.collect();
+        let format = self.state.target_format;
+        if matches!(format, wgpu::TextureFormat::Bgra8Unorm | wgpu::TextureFormat::Bgra8UnormSrgb) {
+            pixels.chunks_exact_mut(4).for_each(|pixel| pixel.swap(0, 2));
+        }
+        image::RgbaImage::from_raw(width, height, pixels).context("the picture has a wrong size")
+    }
+}

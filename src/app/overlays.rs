@@ -1,0 +1,159 @@
+//! What lies over the panels for a moment: the command palette, the list of keys, the drop target.
+
+use eframe::egui::{
+    self, Align2, Color32, FontId, Frame, Grid, Id, Key, Margin, Modal, RichText, ScrollArea,
+    Stroke, StrokeKind, Ui,
+};
+
+use super::actions::{ACTIONS, Action, key_text};
+use super::command::Command;
+use crate::ui::theme::Palette;
+
+/// The command palette.
+#[derive(Default)]
+pub struct CommandPalette {
+    open: bool,
+    text: String,
+    chosen: usize,
+}
+
+impl CommandPalette {
+    /// Opens it, or closes it.
+    pub fn toggle(&mut self) {
+        *self = Self { open: !self.open, ..Self::default() };
+    }
+
+    /// Whether it is on show.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Draws it; what was chosen.
+    pub fn ui(&mut self, ui: &Ui) -> Option<Command> {
+        if !self.open {
+            return None;
+        }
+        let found = find(&self.text);
+        let mut command = None;
+        let area =
+            Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, [0.0, 72.0]);
+        let response = Modal::new(Id::unique("palette")).area(area).show(ui.ctx(), |ui| {
+            ui.set_width(460.0);
+            let edit = egui::TextEdit::singleline(&mut self.text)
+                .hint_text("What do you want to do?")
+                .desired_width(f32::INFINITY)
+                .margin(Margin::symmetric(8, 6));
+            let edit = ui.add(edit).accessible_name("Command");
+            edit.request_focus();
+            if edit.changed() {
+                self.chosen = 0;
+            }
+            let (up, down, enter) = ui.input(|input| {
+                let pressed = |key| input.key_pressed(key);
+                (pressed(Key::ArrowUp), pressed(Key::ArrowDown), pressed(Key::Enter))
+            });
+            let last = found.len().saturating_sub(1);
+            self.chosen =
+                (self.chosen + usize::from(down)).saturating_sub(usize::from(up)).min(last);
+            ui.add_space(4.0);
+            ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
+                for (row, action) in found.iter().enumerate() {
+                    let response = row_ui(ui, action, row == self.chosen);
+                    if row == self.chosen && (up || down) {
+                        response.scroll_to_me(None);
+                    }
+                    if response.clicked() || (enter && row == self.chosen) {
+                        command = Some((action.command)());
+                    }
+                }
+            });
+        });
+        if command.is_some() || response.should_close() {
+            *self = Self::default();
+        }
+        command
+    }
+}
+
+fn row_ui(ui: &mut Ui, action: &Action, chosen: bool) -> egui::Response {
+    let palette = Palette::of_ui(ui);
+    let key = action.key.map(|key| key_text(ui.ctx(), &key)).unwrap_or_default();
+    let button = egui::Button::selectable(chosen, action.name)
+        .right_text(RichText::new(key).color(palette.weak).small())
+        .min_size(egui::vec2(ui.available_width(), 26.0));
+    ui.add(button)
+}
+
+/// The actions whose names hold all letters of `text` in order, those that hold it whole first.
+fn find(text: &str) -> Vec<&'static Action> {
+    let needle = text.trim().to_lowercase();
+    let scattered = |name: &str| {
+        let mut letters = name.chars();
+        needle.chars().all(|wanted| letters.any(|letter| letter == wanted))
+    };
+    let mut found: Vec<(bool, &Action)> = ACTIONS
+        .iter()
+        .filter_map(|action| {
+            let name = action.name.to_lowercase();
+            scattered(&name).then(|| (!name.contains(&needle), action))
+        })
+        .collect();
+    found.sort_by_key(|(scattered, _)| *scattered);
+    found.into_iter().map(|(_, action)| action).collect()
+}
+
+/// The list of keys; whether it stays open.
+pub fn shortcuts_ui(ui: &Ui) -> bool {
+    let palette = Palette::of_ui(ui);
+    let frame = Frame::popup(ui.style()).inner_margin(Margin::same(18));
+    let response = Modal::new(Id::unique("shortcuts")).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_width(620.0);
+        ui.heading("Keys");
+        ui.add_space(6.0);
+        let mut groups: Vec<&str> = ACTIONS.iter().map(|action| action.group).collect();
+        groups.dedup();
+        ui.columns(2, |columns| {
+            for (at, group) in groups.iter().enumerate() {
+                let ui = &mut columns[at % 2];
+                crate::ui::widgets::section(ui, group);
+                Grid::new(group).num_columns(2).spacing([18.0, 4.0]).show(ui, |ui| {
+                    for action in ACTIONS.iter().filter(|action| action.group == *group) {
+                        let Some(key) = action.key else { continue };
+                        let key = key_text(ui.ctx(), &key);
+                        ui.label(RichText::new(key).monospace().color(palette.accent));
+                        ui.label(action.name);
+                        ui.end_row();
+                    }
+                });
+                ui.add_space(10.0);
+            }
+        });
+        let note = "In the gallery: arrows walk, Ctrl+click adds, Shift+click selects a range. Over \
+                    the image: wheel zooms, drag moves, double click fits. In Explain, left and \
+                    right walk the steps.";
+        ui.label(RichText::new(note).color(palette.weak));
+    });
+    !response.should_close() && !ui.input(|input| input.key_pressed(Key::Escape))
+}
+
+/// Shows where files will land that are being dragged over the window.
+pub fn drop_target_ui(ui: &Ui) {
+    if ui.input(|input| input.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let palette = Palette::of_ui(ui);
+    let layer = egui::LayerId::new(egui::Order::Foreground, Id::unique("drop"));
+    let painter = ui.ctx().layer_painter(layer);
+    let rect = ui.ctx().content_rect();
+    painter.rect_filled(rect, 0.0, Color32::from_black_alpha(150));
+    let inner = rect.shrink(24.0);
+    painter.rect_stroke(inner, 10.0, Stroke::new(2.0, palette.accent), StrokeKind::Inside);
+    let font = FontId::proportional(22.0);
+    let text = "Drop images and folders to open them";
+    painter.text(rect.center(), Align2::CENTER_CENTER, text, font, Color32::WHITE);
+}
+
+/// The frame of bars at the window's edges.
+pub fn bar_frame(ui: &Ui) -> Frame {
+    Frame::new().fill(Palette::of_ui(ui).raised).inner_margin(Margin::symmetric(10, 4))
+}

@@ -1,0 +1,154 @@
+//! What is kept between two runs: images, settings, layout.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::layout::Layout;
+use super::state::{MapView, Model};
+use crate::bundle::manifest::Recipe;
+use crate::pipeline::Settings;
+use crate::worker::ImageSource;
+
+/// The version of the file's layout.
+const FORMAT: u32 = 1;
+
+/// What can go wrong with a session's file.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The file cannot be read or written.
+    #[error("{action}: {source}: {}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not a session of this program.
+    #[error("not a session of this program ({reason}): {}", path.display())]
+    Content {
+        /// What is wrong.
+        reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    format: u32,
+    /// The images' files; those that are no files are not kept.
+    pub images: Vec<PathBuf>,
+    /// The file on show.
+    pub focus: Option<PathBuf>,
+    /// Relevance threshold.
+    pub tau: f32,
+    /// Decision threshold, if the user set one.
+    pub lambda: Option<f32>,
+    /// The detector's id.
+    pub detector: String,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The map over the image, with the tags on show.
+    pub map: MapView,
+    /// The panels' places.
+    pub layout: Layout,
+    /// Whether the theme is dark.
+    pub dark: bool,
+    /// Scale of the window's content.
+    pub zoom: f32,
+}
+
+impl Session {
+    /// What is open now.
+    pub fn of(model: &Model, layout: &Layout, dark: bool, zoom: f32) -> Self {
+        let path = |source: &ImageSource| match source {
+            ImageSource::File(path) => Some(path.clone()),
+            _ => None,
+        };
+        let settings = &model.settings;
+        Self {
+            format: FORMAT,
+            images: model.entries().iter().filter_map(|entry| path(&entry.source)).collect(),
+            focus: model.focused().and_then(|entry| path(&entry.source)),
+            tau: settings.tau,
+            lambda: settings.lambda,
+            detector: settings.detector.clone(),
+            recipe: settings.recipe,
+            map: model.map.clone(),
+            layout: layout.clone(),
+            dark,
+            zoom,
+        }
+    }
+
+    /// The settings that were in force.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            tau: self.tau.clamp(0.0, 1.0),
+            recipe: self.recipe,
+            detector: self.detector.clone(),
+            lambda: self.lambda,
+        }
+    }
+
+    /// Reads a session.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not a session.
+    pub fn read(path: &Path) -> Result<Self, SessionError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SessionError::Io {
+            action: "cannot read the session",
+            source,
+            path: path.to_owned(),
+        })?;
+        let bad = |reason: String| SessionError::Content { reason, path: path.to_owned() };
+        let session: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        match session.format {
+            FORMAT => Ok(session),
+            other => Err(bad(format!("its format is {other}, this program reads {FORMAT}"))),
+        }
+    }
+
+    /// Writes beside the target and renames, so that a crash leaves the old session or the new one.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), SessionError> {
+        let io = |source| SessionError::Io {
+            action: "cannot save the session",
+            source,
+            path: path.to_owned(),
+        };
+        let text = serde_json::to_string_pretty(self).map_err(|error| SessionError::Content {
+            reason: error.to_string(),
+            path: path.to_owned(),
+        })?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(io)?;
+        }
+        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        let mut file = File::create(&temporary).map_err(io)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+        std::fs::rename(&temporary, path).map_err(io)
+    }
+}
+
+/// Where the session is saved by itself: the user's data folder. `None` if there is none.
+pub fn autosave_path() -> Option<PathBuf> {
+    let variable =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let folder = match (cfg!(windows), cfg!(target_os = "macos")) {
+        (true, _) => variable("APPDATA"),
+        (_, true) => variable("HOME").map(|home| home.join("Library/Application Support")),
+        _ => variable("XDG_DATA_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local/share"))),
+    };
+    folder.map(|folder| folder.join("tagood-lens").join("session.json"))
+}

@@ -1,0 +1,304 @@
+//! What the window knows: the images, their results, the settings, the jobs. Nothing here draws.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::manifest::Recipe;
+use crate::decompose;
+use crate::image::RgbImage;
+use crate::pipeline::{Attention, Look, Settings, Tagged};
+use crate::score::verdict::Outcome;
+use crate::worker::{ImageId, ImageSource, JobId, ModelInfo};
+
+/// An open image with what is known of it so far.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its number.
+    pub id: ImageId,
+    /// Where it comes from.
+    pub source: ImageSource,
+    /// What to call it.
+    pub name: String,
+    /// The set it belongs to: its folder's name.
+    pub set: String,
+    /// A small picture.
+    pub thumbnail: Option<Arc<RgbImage>>,
+    /// Width and height, in pixels.
+    pub size: Option<[u32; 2]>,
+    /// Times of decoding, preprocessing and tagging, in milliseconds.
+    pub stage_ms: [f32; 3],
+    /// Tokens, logits, attention of the tags that count.
+    pub tagged: Option<Arc<Tagged>>,
+    /// The newest look.
+    pub look: Option<Arc<Look>>,
+    /// The request that the look answers.
+    pub generation: u64,
+    /// Attention of other tags, asked for one by one.
+    pub extra: BTreeMap<usize, Arc<Attention>>,
+    /// Why there is no result.
+    pub error: Option<String>,
+}
+
+impl Entry {
+    /// An image of which nothing is known yet.
+    pub fn new(id: ImageId, source: ImageSource) -> Self {
+        let set = match &source {
+            ImageSource::File(path) => path.parent().and_then(Path::file_name),
+            _ => None,
+        };
+        Self {
+            set: set.map(|set| set.to_string_lossy().into_owned()).unwrap_or_default(),
+            name: source.name(),
+            id,
+            source,
+            thumbnail: None,
+            size: None,
+            stage_ms: [0.0; 3],
+            tagged: None,
+            look: None,
+            generation: 0,
+            extra: BTreeMap::new(),
+            error: None,
+        }
+    }
+
+    /// The decision, where there is one.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.look.as_ref()?.verdict.outcome
+    }
+
+    /// The detector's score.
+    pub fn score(&self) -> Option<f32> {
+        self.look.as_ref()?.verdict.score
+    }
+
+    /// How far the score lies above λ.
+    pub fn margin(&self) -> Option<f32> {
+        self.look.as_ref()?.verdict.margin()
+    }
+
+    /// A tag's attention in one layer, `[H, P]`, if it is at hand.
+    pub fn attention(&self, tag: usize, layer: usize) -> Option<&[f32]> {
+        let kept = self.tagged.as_ref().and_then(|tagged| tagged.attention.of(tag, layer));
+        kept.or_else(|| self.extra.get(&tag)?.of(tag, layer))
+    }
+
+    /// The relevance on show, `[P]` in 0..1: the union of the chosen tags, or of those that count
+    /// where none is chosen. `None` while it is not at hand.
+    pub fn map(&self, view: &MapView, model: &ModelInfo, settings: &Settings) -> Option<Vec<f32>> {
+        let look = self.look.as_ref()?;
+        let positions = self.tagged.as_ref()?.positions();
+        let plain = view.layer.is_none() && view.head.is_none();
+        let tags = match view.tags.is_empty() {
+            true if plain => return Some(look.decomposition.map.clone()),
+            true => &look.decomposition.tags,
+            false => &view.tags,
+        };
+        let layer = view.layer.unwrap_or_else(|| model.layer(settings));
+        let maps: Vec<Vec<f32>> = tags
+            .iter()
+            .filter_map(|&tag| {
+                let attention = self.attention(tag, layer)?;
+                let attention = match view.head {
+                    Some(head) => attention.chunks_exact(positions).nth(head)?,
+                    None => attention,
+                };
+                Some(decompose::relevance(attention, positions))
+            })
+            .collect();
+        (!maps.is_empty() || tags.is_empty())
+            .then(|| decompose::union(maps.iter().map(Vec::as_slice), positions))
+    }
+}
+
+/// Which map lies over the image, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MapView {
+    /// The tags whose union is shown, ascending; none for those that count.
+    pub tags: Vec<usize>,
+    /// A decoder layer in place of the recipe's.
+    pub layer: Option<usize>,
+    /// One head in place of the sum.
+    pub head: Option<usize>,
+    /// Whether the map is shown at all.
+    pub visible: bool,
+    /// How much of the colours covers the image, 0 to 1.
+    pub opacity: f32,
+    /// Whether values are drawn as smooth fields rather than squares.
+    pub smooth: bool,
+}
+
+impl Default for MapView {
+    fn default() -> Self {
+        Self {
+            tags: Vec::new(),
+            layer: None,
+            head: None,
+            visible: true,
+            opacity: 0.6,
+            smooth: true,
+        }
+    }
+}
+
+/// What undo goes back over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// τ, λ, detector, recipe.
+    pub settings: Settings,
+    /// The tags on show.
+    pub tags: Vec<usize>,
+}
+
+/// How far the model is.
+#[derive(Clone, Debug, Default)]
+pub enum ModelState {
+    /// None was asked for.
+    #[default]
+    None,
+    /// It is being loaded.
+    Loading(String),
+    /// It is there.
+    Ready(Arc<ModelInfo>),
+    /// It could not be loaded; the sentence says why.
+    Failed(String),
+}
+
+/// A job on show.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// What it does, as in "Opening 12 images".
+    pub label: String,
+    /// Its images that have a result or an error.
+    pub done: usize,
+    /// All of its images; 0 while they are being listed.
+    pub total: usize,
+}
+
+/// Everything the panels show.
+pub struct Model {
+    entries: Vec<Entry>,
+    index: HashMap<ImageId, usize>,
+    /// The network.
+    pub network: ModelState,
+    /// τ, λ, detector, recipe.
+    pub settings: Settings,
+    /// The map over the image.
+    pub map: MapView,
+    /// The selected images, in the order of selection.
+    pub selected: Vec<ImageId>,
+    /// The image on show; one of the selected.
+    pub focus: Option<ImageId>,
+    /// Running jobs.
+    pub jobs: Vec<Job>,
+    pub(super) job_of: HashMap<ImageId, JobId>,
+    /// What went wrong, newest last.
+    pub troubles: Vec<String>,
+    /// Counts requests to look; results of older ones are dropped.
+    pub generation: u64,
+    /// Grows with every change of entries or results.
+    pub revision: u64,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            index: HashMap::new(),
+            network: ModelState::None,
+            settings: Settings::new(crate::bundle::DEFAULT_TAU, Recipe::default()),
+            map: MapView::default(),
+            selected: Vec::new(),
+            focus: None,
+            jobs: Vec::new(),
+            job_of: HashMap::new(),
+            troubles: Vec::new(),
+            generation: 0,
+            revision: 0,
+        }
+    }
+}
+
+impl Model {
+    /// The open images, in the order they came.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// One image.
+    pub fn entry(&self, id: ImageId) -> Option<&Entry> {
+        self.entries.get(*self.index.get(&id)?)
+    }
+
+    /// One image, to change it.
+    pub fn entry_mut(&mut self, id: ImageId) -> Option<&mut Entry> {
+        self.revision += 1;
+        self.entries.get_mut(*self.index.get(&id)?)
+    }
+
+    /// The image on show.
+    pub fn focused(&self) -> Option<&Entry> {
+        self.entry(self.focus?)
+    }
+
+    /// The loaded network.
+    pub fn info(&self) -> Option<&Arc<ModelInfo>> {
+        match &self.network {
+            ModelState::Ready(info) => Some(info),
+            _ => None,
+        }
+    }
+
+    /// λ in force.
+    pub fn lambda(&self) -> Option<f32> {
+        self.info()?.lambda(&self.settings)
+    }
+
+    /// Whether everything that was asked for has been answered.
+    pub fn is_settled(&self) -> bool {
+        let loading = matches!(self.network, ModelState::Loading(_));
+        let stale = |entry: &Entry| entry.look.is_some() && entry.generation != self.generation;
+        !loading && self.jobs.is_empty() && !self.entries.iter().any(stale)
+    }
+
+    /// Adds images.
+    pub fn add(&mut self, images: Vec<(ImageId, ImageSource)>, job: JobId) {
+        self.revision += 1;
+        for (id, source) in images {
+            self.index.insert(id, self.entries.len());
+            self.job_of.insert(id, job);
+            self.entries.push(Entry::new(id, source));
+        }
+        if self.focus.is_none()
+            && let Some(first) = self.entries.first()
+        {
+            (self.focus, self.selected) = (Some(first.id), vec![first.id]);
+        }
+    }
+
+    /// Forgets images; the focus moves to the one that takes their place.
+    pub fn remove(&mut self, ids: &[ImageId]) {
+        self.revision += 1;
+        let place = self.focus.and_then(|focus| self.index.get(&focus).copied()).unwrap_or(0);
+        let kept_before =
+            self.entries.iter().take(place).filter(|entry| !ids.contains(&entry.id)).count();
+        self.entries.retain(|entry| !ids.contains(&entry.id));
+        self.index = self.entries.iter().enumerate().map(|(at, entry)| (entry.id, at)).collect();
+        self.selected.retain(|id| !ids.contains(id));
+        if self.focus.is_some_and(|focus| ids.contains(&focus)) {
+            let last = self.entries.len().saturating_sub(1);
+            self.focus = self.entries.get(kept_before.min(last)).map(|entry| entry.id);
+            self.selected = self.focus.into_iter().collect();
+        }
+    }
+
+    /// What undo would bring back.
+    pub fn edit(&self) -> Edit {
+        Edit { settings: self.settings.clone(), tags: self.map.tags.clone() }
+    }
+}

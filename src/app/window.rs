@@ -1,0 +1,191 @@
+//! What the window does by itself: dialogues, undo, theme, layout, saving.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use eframe::egui::{ColorImage, Context, Theme, ViewportCommand};
+
+use super::command::{Command, WindowCommand};
+use super::dialogs::Answer;
+use super::layout;
+use super::session::Session;
+use super::{App, overlays};
+use crate::bundle::Bundle;
+use crate::gpu::DeviceChoice;
+use crate::pipeline::Pipeline;
+use crate::worker::Request;
+
+/// Seconds between two savings.
+pub(super) const SAVE_EVERY: f64 = 5.0;
+
+/// Does one command of the window.
+pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
+    use WindowCommand as W;
+    match command {
+        W::OpenFiles => app.desk.open_files(),
+        W::OpenFolder => app.desk.open_folder(),
+        W::OpenModel => app.desk.open_model(),
+        W::PasteImage => app.desk.paste(),
+        W::OpenSession => app.desk.open_session(),
+        W::SaveSession => app.desk.save_session(),
+        W::SaveView | W::CopyView => take_view(app, ctx, command == W::SaveView),
+        W::Undo => {
+            let edit = app.undoer.undo(&app.model.edit()).cloned();
+            app.model_restore(edit);
+        }
+        W::Redo => {
+            let edit = app.undoer.redo(&app.model.edit()).cloned();
+            app.model_restore(edit);
+        }
+        W::Next => step(app, 1),
+        W::Previous => step(app, -1),
+        W::SelectAll => {
+            let mut all = app.view.order.clone();
+            // The image on show stays the one on show.
+            if let Some(focus) = app.model.focus
+                && let Some(at) = all.iter().position(|&id| id == focus)
+            {
+                let focus = all.remove(at);
+                all.push(focus);
+            }
+            if !all.is_empty() {
+                app.model.apply(Command::Select(all), &app.worker);
+            }
+        }
+        W::ToggleMap => app.model.map.visible = !app.model.map.visible,
+        W::Fit => app.view.fit = true,
+        W::OneToOne => app.view.one_to_one = true,
+        W::Palette => app.palette.toggle(),
+        W::Shortcuts => app.shortcuts = !app.shortcuts,
+        W::Explain => {
+            let explaining = layout::is_shown(&app.layout, "explain");
+            layout::show(&mut app.layout, if explaining { "image" } else { "explain" });
+        }
+        W::ToggleTheme => ctx.set_theme(match ctx.theme() {
+            Theme::Dark => Theme::Light,
+            Theme::Light => Theme::Dark,
+        }),
+        W::ZoomIn => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(3.0)),
+        W::ZoomOut => ctx.set_zoom_factor((ctx.zoom_factor() - 0.1).max(0.5)),
+        W::ZoomReset => ctx.set_zoom_factor(1.0),
+        W::ResetLayout => app.layout = layout::initial(),
+        W::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+    }
+}
+
+/// Walks the gallery's order.
+fn step(app: &mut App, by: isize) {
+    let order = &app.view.order;
+    let at = app.model.focus.and_then(|focus| order.iter().position(|&id| id == focus));
+    let last = order.len().saturating_sub(1);
+    let to = at.map_or(0, |at| at.saturating_add_signed(by).min(last));
+    if let Some(&id) = order.get(to) {
+        app.view.reveal = true;
+        app.model.apply(Command::Select(vec![id]), &app.worker);
+    }
+}
+
+/// Takes the image panel's pixels from the screen, to save or to copy.
+fn take_view(app: &App, ctx: &Context, save: bool) {
+    let Some(rect) = app.view.image_rect else { return };
+    let (desk, scale) = (app.desk.clone(), ctx.pixels_per_point());
+    ctx.request_screenshot(move |screen: Arc<ColorImage>| {
+        let view = screen.region(&rect, Some(scale));
+        match save {
+            true => desk.save_view(view),
+            false => desk.ctx.copy_image(view),
+        }
+    });
+}
+
+impl App {
+    fn model_restore(&mut self, edit: Option<super::state::Edit>) {
+        if let Some(edit) = edit {
+            self.model.apply(Command::Restore(edit), &self.worker);
+        }
+    }
+
+    /// Takes in what a dialogue brought.
+    pub(super) fn take_answer(&mut self, ctx: &Context, answer: Answer) {
+        match answer {
+            Answer::Do(command) => self.commands.push(command),
+            Answer::Trouble(sentence) => self.model.trouble(sentence),
+            Answer::Model(path) => {
+                let name = path.display().to_string();
+                let open = Arc::new(move |device: DeviceChoice| {
+                    let compute = crate::gpu::compute(device)?;
+                    Ok(Pipeline::load(&Bundle::open(&path)?, &compute)?)
+                });
+                self.ask_model(name, open, DeviceChoice::Auto);
+            }
+            Answer::OpenSession(path) => match Session::read(&path) {
+                Ok(session) => self.restore(ctx, session),
+                Err(error) => self.model.trouble(error.to_string()),
+            },
+            Answer::SaveSession(path) => {
+                if let Err(error) = self.session(ctx).write(&path) {
+                    self.model.trouble(error.to_string());
+                }
+            }
+        }
+    }
+
+    /// Opens a session in place of what is open.
+    pub fn restore(&mut self, ctx: &Context, session: Session) {
+        let open: Vec<_> = self.model.entries().iter().map(|entry| entry.id).collect();
+        if !open.is_empty() {
+            self.model.remove(&open);
+            self.worker.ask(Request::Remove(open));
+        }
+        self.model.settings = session.settings();
+        self.model.map = session.map;
+        self.model.look(&self.worker);
+        self.layout = session.layout;
+        ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });
+        ctx.set_zoom_factor(session.zoom.clamp(0.5, 3.0));
+        self.wanted_focus = session.focus;
+        self.palette = overlays::CommandPalette::default();
+        if !session.images.is_empty() {
+            self.commands.push(Command::OpenPaths(session.images));
+        }
+        ctx.request_repaint();
+    }
+}
+
+/// Saves the session now and then, on a thread of its own, where it has changed.
+pub(super) struct Autosave {
+    path: Option<PathBuf>,
+    saved: Option<Session>,
+    due_at: f64,
+}
+
+impl Autosave {
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self { path, saved: None, due_at: SAVE_EVERY }
+    }
+
+    pub fn is_due(&self, time: f64) -> bool {
+        self.path.is_some() && time >= self.due_at
+    }
+
+    pub fn save(&mut self, session: Session, time: f64) {
+        self.due_at = time + SAVE_EVERY;
+        let Some(path) = self.path.clone().filter(|_| self.saved.as_ref() != Some(&session)) else {
+            return;
+        };
+        self.saved = Some(session.clone());
+        rayon::spawn(move || {
+            if let Err(error) = session.write(&path) {
+                log::warn!("{error}");
+            }
+        });
+    }
+
+    pub fn save_now(&self, session: &Session) {
+        if let Some(path) = &self.path
+            && let Err(error) = session.write(path)
+        {
+            log::warn!("{error}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The window: `tagood-lens`, with images named or not, and its picture without a window.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use clap::Args;
+use eframe::egui::{self, Theme, Vec2, vec2};
+use eframe::egui_wgpu::WgpuConfiguration;
+
+use super::CliResult;
+use super::model::ModelArgs;
+use crate::app::{App, Options, offscreen, session};
+
+/// How the window starts.
+#[derive(Args)]
+pub struct GuiArgs {
+    /// Images, or folders of images, to open
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Draw the window off-screen into a PNG when all images are ready, and exit
+    #[arg(long, value_name = "OUT.png")]
+    screenshot: Option<PathBuf>,
+    /// The panel to bring to the front
+    #[arg(long, value_name = "NAME", requires = "screenshot")]
+    panel: Option<String>,
+    /// The theme
+    #[arg(long, value_name = "light|dark", value_parser = parse_theme)]
+    theme: Option<Theme>,
+    /// Size of the picture in pixels
+    #[arg(long, value_name = "WxH", default_value = "1600x1000", value_parser = parse_size)]
+    size: [u16; 2],
+    /// The image to show, by its place among the images named, from 1
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
+    select: usize,
+    /// The step of the explanation, from 1
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
+    step: usize,
+}
+
+fn parse_theme(text: &str) -> Result<Theme, String> {
+    match text {
+        "light" => Ok(Theme::Light),
+        "dark" => Ok(Theme::Dark),
+        other => Err(format!("unknown theme `{other}`; there are `light` and `dark`")),
+    }
+}
+
+fn parse_size(text: &str) -> Result<[u16; 2], String> {
+    let parse = |text: &str| text.parse().ok().filter(|side| (64..=8192).contains(side));
+    let sides = text.split_once('x').map(|(width, height)| (parse(width), parse(height)));
+    match sides {
+        Some((Some(width), Some(height))) => Ok([width, height]),
+        _ => Err("must be like 1600x1000, each side from 64 to 8192".into()),
+    }
+}
+
+impl GuiArgs {
+    /// Opens the window, or draws it off-screen.
+    ///
+    /// # Errors
+    /// If there is no display, or no adapter to draw with.
+    pub fn run(self) -> CliResult {
+        match self.screenshot.clone() {
+            Some(out) => self.screenshot(&out),
+            None => self.window(),
+        }
+    }
+
+    fn options(&self, autosave: Option<PathBuf>) -> Options {
+        let args = self.model.clone();
+        let name = match &args.model {
+            Some(path) => path.display().to_string(),
+            None => "the embedded model".into(),
+        };
+        Options {
+            model_name: name,
+            device: args.device,
+            open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
+            paths: self.paths.clone(),
+            autosave,
+            theme: self.theme,
+            drops: None,
+        }
+    }
+
+    fn screenshot(&self, out: &std::path::Path) -> CliResult {
+        let ctx = egui::Context::default();
+        let mut app = App::new(&ctx, self.options(None))?;
+        if let Some(panel) = &self.panel {
+            app.show_panel(panel);
+        }
+        app.preset(self.select, self.step);
+        let [width, height] = self.size;
+        let size: Vec2 = vec2(f32::from(width), f32::from(height));
+        offscreen::screenshot(&mut app, &ctx, size, out)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn window(&self) -> CliResult {
+        prefer_x11()?;
+        let mut options = self.options(session::autosave_path());
+        options.drops = on_wayland_alone().then(|| {
+            "The window runs on Wayland without X11, where dropped files do not arrive. Use Ctrl+O or \
+             Ctrl+V, or name images on the command line."
+                .to_owned()
+        });
+        let native = eframe::NativeOptions {
+            viewport: egui::ViewportBuilder::default()
+                .with_title("TagOOD Lens")
+                .with_app_id("tagood-lens")
+                .with_inner_size([1480.0, 920.0])
+                .with_min_inner_size([720.0, 480.0])
+                .with_icon(crate::ui::icon::icon())
+                .with_drag_and_drop(true),
+            wgpu_options: WgpuConfiguration {
+                wgpu_setup: offscreen::wgpu_setup(),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let create = Box::new(move |cc: &eframe::CreationContext<'_>| {
+            if let Some(state) = &cc.wgpu_render_state {
+                crate::render::install(state)?;
+            }
+            Ok(Box::new(App::new(&cc.egui_ctx, options)?) as Box<dyn eframe::App>)
+        });
+        eframe::run_native("TagOOD Lens", native, create)
+            .map_err(|error| anyhow!("cannot open a window: {error}"))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+fn on_wayland_alone() -> bool {
+    is_set("WAYLAND_DISPLAY") && !is_set("DISPLAY")
+}
+
+/// Where both are there, takes X11: on Wayland the window library delivers no dropped files. It
+/// chooses by the environment, which only a new start of the program can change safely.
+#[cfg(unix)]
+fn prefer_x11() -> anyhow::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    if cfg!(target_os = "macos") || !is_set("WAYLAND_DISPLAY") || !is_set("DISPLAY") {
+        return Ok(());
+    }
+    let mut again = std::process::Command::new(std::env::current_exe()?);
+    again.args(std::env::args_os().skip(1));
+    again.env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
+    // Returns only if it fails; the window then opens on Wayland.
+    log::warn!("cannot start again on X11: {}", again.exec());
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn prefer_x11() -> anyhow::Result<()> {
+    Ok(())
+}

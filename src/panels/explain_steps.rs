@@ -1,0 +1,234 @@
+//! The method in ten steps, told with the numbers of the image on show.
+
+use crate::app::state::{Entry, Model};
+use crate::bundle::manifest::Recipe;
+use crate::score::verdict::Outcome;
+use crate::worker::ModelInfo;
+
+/// One step of the explanation.
+pub struct Step {
+    /// A word or two.
+    pub title: &'static str,
+    /// What is computed, on one line.
+    pub formula: String,
+    /// One or two sentences.
+    pub text: String,
+}
+
+/// The steps' titles.
+pub const TITLES: [&str; 10] = [
+    "Photo",
+    "Patches",
+    "Tags",
+    "Attention",
+    "Min–max",
+    "Threshold",
+    "Kept tokens",
+    "Projector",
+    "Centers",
+    "Score",
+];
+
+/// What the steps are told about.
+pub struct Subject<'a> {
+    /// The image.
+    pub entry: &'a Entry,
+    /// Settings.
+    pub model: &'a Model,
+    /// The network.
+    pub info: &'a ModelInfo,
+}
+
+impl Subject<'_> {
+    /// The known tag that is followed through the steps: the likeliest of those that count.
+    pub fn tag(&self) -> Option<usize> {
+        let probabilities = self.entry.tagged.as_ref()?.probabilities();
+        let look = self.entry.look.as_ref()?;
+        let counting = look.decomposition.tags.iter().copied();
+        counting.max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
+    }
+
+    /// That tag's attention in the recipe's layer, `[H, P]`.
+    pub fn attention(&self) -> Option<&[f32]> {
+        self.entry.attention(self.tag()?, self.info.layer(&self.model.settings))
+    }
+
+    fn tag_name(&self) -> String {
+        let name = |tag: usize| self.info.vocabulary.tags[tag].clone();
+        self.tag().map_or_else(|| "no known tag".into(), name)
+    }
+
+    /// The step of a number below the number of [`TITLES`].
+    pub fn step(&self, number: usize) -> Step {
+        let (formula, text) = match number {
+            0 => self.photo(),
+            1 => self.patches(),
+            2 => self.tags(),
+            3 => self.heads(),
+            4 => self.stretch(),
+            5 => self.threshold(),
+            6 => self.kept(),
+            7 => self.projector(),
+            8 => self.centers(),
+            _ => self.score(),
+        };
+        Step { title: TITLES[number.min(TITLES.len() - 1)], formula, text }
+    }
+
+    fn photo(&self) -> (String, String) {
+        let [width, height] = self.entry.size.unwrap_or_default();
+        let side = self.info.manifest.tagger.swin.image;
+        (
+            format!("x = (resize(photo, {side} × {side}) − mean) / deviation"),
+            format!(
+                "The photo has {width} × {height} pixels. The network sees a square of {side} × {side}, \
+                 each channel shifted and scaled to the values it was trained with."
+            ),
+        )
+    }
+
+    fn patches(&self) -> (String, String) {
+        let swin = &self.info.manifest.tagger.swin;
+        let tokens = self.entry.tagged.as_ref().map_or(0, |tagged| tagged.positions());
+        let grid = tokens.saturating_sub(1).isqrt();
+        let width = self.info.manifest.tagger.joint;
+        (
+            format!(
+                "Swin(x) → {tokens} tokens = 1 global + {grid} × {grid} places, {width} numbers each"
+            ),
+            format!(
+                "Cut into patches of {p} × {p} pixels, the photo passes through the Swin transformer, \
+                 whose stages merge neighbours. What remains is one token for each of {grid} × {grid} \
+                 places, and one for the whole.",
+                p = swin.patch
+            ),
+        )
+    }
+
+    fn tags(&self) -> (String, String) {
+        let counting = self.entry.look.as_ref().map_or(0, |look| look.decomposition.tags.len());
+        let all = self.info.vocabulary.tags.len();
+        let known = self.info.vocabulary.id_tags().len();
+        (
+            "p(tag) = sigmoid(logit(tag)),  counts if p > threshold and the tag stands for a class"
+                .into(),
+            format!(
+                "The tag decoder asks the tokens about {all} tags. {known} of them stand for a known \
+                 class; {counting} of those are likely enough here to count. Going on with: {}.",
+                self.tag_name()
+            ),
+        )
+    }
+
+    fn heads(&self) -> (String, String) {
+        let heads = self.info.manifest.tagger.decoder.heads;
+        let layer = self.info.layer(&self.model.settings) + 1;
+        (
+            "a[head, place] = softmax over places of ⟨query(tag), key(place)⟩ / √d".into(),
+            format!(
+                "To answer for “{}”, the decoder looks at some places more than at others. Layer \
+                 {layer} does so with {heads} heads, each shown here; every head's looks add up to 1.",
+                self.tag_name()
+            ),
+        )
+    }
+
+    fn stretch(&self) -> (String, String) {
+        let positions = self.entry.tagged.as_ref().map_or(1, |tagged| tagged.positions());
+        let sums: Vec<f32> = (0..positions)
+            .map(|at| {
+                let heads = self.attention().unwrap_or_default().chunks_exact(positions);
+                heads.map(|head| head[at]).sum()
+            })
+            .collect();
+        let low = sums.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = sums.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        (
+            "r = (Σ heads a − min) / (max − min)".into(),
+            format!(
+                "Summed over heads, attention runs from {low:.5} to {high:.5} here. Stretched to 0…1 it \
+                 becomes relevance, which can be compared between tags; several tags join by their \
+                 maximum."
+            ),
+        )
+    }
+
+    fn threshold(&self) -> (String, String) {
+        let tau = self.model.settings.tau;
+        let look = self.entry.look.as_ref();
+        let kept = look.map_or(0, |look| look.decomposition.kept());
+        let all = look.map_or(0, |look| look.decomposition.mask.len());
+        (
+            format!("m = r > τ,  τ = {tau:.2}"),
+            format!(
+                "Places whose relevance exceeds τ belong to an object: {kept} of {all} do. A higher τ \
+                 keeps less of the surroundings, and at last less of the object. Try [ and ]."
+            ),
+        )
+    }
+
+    fn kept(&self) -> (String, String) {
+        let kept = self.entry.look.as_ref().map_or(0, |look| look.decomposition.kept());
+        let width = self.info.manifest.tagger.joint;
+        (
+            format!("Z = {{ token(place) : m(place) }},  {kept} × {width}"),
+            "Only the object's tokens go on; the background, which often differs between data sets \
+             for reasons of no interest, is left behind."
+                .into(),
+        )
+    }
+
+    fn projector(&self) -> (String, String) {
+        let width = self.info.manifest.projector.as_ref().map_or(0, |projector| projector.width);
+        let feature = self.entry.look.as_ref().and_then(|look| look.projected.as_ref());
+        let norm = feature.map_or(0.0, |p| p.feature.iter().map(|v| v * v).sum::<f32>().sqrt());
+        (
+            format!("f = transformer([cls; Z])[0],  {width} numbers"),
+            format!(
+                "A small transformer, trained on known images alone, condenses the object's tokens \
+                 into one feature. Here are its {width} numbers; its length is {norm:.2}."
+            ),
+        )
+    }
+
+    fn centers(&self) -> (String, String) {
+        let classes = self.info.vocabulary.classes.len();
+        let nearest = self.entry.look.as_ref().and_then(|look| look.nearest.first());
+        let nearest = nearest.map_or_else(
+            || "There is no class center to compare with.".to_owned(),
+            |nearest| {
+                let name = self.info.vocabulary.class_name(nearest.class);
+                format!("The nearest is “{name}”, at a cosine of {:.3}.", nearest.similarity)
+            },
+        );
+        let formula = match self.model.settings.recipe {
+            Recipe::Paper => "s(class) = cos(f, center(class))",
+            Recipe::Released => "s(class) = mean over patterns of cos(f, center(class, pattern))",
+        };
+        let text = format!(
+            "Each of the {classes} known classes has a center: the running mean of its training \
+             features. {nearest}"
+        );
+        (formula.into(), text)
+    }
+
+    fn score(&self) -> (String, String) {
+        let settings = &self.model.settings;
+        let detector = self.info.detectors.iter().find(|d| d.id == settings.detector);
+        let formula =
+            detector.map_or_else(String::new, |d| crate::ui::widgets::formula_text(d.formula));
+        let Some(look) = &self.entry.look else { return (formula, String::new()) };
+        let verdict = &look.verdict;
+        let decision = match verdict.outcome {
+            Some(Outcome::Id) => "in-distribution",
+            Some(Outcome::Ood) => "out-of-distribution",
+            None => "undecided",
+        };
+        let numbers = match (verdict.score, verdict.lambda) {
+            (Some(score), Some(lambda)) => format!("The score is {score:.3} and λ is {lambda:.3}"),
+            (Some(score), None) => format!("The score is {score:.3}; there is no λ"),
+            _ => "There is no score".into(),
+        };
+        (formula, format!("{numbers}, so the image is {decision}: {}.", verdict.reason))
+    }
+}

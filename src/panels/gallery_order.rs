@@ -1,0 +1,128 @@
+//! Which images the gallery shows, and in which order.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use crate::app::state::{Entry, Model};
+use crate::score::verdict::Outcome;
+use crate::worker::ImageId;
+
+/// Images of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Every image.
+    #[default]
+    All,
+    /// In-distribution.
+    Id,
+    /// Out-of-distribution.
+    Ood,
+    /// Those with errors.
+    Errors,
+}
+
+impl Kind {
+    /// Every kind, with its name.
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::All, "All"), (Self::Id, "ID"), (Self::Ood, "OOD"), (Self::Errors, "Errors")];
+
+    /// Whether an image is of this kind.
+    pub fn holds(self, entry: &Entry) -> bool {
+        match self {
+            Self::All => true,
+            Self::Id => entry.outcome() == Some(Outcome::Id),
+            Self::Ood => entry.outcome() == Some(Outcome::Ood),
+            Self::Errors => entry.error.is_some(),
+        }
+    }
+}
+
+/// What comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// As they were opened.
+    #[default]
+    Opened,
+    /// By name.
+    Name,
+    /// The most out-of-distribution first.
+    Score,
+    /// The nearest to λ first: the doubtful ones.
+    Margin,
+}
+
+impl Sort {
+    /// Every order, with its name.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Opened, "As opened"),
+        (Self::Name, "Name"),
+        (Self::Score, "Score, lowest first"),
+        (Self::Margin, "Nearest to λ"),
+    ];
+
+    fn compare(self, a: &Entry, b: &Entry) -> Ordering {
+        // Images without a score come last, whatever the order.
+        let by = |a: Option<f32>, b: Option<f32>| match (a, b) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        };
+        match self {
+            Self::Opened => Ordering::Equal,
+            Self::Name => a.name.cmp(&b.name),
+            Self::Score => by(a.score(), b.score()),
+            Self::Margin => by(a.margin().map(f32::abs), b.margin().map(f32::abs)),
+        }
+    }
+}
+
+/// What the user asked to see.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Part of a name, a set's or a counting tag's name, in any case.
+    pub text: String,
+    /// One kind.
+    pub kind: Kind,
+    /// One set, by its name.
+    pub set: Option<String>,
+    /// The order.
+    pub sort: Sort,
+}
+
+impl Filter {
+    /// The images to show.
+    pub fn order(&self, model: &Model) -> Vec<ImageId> {
+        let needle = self.text.trim().to_lowercase();
+        let mut shown: Vec<&Entry> = model
+            .entries()
+            .iter()
+            .filter(|entry| self.kind.holds(entry))
+            .filter(|entry| self.set.as_ref().is_none_or(|set| *set == entry.set))
+            .filter(|entry| needle.is_empty() || mentions(entry, &needle, model))
+            .collect();
+        shown.sort_by(|a, b| self.sort.compare(a, b));
+        shown.into_iter().map(|entry| entry.id).collect()
+    }
+}
+
+fn mentions(entry: &Entry, needle: &str, model: &Model) -> bool {
+    let tagged = || {
+        let tags = &entry.look.as_ref()?.decomposition.tags;
+        let names = &model.info()?.vocabulary.tags;
+        Some(
+            tags.iter()
+                .filter_map(|&tag| names.get(tag))
+                .any(|name| name.to_lowercase().contains(needle)),
+        )
+    };
+    entry.name.to_lowercase().contains(needle)
+        || entry.set.to_lowercase().contains(needle)
+        || tagged().unwrap_or(false)
+}
+
+/// How many images there are of each kind, and the sets' names.
+pub fn survey(model: &Model) -> ([usize; 4], Vec<String>) {
+    let count = |kind: Kind| model.entries().iter().filter(|entry| kind.holds(entry)).count();
+    let sets: BTreeSet<&str> = model.entries().iter().map(|entry| entry.set.as_str()).collect();
+    let counts = Kind::ALL.map(|(kind, _)| count(kind));
+    (counts, sets.into_iter().filter(|set| !set.is_empty()).map(str::to_owned).collect())
+}

@@ -1,0 +1,40 @@
+//! What went wrong, in sentences.
+
+use eframe::egui::{RichText, ScrollArea, Ui};
+
+use super::{Panel, PanelCtx};
+use crate::ui::theme::Palette;
+use crate::ui::widgets::empty_note;
+
+/// The panel.
+pub struct Log;
+
+impl Panel for Log {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    fn title(&self) -> &'static str {
+        "Messages"
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        let failed = cx.model.entries().iter().filter_map(|e| Some((&e.name, e.error.as_ref()?)));
+        let failed: Vec<_> = failed.collect();
+        if failed.is_empty() && cx.model.troubles.is_empty() {
+            return empty_note(ui, "All is well", "Faults of the model and of files appear here.");
+        }
+        let palette = Palette::of_ui(ui);
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            for sentence in cx.model.troubles.iter().rev() {
+                ui.label(RichText::new(sentence).color(palette.fault));
+            }
+            for (name, error) in failed {
+                ui.horizontal_wrapped(|ui| {
+                    ui.label(RichText::new(name).color(palette.strong));
+                    ui.label(RichText::new(error).color(palette.weak));
+                });
+            }
+        });
+    }
+}

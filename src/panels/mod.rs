@@ -1,0 +1,75 @@
+//! One file for each panel. A panel holds what is only on show (filters, zoom), reads the model, and
+//! sends commands; to add one, write its file and name it in [`all`].
+
+mod explain;
+mod explain_steps;
+mod gallery;
+mod gallery_order;
+mod image;
+mod log;
+mod scores;
+mod tags;
+mod verdict;
+
+use eframe::egui::Ui;
+
+use crate::app::command::Command;
+use crate::app::state::Model;
+use crate::ui::pictures::Pictures;
+use crate::worker::{ImageId, Worker};
+
+/// What a panel may use while it draws.
+pub struct PanelCtx<'a> {
+    /// What is known.
+    pub model: &'a Model,
+    /// To have pictures decoded.
+    pub worker: &'a Worker,
+    /// Textures.
+    pub pictures: &'a mut Pictures,
+    /// What panels and keys share.
+    pub view: &'a mut View,
+    /// What the user does; applied after the frame.
+    pub commands: &'a mut Vec<Command>,
+}
+
+/// What panels and keys share, apart from the model.
+#[derive(Debug, Default)]
+pub struct View {
+    /// The images as the gallery shows them: filtered and sorted.
+    pub order: Vec<ImageId>,
+    /// Fit the image at the next frame.
+    pub fit: bool,
+    /// Show the image pixel by pixel from the next frame on.
+    pub one_to_one: bool,
+    /// The step of the explanation.
+    pub step: usize,
+    /// Scroll the gallery to the image on show.
+    pub reveal: bool,
+    /// Where the image panel lies, in points, for saving the view.
+    pub image_rect: Option<eframe::egui::Rect>,
+}
+
+/// A part of the window.
+pub trait Panel {
+    /// Its name in layouts and on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Its tab's title.
+    fn title(&self) -> &'static str;
+
+    /// Draws it.
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>);
+}
+
+/// Every panel there is.
+pub fn all() -> Vec<Box<dyn Panel>> {
+    vec![
+        Box::new(gallery::Gallery::default()),
+        Box::new(image::ImagePanel::default()),
+        Box::new(explain::Explain),
+        Box::new(verdict::VerdictPanel::default()),
+        Box::new(tags::Tags::default()),
+        Box::new(scores::Scores::default()),
+        Box::new(log::Log),
+    ]
+}

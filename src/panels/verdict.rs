@@ -1,0 +1,334 @@
+//! The decision on the image on show, and everything that it rests on.
+
+use eframe::egui::{
+    self, Align, Align2, ComboBox, DragValue, FontId, Layout, Rect, RichText, Role, ScrollArea,
+    Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::{Panel, PanelCtx};
+use crate::app::command::Command;
+use crate::app::state::{Entry, Model};
+use crate::bundle::manifest::Recipe;
+use crate::pipeline::Look;
+use crate::score::verdict::Outcome;
+use crate::ui::theme::Palette;
+use crate::ui::widgets::{bar, card, empty_note, fact, formula_text, outcome_shape};
+use crate::worker::ModelInfo;
+
+/// How many of the nearest centers are listed.
+const NEAREST: usize = 5;
+
+/// The panel.
+#[derive(Default)]
+pub struct VerdictPanel {
+    scale: Option<Scale>,
+}
+
+/// The ends of the score scale, kept while they still hold every score, so that it does not jump.
+struct Scale {
+    detector: String,
+    from: f32,
+    to: f32,
+}
+
+impl Panel for VerdictPanel {
+    fn name(&self) -> &'static str {
+        "verdict"
+    }
+
+    fn title(&self) -> &'static str {
+        "Verdict"
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        let Some(info) = cx.model.info().cloned() else {
+            return empty_note(ui, "Verdict", "There is no model yet.");
+        };
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            let entry = cx.model.focused();
+            match entry.and_then(|entry| entry.look.clone()) {
+                Some(look) => {
+                    card(ui, "", |ui| {
+                        headline_ui(ui, &look);
+                        self.scale_ui(ui, cx);
+                    });
+                    nearest_ui(ui, &look, &info);
+                }
+                None => card(ui, "", |ui| {
+                    let palette = Palette::of_ui(ui);
+                    let text = match entry.and_then(|entry| entry.error.as_deref()) {
+                        Some(error) => error,
+                        None if entry.is_some() => "Waiting for the network…",
+                        None => "Choose an image to see its verdict.",
+                    };
+                    ui.label(RichText::new(text).color(palette.weak));
+                }),
+            }
+            method_ui(ui, cx, &info);
+            if let Some((entry, look)) = entry.and_then(|entry| Some((entry, entry.look.clone()?)))
+            {
+                numbers_ui(ui, entry, &look);
+            }
+        });
+    }
+}
+
+fn headline_ui(ui: &mut Ui, look: &Look) {
+    let palette = Palette::of_ui(ui);
+    let outcome = look.verdict.outcome;
+    let color = palette.outcome(outcome);
+    let words = match outcome {
+        Some(Outcome::Id) => "In-distribution",
+        Some(Outcome::Ood) => "Out-of-distribution",
+        None => "No verdict",
+    };
+    ui.horizontal(|ui| {
+        let (rect, _) = ui.allocate_exact_size(vec2(18.0, 24.0), Sense::hover());
+        ui.painter().add(outcome_shape(rect.center(), 6.5, outcome, color));
+        ui.label(RichText::new(words).size(18.0).strong().color(color));
+        if let Some(score) = look.verdict.score {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let text = RichText::new(format!("{score:.3}")).size(18.0).color(palette.strong);
+                ui.label(text).on_hover_text("The score: higher is more in-distribution");
+            });
+        }
+    });
+    let mut reason = look.verdict.reason.to_string();
+    if let Some(first) = reason.get(..1).map(str::to_uppercase) {
+        reason.replace_range(..1, &first);
+    }
+    ui.label(RichText::new(format!("{reason}.")).color(palette.text));
+}
+
+impl VerdictPanel {
+    /// The score of every open image on one line, with λ, which can be dragged.
+    fn scale_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        let palette = Palette::of_ui(ui);
+        let lambda = cx.model.lambda();
+        let focused = cx.model.focused();
+        let (from, to) = self.range(cx.model, lambda);
+        let (rect, response) =
+            ui.allocate_exact_size(vec2(ui.available_width(), 54.0), Sense::click_and_drag());
+        let score = focused.and_then(Entry::score);
+        let label = match (score, lambda) {
+            (Some(score), Some(lambda)) => format!("Score {score:.3}, threshold {lambda:.3}"),
+            (Some(score), None) => format!("Score {score:.3}, no threshold"),
+            _ => "No score".into(),
+        };
+        response.widget_info(|| WidgetInfo::labeled(Role::Meter, true, &label));
+        let track = Rect::from_min_max(
+            pos2(rect.left() + 4.0, rect.top() + 22.0),
+            pos2(rect.right() - 4.0, rect.top() + 30.0),
+        );
+        let x_of = |score: f32| {
+            let share = ((score - from) / (to - from)).clamp(0.0, 1.0);
+            egui::lerp(track.x_range(), share)
+        };
+        let painter = ui.painter();
+        match lambda.map(x_of) {
+            Some(x) => {
+                let (left, right) = track.split_left_right_at_x(x);
+                painter.rect_filled(left, 2.0, palette.ood.gamma_multiply(0.28));
+                painter.rect_filled(right, 2.0, palette.id.gamma_multiply(0.28));
+            }
+            None => drop(painter.rect_filled(track, 2.0, palette.widget)),
+        }
+        for entry in cx.model.entries().iter().take(5000) {
+            let Some(score) = entry.score().filter(|_| Some(entry.id) != cx.model.focus) else {
+                continue;
+            };
+            let color = palette.outcome(entry.outcome()).gamma_multiply(0.75);
+            painter.vline(x_of(score), track.shrink(1.0).y_range(), Stroke::new(1.0, color));
+        }
+        if let Some(x) = lambda.map(x_of) {
+            let line = Stroke::new(1.5, palette.strong);
+            painter.vline(x, track.top() - 5.0..=track.bottom() + 5.0, line);
+            let text = format!("λ {:.3}", lambda.unwrap_or_default());
+            let at = pos2(x.clamp(rect.left() + 24.0, rect.right() - 24.0), track.bottom() + 6.0);
+            painter.text(at, Align2::CENTER_TOP, text, FontId::proportional(11.0), palette.text);
+        }
+        if let (Some(score), Some(entry)) = (score, focused) {
+            let color = palette.outcome(entry.outcome());
+            let center = pos2(x_of(score), track.top() - 9.0);
+            painter.add(outcome_shape(center, 5.0, entry.outcome(), color));
+            painter.vline(center.x, track.y_range(), Stroke::new(2.0, color));
+        }
+        if response.dragged()
+            && let Some(pointer) = response.interact_pointer_pos()
+        {
+            let share = (pointer.x - track.left()) / track.width();
+            let lambda = from + share.clamp(0.0, 1.0) * (to - from);
+            cx.commands.push(Command::SetLambda(Some(lambda)));
+        }
+        response.on_hover_cursor(egui::CursorIcon::ResizeHorizontal).on_hover_text(
+            "Each line is an open image, the mark is this one. Scores to the right of λ are \
+             in-distribution. Drag to move λ.",
+        );
+    }
+
+    fn range(&mut self, model: &Model, lambda: Option<f32>) -> (f32, f32) {
+        let detector = &model.settings.detector;
+        if self.scale.as_ref().is_some_and(|scale| scale.detector != *detector) {
+            self.scale = None;
+        }
+        let scores = model.entries().iter().filter_map(Entry::score).chain(lambda);
+        let (low, high) = scores.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), score| {
+            (low.min(score), high.max(score))
+        });
+        let (low, high) = if low.is_finite() { (low, high) } else { (0.0, 1.0) };
+        // Wide enough for every score, and not several times too wide.
+        let fits = |s: &&Scale| {
+            s.from <= low && s.to >= high && s.to - s.from < 4.0 * (high - low).max(1e-3)
+        };
+        if let Some(scale) = self.scale.as_ref().filter(fits) {
+            return (scale.from, scale.to);
+        }
+        let margin = ((high - low) * 0.12).max(1e-3);
+        let (from, to) = (low - margin, high + margin);
+        self.scale = Some(Scale { detector: detector.clone(), from, to });
+        (from, to)
+    }
+}
+
+fn nearest_ui(ui: &mut Ui, look: &Look, info: &ModelInfo) {
+    if look.nearest.is_empty() {
+        return;
+    }
+    card(ui, "Nearest known classes", |ui| {
+        let palette = Palette::of_ui(ui);
+        ui.spacing_mut().item_spacing.y = 3.0;
+        for (place, nearest) in look.nearest.iter().take(NEAREST).enumerate() {
+            let name = info.vocabulary.class_name(nearest.class);
+            let (rect, response) =
+                ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+            let text = format!("{name}, similarity {:.3}", nearest.similarity);
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
+            let (name_color, fill) = match place {
+                0 => (palette.strong, palette.accent),
+                _ => (palette.text, palette.weak),
+            };
+            let middle = rect.center().y;
+            let split = rect.left() + rect.width() * 0.42;
+            let font = FontId::proportional(12.5);
+            let mut job = egui::text::LayoutJob::simple_singleline(name, font, name_color);
+            job.wrap = egui::text::TextWrapping::truncate_at_width(split - rect.left() - 8.0);
+            let galley = ui.painter().layout_job(job);
+            let at = pos2(rect.left(), middle - galley.size().y / 2.0);
+            ui.painter().galley(at, galley, name_color);
+            let track = Rect::from_min_max(
+                pos2(split, middle - 3.0),
+                pos2(rect.right() - 46.0, middle + 3.0),
+            );
+            bar(ui, track, nearest.similarity, None, fill);
+            let at = pos2(rect.right(), middle);
+            let value = format!("{:.3}", nearest.similarity);
+            let font = FontId::proportional(11.5);
+            ui.painter().text(at, Align2::RIGHT_CENTER, value, font, palette.weak);
+            response.on_hover_text("Cosine between this image's feature and the class's center");
+        }
+    });
+}
+
+fn numbers_ui(ui: &mut Ui, entry: &Entry, look: &Look) {
+    card(ui, "From image to score", |ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        let d = &look.decomposition;
+        let share = 100.0 * d.kept() as f32 / d.mask.len().max(1) as f32;
+        let kept = format!("{} of {} ({share:.0} %)", d.kept(), d.mask.len());
+        fact(ui, "Object tokens kept", kept, "Image tokens whose relevance exceeds τ");
+        let counting = d.tags.len().to_string();
+        fact(ui, "Known tags that count", counting, "In-distribution tags above their thresholds");
+        fact(ui, "Best of them", format!("{:.3}", d.tag_score), "The tag score");
+        let [decode, prepare, tagger] = entry.stage_ms;
+        let [decompose, project, score] = look.stage_ms;
+        let whole = decode + prepare + tagger;
+        let live = decompose + project + score;
+        let hint =
+            format!("decode {decode:.1} ms, preprocess {prepare:.1} ms, tagger {tagger:.1} ms");
+        fact(ui, "Seen once", format!("{whole:.0} ms"), &hint);
+        let hint = format!(
+            "decompose {decompose:.2} ms, project {project:.2} ms, score {score:.2} ms: this is what \
+             runs while τ moves"
+        );
+        fact(ui, "At each τ", format!("{live:.1} ms"), &hint);
+    });
+}
+
+/// Recipe, detector and λ.
+fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
+    card(ui, "Method", |ui| {
+        let settings = &cx.model.settings;
+        ui.horizontal(|ui| {
+            for recipe in Recipe::ALL {
+                let (name, hint) = match recipe {
+                    Recipe::Paper => (
+                        "Paper",
+                        "As the paper says: attention of the last layer, no in-distribution tag means \
+                         out-of-distribution, cosine to the nearest center",
+                    ),
+                    Recipe::Released => (
+                        "Released code",
+                        "As the released code does: attention of the first layer, the best tag where \
+                         none passes, mean of the patterns' cosines times the tag score",
+                    ),
+                };
+                let button = egui::Button::selectable(settings.recipe == recipe, name);
+                if ui.add(button).on_hover_text(hint).clicked() && settings.recipe != recipe {
+                    cx.commands.push(Command::SetRecipe(recipe));
+                }
+            }
+        });
+        let present = info.detectors.iter().find(|d| d.id == settings.detector);
+        ComboBox::from_id_salt("detector")
+            .selected_text(present.map_or("No detector", |d| d.name))
+            .width(ui.available_width() - 8.0)
+            .truncate()
+            .show_ui(ui, |ui| {
+                for detector in &info.detectors {
+                    let chosen = detector.id == settings.detector;
+                    let row = ui.selectable_label(chosen, detector.name);
+                    let hint = format!("{}\n{}", formula_text(detector.formula), detector.paper);
+                    if row.on_hover_text(hint).clicked() && !chosen {
+                        cx.commands.push(Command::SetDetector(detector.id.to_owned()));
+                    }
+                }
+            })
+            .response
+            .accessible_name("Detector");
+        if let Some(detector) = present {
+            let palette = Palette::of_ui(ui);
+            let formula = RichText::new(formula_text(detector.formula)).monospace().size(10.5);
+            ui.label(formula.color(palette.weak)).on_hover_text(detector.paper);
+        }
+        lambda_ui(ui, cx);
+    });
+}
+
+fn lambda_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+    let palette = Palette::of_ui(ui);
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("λ").size(15.0).color(palette.accent).strong())
+            .on_hover_text("Scores at or above λ are in-distribution");
+        let own = cx.model.settings.lambda.is_none();
+        let before = cx.model.lambda().unwrap_or(0.0);
+        let mut lambda = before;
+        let speed = (before.abs() * 0.002).max(0.001);
+        let edit = DragValue::new(&mut lambda).speed(speed).max_decimals(4);
+        ui.add(edit).accessible_name("Lambda value");
+        if lambda != before {
+            cx.commands.push(Command::SetLambda(Some(lambda)));
+        }
+        match own {
+            true if cx.model.lambda().is_some() => {
+                ui.label(RichText::new("the model's own").small().color(palette.weak));
+            }
+            true => drop(ui.label(RichText::new("none set").small().color(palette.weak))),
+            false => {
+                let hint = "Back to the threshold that the model was fitted with";
+                if ui.small_button("Reset").on_hover_text(hint).clicked() {
+                    cx.commands.push(Command::SetLambda(None));
+                }
+            }
+        }
+    });
+}

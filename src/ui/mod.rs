@@ -1,0 +1,6 @@
+//! What panels share: the theme, small widgets, textures.
+
+pub mod icon;
+pub mod pictures;
+pub mod theme;
+pub mod widgets;

@@ -1,0 +1,183 @@
+//! Colours, type and spacing: flat greys, one accent, and two colours for the verdicts.
+
+use eframe::egui::style::{HandleShape, WidgetVisuals, Widgets};
+use eframe::egui::{
+    self, Color32, Context, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, TextStyle,
+    Theme, Visuals, vec2,
+};
+
+use crate::score::verdict::Outcome;
+
+/// The colours that egui's own style has no place for.
+#[derive(Clone, Copy, Debug)]
+pub struct Palette {
+    /// Behind panels.
+    pub ground: Color32,
+    /// Panels.
+    pub panel: Color32,
+    /// Cards and headers on panels.
+    pub raised: Color32,
+    /// Lines.
+    pub line: Color32,
+    /// Widgets at rest.
+    pub widget: Color32,
+    /// Widgets under the pointer.
+    pub hovered: Color32,
+    /// Plain text.
+    pub text: Color32,
+    /// Headings and values.
+    pub strong: Color32,
+    /// Labels and hints.
+    pub weak: Color32,
+    /// What is chosen or can be acted on.
+    pub accent: Color32,
+    /// Behind what is chosen.
+    pub accent_soft: Color32,
+    /// In-distribution.
+    pub id: Color32,
+    /// Out-of-distribution.
+    pub ood: Color32,
+    /// Faults.
+    pub fault: Color32,
+}
+
+const fn grey(level: u32) -> Color32 {
+    Color32::from_rgb((level >> 16) as u8, (level >> 8) as u8, level as u8)
+}
+
+const DARK: Palette = Palette {
+    ground: grey(0x08_0A_0B),
+    panel: grey(0x0D_10_11),
+    raised: grey(0x15_19_1B),
+    line: grey(0x24_2A_2D),
+    widget: grey(0x1E_24_27),
+    hovered: grey(0x2B_33_37),
+    text: grey(0xB8_C3_C7),
+    strong: grey(0xEC_F1_F2),
+    weak: grey(0x7B_89_8E),
+    accent: grey(0x5B_9D_FF),
+    accent_soft: grey(0x16_2C_4D),
+    id: grey(0x3F_C1_A8),
+    ood: grey(0xF2_95_45),
+    fault: grey(0xF0_6A_6A),
+};
+
+const LIGHT: Palette = Palette {
+    ground: grey(0xDF_E4_E6),
+    panel: grey(0xFB_FC_FC),
+    raised: grey(0xF1_F4_F5),
+    line: grey(0xD5_DC_DF),
+    widget: grey(0xE6_EB_ED),
+    hovered: grey(0xD8_E0_E3),
+    text: grey(0x35_40_45),
+    strong: grey(0x10_17_1A),
+    weak: grey(0x62_70_76),
+    accent: grey(0x1B_62_D6),
+    accent_soft: grey(0xD3_E3_FB),
+    id: grey(0x0B_79_68),
+    ood: grey(0xB3_56_0A),
+    fault: grey(0xBF_2E_2E),
+};
+
+impl Palette {
+    /// The colours of a theme.
+    pub fn of(theme: Theme) -> Self {
+        match theme {
+            Theme::Dark => DARK,
+            Theme::Light => LIGHT,
+        }
+    }
+
+    /// The colours in force.
+    pub fn of_ui(ui: &egui::Ui) -> Self {
+        if ui.visuals().dark_mode { DARK } else { LIGHT }
+    }
+
+    /// A verdict's colour; weak where there is none.
+    pub fn outcome(&self, outcome: Option<Outcome>) -> Color32 {
+        match outcome {
+            Some(Outcome::Id) => self.id,
+            Some(Outcome::Ood) => self.ood,
+            None => self.weak,
+        }
+    }
+}
+
+/// Small corners, everywhere the same.
+pub const RADIUS: CornerRadius = CornerRadius::same(4);
+
+/// Dresses both themes.
+pub fn install(ctx: &Context) {
+    for theme in [Theme::Dark, Theme::Light] {
+        ctx.style_mut_of(theme, |style| {
+            style.visuals = visuals(theme);
+            let sizes = [
+                (TextStyle::Heading, 16.0, FontFamily::Proportional),
+                (TextStyle::Body, 13.0, FontFamily::Proportional),
+                (TextStyle::Button, 13.0, FontFamily::Proportional),
+                (TextStyle::Small, 11.0, FontFamily::Proportional),
+                (TextStyle::Monospace, 12.0, FontFamily::Monospace),
+            ];
+            style.text_styles = sizes
+                .into_iter()
+                .map(|(style, size, family)| (style, FontId::new(size, family)))
+                .collect();
+            style.spacing.item_spacing = vec2(8.0, 5.0);
+            style.spacing.button_padding = vec2(8.0, 3.0);
+            style.spacing.interact_size = vec2(36.0, 22.0);
+            style.spacing.menu_margin = Margin::same(6);
+            style.spacing.window_margin = Margin::same(12);
+            style.spacing.slider_rail_height = 4.0;
+            style.spacing.scroll = egui::style::ScrollStyle::thin();
+            style.spacing.tooltip_width = 360.0;
+            style.animation_time = 0.08;
+            style.interaction.selectable_labels = false;
+        });
+    }
+}
+
+fn visuals(theme: Theme) -> Visuals {
+    let p = Palette::of(theme);
+    let mut visuals = match theme {
+        Theme::Dark => Visuals::dark(),
+        Theme::Light => Visuals::light(),
+    };
+    let state = |fill: Color32, text: Color32, line: Color32| WidgetVisuals {
+        bg_fill: fill,
+        weak_bg_fill: fill,
+        bg_stroke: Stroke::new(1.0, line),
+        corner_radius: RADIUS,
+        fg_stroke: Stroke::new(1.0, text),
+        expansion: 0.0,
+    };
+    visuals.widgets = Widgets {
+        noninteractive: state(p.panel, p.text, p.line),
+        inactive: state(p.widget, p.text, Color32::TRANSPARENT),
+        hovered: state(p.hovered, p.strong, Color32::TRANSPARENT),
+        active: state(p.accent_soft, p.strong, p.accent),
+        open: state(p.hovered, p.strong, Color32::TRANSPARENT),
+    };
+    visuals.selection.bg_fill = p.accent_soft;
+    visuals.selection.stroke = Stroke::new(1.0, p.accent);
+    visuals.hyperlink_color = p.accent;
+    visuals.weak_text_color = Some(p.weak);
+    visuals.panel_fill = p.panel;
+    visuals.window_fill = p.raised;
+    visuals.window_stroke = Stroke::new(1.0, p.line);
+    visuals.window_corner_radius = CornerRadius::same(8);
+    visuals.menu_corner_radius = CornerRadius::same(6);
+    visuals.extreme_bg_color = p.ground;
+    visuals.text_edit_bg_color = Some(p.widget);
+    visuals.faint_bg_color = p.raised;
+    visuals.code_bg_color = p.raised;
+    visuals.error_fg_color = p.fault;
+    visuals.warn_fg_color = p.ood;
+    let shade = Color32::from_black_alpha(if theme == Theme::Dark { 120 } else { 40 });
+    visuals.popup_shadow = Shadow { offset: [0, 4], blur: 16, spread: 0, color: shade };
+    visuals.window_shadow = Shadow { offset: [0, 8], blur: 32, spread: 0, color: shade };
+    visuals.slider_trailing_fill = true;
+    visuals.handle_shape = HandleShape::Circle;
+    visuals.indent_has_left_vline = false;
+    visuals.striped = false;
+    visuals
+}

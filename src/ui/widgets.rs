@@ -1,0 +1,162 @@
+//! Small things that several panels draw.
+
+use eframe::egui::{
+    self, Align2, Color32, Frame, Margin, Pos2, Rect, Response, RichText, Role, Sense, Shape,
+    Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::theme::{Palette, RADIUS};
+use crate::score::verdict::Outcome;
+
+/// A verdict in a word.
+pub fn outcome_word(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        Some(Outcome::Id) => "ID",
+        Some(Outcome::Ood) => "OOD",
+        None => "–",
+    }
+}
+
+/// A verdict's shape, so that colour is not needed to tell: a disc for ID, a diamond for OOD, a ring
+/// where there is none.
+pub fn outcome_shape(center: Pos2, radius: f32, outcome: Option<Outcome>, color: Color32) -> Shape {
+    match outcome {
+        Some(Outcome::Id) => Shape::circle_filled(center, radius, color),
+        Some(Outcome::Ood) => {
+            let r = radius * 1.25;
+            let at = |x: f32, y: f32| center + vec2(x, y);
+            let corners = vec![at(0.0, -r), at(r, 0.0), at(0.0, r), at(-r, 0.0)];
+            Shape::convex_polygon(corners, color, Stroke::NONE)
+        }
+        None => Shape::circle_stroke(center, radius, Stroke::new(1.5, color)),
+    }
+}
+
+/// A card: a raised surface with a heading.
+pub fn card<R>(ui: &mut Ui, title: &str, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    let palette = Palette::of_ui(ui);
+    let frame =
+        Frame::new().fill(palette.raised).corner_radius(6).inner_margin(Margin::symmetric(10, 8));
+    let inner = frame.show(ui, |ui| {
+        ui.set_min_width(ui.available_width());
+        if !title.is_empty() {
+            section(ui, title);
+        }
+        contents(ui)
+    });
+    ui.add_space(2.0);
+    inner.inner
+}
+
+/// A small heading in capitals.
+pub fn section(ui: &mut Ui, title: &str) -> Response {
+    let palette = Palette::of_ui(ui);
+    let text = RichText::new(title.to_uppercase()).size(10.5).color(palette.weak).strong();
+    ui.label(text)
+}
+
+/// A label on the left, a value on the right, on one line.
+pub fn fact(ui: &mut Ui, label: &str, value: impl Into<String>, hint: &str) {
+    let palette = Palette::of_ui(ui);
+    let row = ui.horizontal(|ui| {
+        ui.label(RichText::new(label).color(palette.weak));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.add(egui::Label::new(RichText::new(value).color(palette.strong)).truncate());
+        });
+    });
+    if !hint.is_empty() {
+        row.response.on_hover_text(hint);
+    }
+}
+
+/// A bar from 0 to 1 with a tick at `threshold`.
+pub fn bar(ui: &Ui, rect: Rect, value: f32, threshold: Option<f32>, color: Color32) {
+    let palette = Palette::of_ui(ui);
+    let painter = ui.painter();
+    painter.rect_filled(rect, 2.0, palette.widget);
+    let mut filled = rect;
+    filled.set_width(rect.width() * value.clamp(0.0, 1.0));
+    painter.rect_filled(filled, 2.0, color);
+    if let Some(threshold) = threshold {
+        let x = egui::lerp(rect.x_range(), threshold.clamp(0.0, 1.0));
+        let span = rect.top() - 2.0..=rect.bottom() + 2.0;
+        painter.vline(x, span, Stroke::new(1.5, palette.strong));
+    }
+}
+
+/// A button that stays pressed while `on`, with an accessible name.
+pub fn toggle(ui: &mut Ui, on: bool, text: &str, hint: &str) -> Response {
+    ui.add(egui::Button::selectable(on, text)).on_hover_text(hint)
+}
+
+/// What stands in the middle of an empty panel.
+pub fn empty_note(ui: &mut Ui, title: &str, note: &str) {
+    let palette = Palette::of_ui(ui);
+    let rect = ui.available_rect_before_wrap();
+    let response = ui.allocate_rect(rect, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{title}. {note}")));
+    let painter = ui.painter();
+    let center = rect.center();
+    let font = |style: TextStyle| style.resolve(ui.style());
+    painter.text(
+        center - vec2(0.0, 12.0),
+        Align2::CENTER_CENTER,
+        title,
+        font(TextStyle::Heading),
+        palette.text,
+    );
+    let width = (rect.width() - 40.0).max(80.0);
+    let mut job =
+        egui::text::LayoutJob::simple(note.to_owned(), font(TextStyle::Body), palette.weak, width);
+    job.halign = egui::Align::Center;
+    let galley = painter.layout_job(job);
+    painter.galley(pos2(center.x, center.y + 6.0), galley, palette.weak);
+}
+
+/// A pill with a verdict's shape, word and score.
+pub fn badge(ui: &Ui, right_top: Pos2, outcome: Option<Outcome>, score: Option<f32>) {
+    let palette = Palette::of_ui(ui);
+    let color = palette.outcome(outcome);
+    let score = score.map(|score| format!(" {score:.2}")).unwrap_or_default();
+    let text = format!("{}{score}", outcome_word(outcome));
+    let painter = ui.painter();
+    let font = egui::FontId::proportional(10.5);
+    let galley = painter.layout_no_wrap(text, font, Color32::WHITE);
+    let size = galley.size() + vec2(19.0, 4.0);
+    let rect = Rect::from_min_size(right_top - vec2(size.x, 0.0), size);
+    painter.rect_filled(rect, RADIUS, Color32::from_black_alpha(185));
+    let bright = if ui.visuals().dark_mode {
+        color
+    } else {
+        Palette::of(egui::Theme::Dark).outcome(outcome)
+    };
+    painter.add(outcome_shape(rect.left_center() + vec2(8.5, 0.0), 3.5, outcome, bright));
+    painter.galley(rect.left_top() + vec2(15.0, 2.0), galley, Color32::WHITE);
+}
+
+/// A formula without the few characters that the fonts lack.
+pub fn formula_text(formula: &str) -> String {
+    let mut text = String::with_capacity(formula.len());
+    for character in formula.chars() {
+        match character {
+            'ₓ' => text.push_str("_x"),
+            'ᵀ' => text.push_str("^T"),
+            '₀'..='₉' => {
+                text.push('_');
+                text.extend(char::from_u32(u32::from('0') + u32::from(character) - u32::from('₀')));
+            }
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subscripts_become_plain() {
+        assert_eq!(formula_text("‖wᵀf‖₂ − max ₓ₁₀"), "‖w^Tf‖_2 − max _x_1_0");
+    }
+}

@@ -1,0 +1,238 @@
+//! What the window asks of the worker, and what the worker tells the window.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::job::JobId;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::vocabulary::Vocabulary;
+use crate::gpu::DeviceChoice;
+use crate::image::RgbImage;
+use crate::pipeline::{Attention, Look, Pipeline, Settings, Tagged};
+use crate::score;
+
+/// An open image, unique for the life of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageId(u64);
+
+impl ImageId {
+    /// A number that no other image has.
+    pub fn unique() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Where an image comes from.
+#[derive(Clone, Debug)]
+pub enum ImageSource {
+    /// A file.
+    File(PathBuf),
+    /// An encoded file in memory, as a drop may bring it.
+    Bytes {
+        /// What to call it.
+        name: String,
+        /// The file's content.
+        bytes: Arc<[u8]>,
+    },
+    /// Pixels, as the clipboard brings them.
+    Pixels {
+        /// What to call it.
+        name: String,
+        /// The picture.
+        rgb: Arc<RgbImage>,
+    },
+}
+
+impl ImageSource {
+    /// What to call the image: a file's own name, without its folder.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => match path.file_name() {
+                Some(name) => name.to_string_lossy().into_owned(),
+                None => path.display().to_string(),
+            },
+            Self::Bytes { name, .. } | Self::Pixels { name, .. } => name.clone(),
+        }
+    }
+}
+
+/// Opens a model on a device, on the worker's thread.
+pub type OpenModel = Arc<dyn Fn(DeviceChoice) -> anyhow::Result<Pipeline> + Send + Sync>;
+
+/// What the window asks for.
+pub enum Request {
+    /// Loads a model in place of the one at hand; images that are open are tagged anew.
+    LoadModel {
+        /// What to call it until it is there.
+        name: String,
+        /// Opens it.
+        open: OpenModel,
+        /// Where to compute.
+        device: DeviceChoice,
+    },
+    /// Opens images; folders are expanded, in the background.
+    AddPaths {
+        /// The job.
+        job: JobId,
+        /// Files and folders.
+        paths: Vec<PathBuf>,
+    },
+    /// Opens images that are not files.
+    AddSources {
+        /// The job.
+        job: JobId,
+        /// The images.
+        sources: Vec<ImageSource>,
+    },
+    /// Decodes and tags images anew that have names already, after a change of model.
+    Reopen {
+        /// The job.
+        job: JobId,
+        /// The images.
+        images: Vec<(ImageId, ImageSource)>,
+    },
+    /// Looks at all open images at other settings, `focus` first. The newest request wins.
+    Look {
+        /// Counts upward; results carry it.
+        generation: u64,
+        /// τ, λ, detector, recipe.
+        settings: Settings,
+        /// The image on show.
+        focus: Option<ImageId>,
+    },
+    /// Brings the attention of tags that were not kept.
+    AttentionOf {
+        /// The image.
+        image: ImageId,
+        /// The tags, ascending.
+        tags: Vec<usize>,
+    },
+    /// Forgets images.
+    Remove(Vec<ImageId>),
+    /// Stops a job at the next batch.
+    Cancel(JobId),
+}
+
+/// What there is to know of a loaded model without touching it.
+#[derive(Debug)]
+pub struct ModelInfo {
+    /// Shapes, recipe, thresholds.
+    pub manifest: Manifest,
+    /// Tags and classes.
+    pub vocabulary: Vocabulary,
+    /// What a person calls the device.
+    pub device: String,
+    /// The detectors it can score with.
+    pub detectors: Vec<&'static score::Info>,
+    /// Its own settings.
+    pub defaults: Settings,
+    /// How long loading took, in milliseconds.
+    pub load_ms: f32,
+}
+
+impl ModelInfo {
+    /// Gathers what the window shows of a model.
+    pub fn of(pipeline: &Pipeline, load_ms: f32) -> Self {
+        Self {
+            manifest: pipeline.manifest().clone(),
+            vocabulary: pipeline.vocabulary().clone(),
+            device: pipeline.device_label().to_owned(),
+            detectors: pipeline.detectors(),
+            defaults: pipeline.default_settings(),
+            load_ms,
+        }
+    }
+
+    /// The λ in force: the user's, or the model's own for this detector and recipe.
+    pub fn lambda(&self, settings: &Settings) -> Option<f32> {
+        let own = || self.manifest.lambda(&settings.detector, settings.recipe).map(|l| l.value);
+        settings.lambda.or_else(own)
+    }
+
+    /// The decoder layer whose attention a recipe uses, counted from 0.
+    pub fn layer(&self, settings: &Settings) -> usize {
+        settings.recipe.layer(self.manifest.tagger.decoder.layers)
+    }
+}
+
+/// What the worker tells.
+pub enum Event {
+    /// A model is being loaded.
+    ModelLoading(String),
+    /// The model is there.
+    ModelReady(Arc<ModelInfo>),
+    /// No model could be loaded; the sentence says why.
+    ModelFailed(String),
+    /// A job's images are known.
+    Listed {
+        /// The job.
+        job: JobId,
+        /// The images, in order.
+        images: Vec<(ImageId, ImageSource)>,
+    },
+    /// An image was decoded.
+    Decoded {
+        /// The image.
+        image: ImageId,
+        /// A small picture of it.
+        thumbnail: Arc<RgbImage>,
+        /// Width and height, in pixels.
+        size: [u32; 2],
+        /// Times of decoding and preprocessing, in milliseconds.
+        stage_ms: [f32; 2],
+    },
+    /// An image cannot be had; the sentence says why.
+    Failed {
+        /// The image.
+        image: ImageId,
+        /// Why.
+        error: String,
+    },
+    /// The tagger has seen an image.
+    Tagged {
+        /// The image.
+        image: ImageId,
+        /// Tokens, logits, attention.
+        tagged: Arc<Tagged>,
+        /// The tagger's share of time, in milliseconds.
+        tagger_ms: f32,
+    },
+    /// An image was looked at.
+    Looked {
+        /// The image.
+        image: ImageId,
+        /// The request this answers.
+        generation: u64,
+        /// Map, mask, feature, verdict.
+        look: Arc<Look>,
+    },
+    /// Images could not be looked at: the device failed, or the detector cannot score them.
+    LookFailed {
+        /// The images.
+        images: Vec<ImageId>,
+        /// The request this answers.
+        generation: u64,
+        /// Why.
+        error: String,
+    },
+    /// The attention that was asked for.
+    Attention {
+        /// The image.
+        image: ImageId,
+        /// Of the tags asked for.
+        attention: Arc<Attention>,
+    },
+    /// The picture at full size (or the longest side that is shown).
+    Picture {
+        /// The image.
+        image: ImageId,
+        /// Pixels, or why there are none.
+        picture: Result<Arc<RgbImage>, String>,
+    },
+    /// A job has ended, by itself or cancelled.
+    JobEnded(JobId),
+    /// Something failed that concerns no single image.
+    Trouble(String),
+}

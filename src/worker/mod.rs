@@ -1,0 +1,110 @@
+//! The thread that owns the model, and the way to it.
+//!
+//! ```text
+//! window ─ Request (bounded) ─▶ worker ─ Event ─▶ window
+//!                                 ▲
+//!        decoding threads ─ Batch (bounded) ─┘
+//! ```
+//!
+//! The window never waits: requests are refused rather than queued without end, a newer look
+//! replaces an older one, and jobs stop between batches. This module knows nothing of the window's
+//! library; `wake` is called after every event.
+
+mod decode;
+mod job;
+mod message;
+mod work;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+
+pub use job::{JobId, Progress};
+pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request};
+
+/// Called from any thread when an event waits.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Requests that may wait. A slider sends one each frame, so this is many seconds of them.
+const QUEUE: usize = 1024;
+
+/// Where events go.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    events: Sender<Event>,
+    wake: Wake,
+}
+
+impl Outbox {
+    /// Sends and wakes; a window that is gone wants no events.
+    pub fn send(&self, event: Event) {
+        if self.events.send(event).is_ok() {
+            (self.wake)();
+        }
+    }
+}
+
+/// The window's end.
+pub struct Worker {
+    requests: Option<Sender<Request>>,
+    events: Receiver<Event>,
+    outbox: Outbox,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(wake: Wake) -> std::io::Result<Self> {
+        let (requests, inbox) = bounded(QUEUE);
+        let (sender, events) = unbounded();
+        let outbox = Outbox { events: sender, wake };
+        let worker_outbox = outbox.clone();
+        let thread = std::thread::Builder::new()
+            .name("model".into())
+            .spawn(move || work::run(&inbox, &worker_outbox))?;
+        Ok(Self { requests: Some(requests), events, outbox, thread: Some(thread) })
+    }
+
+    /// Asks for something; what cannot be asked becomes an [`Event::Trouble`].
+    pub fn ask(&self, request: Request) {
+        let Some(requests) = &self.requests else { return };
+        let trouble = match requests.try_send(request) {
+            Ok(()) => return,
+            Err(TrySendError::Full(_)) => "the model is too busy to take more requests",
+            Err(TrySendError::Disconnected(_)) => "the model's thread has ended; start again",
+        };
+        self.outbox.send(Event::Trouble(trouble.into()));
+    }
+
+    /// Decodes an image for show, past the queue.
+    pub fn ask_picture(&self, image: ImageId, source: ImageSource) {
+        decode::spawn_picture(image, source, self.outbox.clone());
+    }
+
+    /// The events that wait.
+    pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
+        self.events.try_iter()
+    }
+
+    /// Reports an event from a helper of the window, such as a file dialogue.
+    pub fn reporter(&self) -> impl Fn(Event) + Send + 'static {
+        let outbox = self.outbox.clone();
+        move |event| outbox.send(event)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // The closed channel ends the thread after its present batch; waiting lets the device go.
+        drop(self.requests.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the model's thread panicked");
+        }
+    }
+}

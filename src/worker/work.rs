@@ -1,0 +1,289 @@
+//! The worker's loop.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+
+use super::Outbox;
+use super::decode::{Batch, Decoding, Preparation};
+use super::job::{JobId, Progress};
+use super::message::{Event, ImageId, ModelInfo, OpenModel, Request};
+use crate::gpu::DeviceChoice;
+use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, Tagged};
+
+/// Images looked at between two glances at the requests: a moving slider waits for no more.
+const LOOK_BATCH: usize = 4;
+
+/// Works until the window is gone.
+pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox) {
+    let (sender, batches) = bounded::<Batch>(2);
+    let mut work = Work::new(sender, outbox.clone());
+    loop {
+        // Requests first, looks second, new images last: what the user touches answers at once.
+        for request in requests.try_iter() {
+            work.handle(request);
+        }
+        if work.look_on() {
+            continue;
+        }
+        select! {
+            recv(requests) -> request => match request {
+                Ok(request) => work.handle(request),
+                Err(_) => return work.cancel_all(),
+            },
+            recv(batches) -> batch => if let Ok(batch) = batch { work.tag(batch) },
+        }
+    }
+}
+
+struct Work {
+    pipeline: Option<Pipeline>,
+    open: Option<OpenModel>,
+    on_cpu: bool,
+    preparation: Preparations,
+    batches: Sender<Batch>,
+    outbox: Outbox,
+    jobs: BTreeMap<JobId, Progress>,
+    tagged: BTreeMap<ImageId, Arc<Tagged>>,
+    generation: u64,
+    settings: Option<Settings>,
+    /// Images that await a look at the present settings.
+    to_look: VecDeque<ImageId>,
+}
+
+/// Hands the present model's preparation to every decoding thread, or lets it wait for one.
+#[derive(Default)]
+struct Preparations {
+    present: Option<Preparation>,
+    waiting: Vec<Sender<Preparation>>,
+}
+
+impl Preparations {
+    fn subscribe(&mut self) -> Receiver<Preparation> {
+        let (sender, receiver) = bounded(1);
+        match self.present {
+            // A fresh channel of one has room for one.
+            Some(present) => give(&sender, present),
+            None => self.waiting.push(sender),
+        }
+        receiver
+    }
+
+    fn set(&mut self, preparation: Preparation) {
+        self.present = Some(preparation);
+        for waiting in self.waiting.drain(..) {
+            give(&waiting, preparation);
+        }
+    }
+}
+
+fn give(waiting: &Sender<Preparation>, preparation: Preparation) {
+    if waiting.try_send(preparation).is_err() {
+        log::debug!("a decoding thread ended before there was a model");
+    }
+}
+
+impl Work {
+    fn new(batches: Sender<Batch>, outbox: Outbox) -> Self {
+        Self {
+            pipeline: None,
+            open: None,
+            on_cpu: false,
+            preparation: Preparations::default(),
+            batches,
+            outbox,
+            jobs: BTreeMap::new(),
+            tagged: BTreeMap::new(),
+            generation: 0,
+            settings: None,
+            to_look: VecDeque::new(),
+        }
+    }
+
+    fn handle(&mut self, request: Request) {
+        match request {
+            Request::LoadModel { name, open, device } => self.load(name, open, device),
+            Request::AddPaths { job, paths } => {
+                self.decode(job, move |decoding| decoding.run_paths(&paths));
+            }
+            Request::AddSources { job, sources } => {
+                self.decode(job, move |decoding| decoding.run_sources(sources));
+            }
+            Request::Reopen { job, images } => {
+                self.decode(job, move |decoding| decoding.run_images(&images));
+            }
+            Request::Look { generation, settings, focus } => {
+                self.generation = generation;
+                self.settings = Some(settings);
+                self.to_look =
+                    focus.into_iter().filter(|id| self.tagged.contains_key(id)).collect();
+                let focus = self.to_look.front().copied();
+                self.to_look.extend(self.tagged.keys().filter(|&&id| Some(id) != focus));
+            }
+            Request::AttentionOf { image, tags } => self.attention(image, &tags),
+            Request::Remove(images) => {
+                for image in &images {
+                    self.tagged.remove(image);
+                }
+                self.to_look.retain(|image| !images.contains(image));
+            }
+            Request::Cancel(job) => {
+                if let Some(progress) = self.jobs.get(&job) {
+                    progress.cancel();
+                }
+            }
+        }
+    }
+
+    fn load(&mut self, name: String, open: OpenModel, device: DeviceChoice) {
+        self.outbox.send(Event::ModelLoading(name));
+        let started = Instant::now();
+        match open(device) {
+            Ok(pipeline) => {
+                let load_ms = started.elapsed().as_secs_f32() * 1e3;
+                self.preparation.set(Preparation {
+                    transform: pipeline.manifest().transform,
+                    side_px: pipeline.image_side(),
+                });
+                let info = Arc::new(ModelInfo::of(&pipeline, load_ms));
+                self.tagged.clear();
+                self.to_look.clear();
+                self.settings = Some(info.defaults.clone());
+                self.on_cpu = device == DeviceChoice::Cpu;
+                (self.pipeline, self.open) = (Some(pipeline), Some(open));
+                self.outbox.send(Event::ModelReady(info));
+            }
+            Err(error) => self.outbox.send(Event::ModelFailed(format!("{error:#}"))),
+        }
+    }
+
+    fn decode(&mut self, job: JobId, run: impl FnOnce(Decoding) + Send + 'static) {
+        let progress = Progress::default();
+        self.jobs.insert(job, progress.clone());
+        let decoding = Decoding {
+            job,
+            progress,
+            preparation: self.preparation.subscribe(),
+            batches: self.batches.clone(),
+            outbox: self.outbox.clone(),
+        };
+        let thread = std::thread::Builder::new().name("decode".into());
+        if let Err(error) = thread.spawn(move || run(decoding)) {
+            self.outbox.send(Event::Trouble(format!("cannot start decoding: {error}")));
+            self.outbox.send(Event::JobEnded(job));
+        }
+    }
+
+    fn cancel_all(&mut self) {
+        self.jobs.values().for_each(Progress::cancel);
+    }
+
+    /// Tags a batch and looks at it at the present settings.
+    fn tag(&mut self, batch: Batch) {
+        let Batch { job, settles, inputs, progress } = batch;
+        let (images, inputs): (Vec<ImageId>, Vec<Vec<f32>>) = inputs.into_iter().unzip();
+        if !progress.is_cancelled() && !images.is_empty() {
+            let started = Instant::now();
+            match self.tag_or_fall_back(&inputs) {
+                Ok(tagged) => {
+                    let tagger_ms = started.elapsed().as_secs_f32() * 1e3 / images.len() as f32;
+                    for (&image, tagged) in images.iter().zip(tagged) {
+                        let tagged = Arc::new(tagged);
+                        self.tagged.insert(image, tagged.clone());
+                        self.outbox.send(Event::Tagged { image, tagged, tagger_ms });
+                    }
+                    self.look_at(&images);
+                }
+                Err(error) => {
+                    for image in images {
+                        self.outbox.send(Event::Failed { image, error: error.to_string() });
+                    }
+                }
+            }
+        }
+        if progress.advance(settles) || progress.is_cancelled() {
+            self.jobs.remove(&job);
+            self.outbox.send(Event::JobEnded(job));
+        }
+    }
+
+    /// Tags; a device that fails is tried image by image, and then given up for the CPU.
+    fn tag_or_fall_back(&mut self, inputs: &[Vec<f32>]) -> Result<Vec<Tagged>, PipelineError> {
+        let missing = || PipelineError::Device("no model is loaded".into());
+        let tag_all =
+            |work: &Self| work.pipeline.as_ref().ok_or_else(missing)?.tag(inputs, Keep::Id);
+        let tag_singly = |work: &Self| -> Result<Vec<Tagged>, PipelineError> {
+            let pipeline = work.pipeline.as_ref().ok_or_else(missing)?;
+            let mut all = Vec::with_capacity(inputs.len());
+            for input in inputs {
+                all.extend(pipeline.tag(std::slice::from_ref(input), Keep::Id)?);
+            }
+            Ok(all)
+        };
+        let error = match tag_all(self) {
+            Err(error @ PipelineError::Device(_)) => error,
+            other => return other,
+        };
+        if inputs.len() > 1
+            && let Ok(tagged) = tag_singly(self)
+        {
+            self.outbox.send(Event::Trouble(format!("{error}; going on with single images")));
+            return Ok(tagged);
+        }
+        let Some(open) = self.open.clone().filter(|_| !self.on_cpu) else { return Err(error) };
+        let Ok(pipeline) = open(DeviceChoice::Cpu) else { return Err(error) };
+        self.outbox.send(Event::Trouble(format!("{error}; going on with the CPU")));
+        let info = Arc::new(ModelInfo::of(&pipeline, 0.0));
+        (self.pipeline, self.on_cpu) = (Some(pipeline), true);
+        self.outbox.send(Event::ModelReady(info));
+        tag_all(self)
+    }
+
+    /// Looks at some of the images that wait for it; whether there were any.
+    fn look_on(&mut self) -> bool {
+        // One image alone first: the one on show should not wait for the others.
+        let first = self.to_look.len() == self.tagged.len();
+        let count = if first { 1 } else { LOOK_BATCH };
+        let images: Vec<ImageId> = self.to_look.drain(..count.min(self.to_look.len())).collect();
+        if images.is_empty() {
+            return false;
+        }
+        self.look_at(&images);
+        true
+    }
+
+    fn look_at(&self, images: &[ImageId]) {
+        let (Some(pipeline), Some(settings)) = (&self.pipeline, &self.settings) else { return };
+        let (images, tagged): (Vec<ImageId>, Vec<&Tagged>) = images
+            .iter()
+            .filter_map(|image| Some((*image, self.tagged.get(image)?.as_ref())))
+            .unzip();
+        match pipeline.look_batch(&tagged, settings) {
+            Ok(looks) => {
+                for (image, look) in images.into_iter().zip(looks) {
+                    let (generation, look) = (self.generation, Arc::new(look));
+                    self.outbox.send(Event::Looked { image, generation, look });
+                }
+            }
+            Err(error) => {
+                let (generation, error) = (self.generation, error.to_string());
+                self.outbox.send(Event::LookFailed { images, generation, error });
+            }
+        }
+    }
+
+    fn attention(&self, image: ImageId, tags: &[usize]) {
+        let (Some(pipeline), Some(tagged)) = (&self.pipeline, self.tagged.get(&image)) else {
+            return;
+        };
+        match pipeline.attention_of(tagged, tags) {
+            Ok(attention) => {
+                let attention = Arc::new(attention);
+                self.outbox.send(Event::Attention { image, attention });
+            }
+            Err(error) => self.outbox.send(Event::Trouble(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The window, driven through its accessibility tree with a tiny model: what it shows is what the
+//! library computes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{Key, Modifiers, Ui};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use tagood_lens::app::command::Command;
+use tagood_lens::app::session::Session;
+use tagood_lens::app::{App, Options};
+use tagood_lens::bundle::Bundle;
+use tagood_lens::bundle::manifest::{Lambda, Recipe};
+use tagood_lens::bundle::vocabulary::Class;
+use tagood_lens::gpu::{self, DeviceChoice};
+use tagood_lens::image::{DecodeOptions, decode_file};
+use tagood_lens::pipeline::{Keep, Look, Pipeline, Settings};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(name)
+}
+
+/// The tiny tagger and projector with a made-up vocabulary: every tag stands for a class, and those
+/// that the tagger is half sure of count.
+fn pipeline() -> Pipeline {
+    let mut bundle = Bundle::open(&fixture("tiny_ram.pth")).unwrap();
+    bundle.attach_projector(&fixture("tiny_projector.pth")).unwrap();
+    // Heads cannot be read off a checkpoint; the tiny model has four.
+    bundle.manifest.tagger.decoder.heads = 4;
+    let classes = bundle.manifest.projector.as_ref().unwrap().classes;
+    let tags = bundle.vocabulary.tags.len();
+    let class = |index: usize| Class { name: format!("class {index}"), tags: vec![index % tags] };
+    bundle.vocabulary.thresholds = vec![0.2; tags];
+    bundle.vocabulary.set_classes((0..classes.max(tags)).map(class).collect());
+    bundle.manifest.lambda.push(Lambda {
+        detector: "tagood-cosine".into(),
+        recipe: Recipe::Paper,
+        tau: 0.5,
+        value: 0.1,
+        tpr: 0.95,
+    });
+    Pipeline::load(&bundle, &gpu::compute(DeviceChoice::Cpu).unwrap()).unwrap()
+}
+
+/// Four pictures and a file that is none.
+fn pictures(folder: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for number in 0..4u8 {
+        let path = folder.join(format!("picture {number}.png"));
+        let paint = |x: u32, y: u32| {
+            let blob = (x / 16 + y / 16 + u32::from(number)).is_multiple_of(3);
+            image::Rgb([if blob { 230 } else { 20 }, (x * 2) as u8, 60 * number])
+        };
+        image::RgbImage::from_fn(96, 80, paint).save(&path).unwrap();
+        paths.push(path);
+    }
+    let broken = folder.join("broken.png");
+    std::fs::write(&broken, b"this is no picture").unwrap();
+    paths.push(broken);
+    paths
+}
+
+struct Stage {
+    options: Option<Options>,
+    app: Option<App>,
+}
+
+impl Stage {
+    fn app(&self) -> &App {
+        self.app.as_ref().unwrap()
+    }
+}
+
+fn draw(ui: &mut Ui, stage: &mut Stage) {
+    if let Some(options) = stage.options.take() {
+        stage.app = Some(App::new(ui.ctx(), options).unwrap());
+    }
+    let app = stage.app.as_mut().unwrap();
+    app.tick(&ui.ctx().clone());
+    app.draw(ui);
+}
+
+fn window(paths: Vec<PathBuf>) -> Harness<'static, Stage> {
+    let options = Options {
+        model_name: "tiny".into(),
+        open: Arc::new(|_| Ok(pipeline())),
+        device: DeviceChoice::Cpu,
+        paths,
+        autosave: None,
+        theme: None,
+        drops: None,
+    };
+    let stage = Stage { options: Some(options), app: None };
+    let mut harness = Harness::builder().with_size([1400.0, 900.0]).build_ui_state(draw, stage);
+    settle(&mut harness);
+    harness
+}
+
+/// Runs frames until the worker has answered everything.
+fn settle(harness: &mut Harness<'_, Stage>) {
+    let started = Instant::now();
+    let mut calm = 0;
+    while calm < 5 {
+        assert!(started.elapsed() < Duration::from_secs(120), "the worker does not answer");
+        harness.step();
+        calm = if harness.state().app().is_settled() { calm + 1 } else { 0 };
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn send(harness: &mut Harness<'_, Stage>, command: Command) {
+    harness.state_mut().app.as_mut().unwrap().send(command);
+    settle(harness);
+}
+
+/// What the library says of a picture.
+fn expected(path: &Path, settings: &Settings) -> Look {
+    let pipeline = pipeline();
+    let rgb = decode_file(path, &DecodeOptions::default()).unwrap().rgb;
+    let tagged = pipeline.tag(&[pipeline.prepare(&rgb)], Keep::Id).unwrap().remove(0);
+    pipeline.look(&tagged, settings).unwrap()
+}
+
+fn assert_shows(harness: &Harness<'_, Stage>, path: &Path) {
+    let model = harness.state().app().model();
+    let entry = model.focused().unwrap();
+    assert_eq!(entry.name, path.file_name().unwrap().to_str().unwrap());
+    let (look, expected) = (entry.look.as_ref().unwrap(), expected(path, &model.settings));
+    assert_eq!(look.decomposition.mask, expected.decomposition.mask);
+    assert_eq!(look.decomposition.tags, expected.decomposition.tags);
+    assert_eq!(look.verdict.outcome, expected.verdict.outcome);
+    let close = |a: Option<f32>, b: Option<f32>| match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() < 1e-4,
+        (a, b) => a == b,
+    };
+    assert!(close(look.verdict.score, expected.verdict.score), "{look:?}\n{expected:?}");
+    let kept = expected.decomposition.kept();
+    let all = expected.decomposition.mask.len();
+    harness.get_by_label(&format!("{kept} of {all} tokens kept"));
+}
+
+#[test]
+fn verdicts_are_the_librarys() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path());
+    let mut harness = window(paths.clone());
+    assert_eq!(harness.state().app().model().entries().len(), 5);
+    assert_shows(&harness, &paths[0]);
+    harness.get_by_label_contains("picture 2.png, ").click();
+    settle(&mut harness);
+    assert_shows(&harness, &paths[2]);
+    for tau in [0.2, 0.8, 1.0] {
+        send(&mut harness, Command::SetTau(tau));
+        assert_shows(&harness, &paths[2]);
+    }
+    send(&mut harness, Command::SetRecipe(Recipe::Released));
+    assert_shows(&harness, &paths[2]);
+}
+
+#[test]
+fn a_bad_file_shows_its_error_and_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    harness.get_by_label_contains("broken.png, cannot open").click();
+    settle(&mut harness);
+    harness.get_by_label_contains("This image cannot be shown");
+    let model = harness.state().app().model();
+    assert_eq!(model.entries().iter().filter(|entry| entry.look.is_some()).count(), 4);
+    assert!(model.jobs.is_empty());
+}
+
+#[test]
+fn a_tag_shows_its_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    let entry = harness.state().app().model().focused().unwrap();
+    let probabilities = entry.tagged.as_ref().unwrap().probabilities();
+    let likelier = |a: &&usize, b: &&usize| probabilities[**a].total_cmp(&probabilities[**b]);
+    let &tag = entry.look.as_ref().unwrap().decomposition.tags.iter().max_by(likelier).unwrap();
+    harness.get_all_by_label_contains(&format!("Tag tag {tag}, ")).next().unwrap().click();
+    settle(&mut harness);
+    let model = harness.state().app().model();
+    assert_eq!(model.map.tags, [tag]);
+    let (entry, info) = (model.focused().unwrap(), model.info().unwrap());
+    let map = entry.map(&model.map, info, &model.settings).unwrap();
+    let tagged = entry.tagged.as_ref().unwrap();
+    let expected = tagged.attention.relevance(tag, info.layer(&model.settings)).unwrap();
+    assert_eq!(map, expected);
+}
+
+#[test]
+fn keys_move_tau_and_undo_brings_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    let before = harness.state().app().model().settings.tau;
+    // An undo step is made when the settings have been still for a while.
+    harness.run_steps(90);
+    for _ in 0..3 {
+        harness.key_press(Key::CloseBracket);
+        harness.step();
+    }
+    settle(&mut harness);
+    let moved = harness.state().app().model().settings.tau;
+    assert!((moved - before - 0.03).abs() < 1e-5, "{before} to {moved}");
+    harness.run_steps(90);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    settle(&mut harness);
+    assert_eq!(harness.state().app().model().settings.tau, before);
+    harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    settle(&mut harness);
+    assert_eq!(harness.state().app().model().settings.tau, moved);
+}
+
+#[test]
+fn a_session_goes_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path());
+    let mut harness = window(paths.clone());
+    send(&mut harness, Command::SetTau(0.25));
+    send(&mut harness, Command::SetLambda(Some(0.75)));
+    let second = harness.state().app().model().entries()[1].id;
+    send(&mut harness, Command::Select(vec![second]));
+    let saved = harness.state().app().session(&harness.ctx);
+    let file = folder.path().join("deep/session.json");
+    saved.write(&file).unwrap();
+    let read = Session::read(&file).unwrap();
+    assert_eq!(read, saved);
+    let mut other = window(Vec::new());
+    let ctx = other.ctx.clone();
+    other.state_mut().app.as_mut().unwrap().restore(&ctx, read);
+    settle(&mut other);
+    assert_eq!(other.state().app().session(&ctx), saved);
+    assert_shows(&other, &paths[1]);
+    std::fs::write(&file, "{}").unwrap();
+    assert!(Session::read(&file).is_err());
+}
+
+#[test]
+fn the_palette_finds_and_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::P);
+    harness.run_steps(3);
+    harness.event(eframe::egui::Event::Text("hide the map".into()));
+    harness.run_steps(3);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert!(!harness.state().app().model().map.visible);
+    assert!(harness.query_by_label("Command").is_none(), "the palette is gone");
+}
+
+#[test]
+fn jobs_can_be_cancelled_and_images_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path());
+    let mut harness = window(Vec::new());
+    let many: Vec<PathBuf> = paths.iter().cycle().take(400).cloned().collect();
+    harness.state_mut().app.as_mut().unwrap().send(Command::OpenPaths(many));
+    harness.run_steps(2);
+    harness.state_mut().app.as_mut().unwrap().send(Command::CancelAll);
+    settle(&mut harness);
+    let model = harness.state().app().model();
+    let done = model.entries().iter().filter(|entry| entry.look.is_some()).count();
+    assert!(done < 320, "all {done} were done");
+    let all: Vec<_> = model.entries().iter().map(|entry| entry.id).collect();
+    send(&mut harness, Command::Remove(all));
+    assert!(harness.state().app().model().entries().is_empty());
+    harness.get_by_label_contains("No images yet");
+}
+
+/// Every step, detector, theme and overlay draws; a character without a glyph would panic.
+#[test]
+fn everything_can_be_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    let detectors = harness.state().app().model().info().unwrap().detectors.clone();
+    for detector in detectors {
+        send(&mut harness, Command::SetDetector(detector.id.to_owned()));
+    }
+    // One that the model was not fitted with is refused, and nothing hangs.
+    send(&mut harness, Command::SetDetector("mds".into()));
+    assert!(!harness.state().app().model().troubles.is_empty());
+    send(&mut harness, Command::SetRecipe(Recipe::Paper));
+    harness.key_press(Key::E);
+    harness.run_steps(3);
+    for (number, step) in [(1, "Photo"), (4, "Attention"), (6, "Threshold"), (10, "Score")] {
+        while harness.query_by_label(&format!("Step {number}: {step}")).is_none() {
+            harness.key_press(Key::ArrowRight);
+            harness.run_steps(2);
+        }
+    }
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::T);
+    harness.key_press(Key::Questionmark);
+    harness.run_steps(3);
+    harness.get_by_label_contains("In the gallery: arrows walk");
+}
