@@ -33,6 +33,58 @@ pub(super) fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tenso
     Tensor::from_data(product, &device)
 }
 
+/// `layer(x)`; the bias is added in place, where Burn would write the product anew.
+pub(super) fn linear_of<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    let Some(bias) = layer.bias.as_ref().filter(|_| runs_on_cpu(&x)) else {
+        return layer.forward(x);
+    };
+    let device = x.device();
+    let mut product = linear(x, layer.weight.val(), None).into_data();
+    let bias = bias.val().into_data();
+    let bias = floats(&bias);
+    each_row(
+        floats_mut(&mut product),
+        bias.len(),
+        #[inline(always)]
+        |row| row.iter_mut().zip(bias).for_each(|(x, b)| *x += b),
+    );
+    Tensor::from_data(product, &device)
+}
+
+/// `residual + layer(x)`, in one pass over the product.
+pub(super) fn residual_linear<const D: usize>(
+    residual: Tensor<D>,
+    layer: &Linear,
+    x: Tensor<D>,
+) -> Tensor<D> {
+    let Some(bias) = layer.bias.as_ref().filter(|_| runs_on_cpu(&x)) else {
+        return residual + layer.forward(x);
+    };
+    let device = x.device();
+    let mut product = linear(x, layer.weight.val(), None).into_data();
+    let (bias, residual) = (bias.val().into_data(), residual.into_data());
+    let (bias, residual) = (floats(&bias), floats(&residual));
+    let width = bias.len();
+    let rows = rows_at_once(width);
+    floats_mut(&mut product)
+        .par_chunks_mut(rows * width)
+        .zip(residual.par_chunks(rows * width))
+        .for_each(|(chunk, residual)| {
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    let rows = chunk.chunks_exact_mut(width).zip(residual.chunks_exact(width));
+                    for (row, residual) in rows {
+                        for ((x, b), r) in row.iter_mut().zip(bias).zip(residual) {
+                            *x += b + r;
+                        }
+                    }
+                },
+            );
+        });
+    Tensor::from_data(product, &device)
+}
+
 /// Attention inside windows.
 ///
 /// # Shapes
@@ -118,15 +170,26 @@ fn biased_softmax(scores: &mut [f32], bias: &[f32], mask: Option<&[f32]>, n: usi
 
 /// Adds `bias` to every row and applies GELU, in place.
 fn add_bias_gelu(values: &mut [f32], bias: &[f32]) {
-    let rows = (1_usize << 15).div_ceil(bias.len());
-    values.par_chunks_mut(rows * bias.len()).for_each(|chunk| {
+    each_row(
+        values,
+        bias.len(),
+        #[inline(always)]
+        |row| row.iter_mut().zip(bias).for_each(|(x, b)| *x = gelu_of(*x + b)),
+    );
+}
+
+/// Rows that one thread takes at once: enough to be worth it, few enough to stay in its cache.
+fn rows_at_once(width: usize) -> usize {
+    (1_usize << 15).div_ceil(width.max(1))
+}
+
+/// Applies `change` to every row, in parallel and vectorised.
+#[inline(always)]
+fn each_row(values: &mut [f32], width: usize, change: impl Fn(&mut [f32]) + Sync) {
+    values.par_chunks_mut(rows_at_once(width) * width).for_each(|chunk| {
         Arch::new().dispatch(
             #[inline(always)]
-            || {
-                for row in chunk.chunks_exact_mut(bias.len()) {
-                    row.iter_mut().zip(bias).for_each(|(x, b)| *x = gelu_of(*x + b));
-                }
-            },
+            || chunk.chunks_exact_mut(width).for_each(&change),
         );
     });
 }

@@ -93,7 +93,7 @@ impl TagLayer {
         let mixed = self.attended.forward(mixed.reshape([batch, count, heads * depth]));
         let tags = self.attended_norm.forward(mixed + tags);
         let hidden = kernels::linear_gelu(&self.intermediate, tags.clone());
-        let tags = self.output_norm.forward(self.output.forward(hidden) + tags);
+        let tags = self.output_norm.forward(kernels::residual_linear(tags, &self.output, hidden));
         (tags, attention)
     }
 }

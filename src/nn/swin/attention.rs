@@ -72,13 +72,13 @@ impl WindowAttention {
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, tokens, dim] = x.dims();
         let windows = tokens / self.slots;
-        let qkv = self.qkv.forward(x).reshape([batch * windows, self.slots, 3 * dim]);
+        let qkv = kernels::linear_of(&self.qkv, x).reshape([batch * windows, self.slots, 3 * dim]);
         let mask = self.mask.clone();
         let mixed = match kernels::runs_on_cpu(&qkv) {
             true => kernels::window_attention(qkv, self.bias(), mask, self.heads),
             false => self.attend(qkv, mask, windows),
         };
-        self.proj.forward(mixed.reshape([batch, tokens, dim]))
+        kernels::linear_of(&self.proj, mixed.reshape([batch, tokens, dim]))
     }
 
     /// The plain form, for GPUs and for training: `[batch * windows, n, 3 * dim]` to

@@ -56,6 +56,6 @@ impl Block {
         let windows = self.norm1.forward(x.clone()).select(1, self.order.clone());
         let x = x + self.attn.forward(windows).select(1, self.unorder.clone());
         let hidden = kernels::linear_gelu(&self.fc1, self.norm2.forward(x.clone()));
-        x + self.fc2.forward(hidden)
+        kernels::residual_linear(x, &self.fc2, hidden)
     }
 }
