@@ -11,7 +11,7 @@ use super::CliResult;
 use crate::bundle::manifest::{Manifest, Recipe};
 use crate::bundle::vocabulary::{Class, Vocabulary};
 use crate::bundle::{BundleFiles, Precision, Weights};
-use crate::demo::train::{self, TrainConfig, Trainer};
+use crate::demo::train::{self, Losses, TrainConfig, Trainer};
 use crate::demo::{ID_CLASSES, TAGS, tag_from_class};
 use crate::gpu::{self, DeviceChoice};
 use crate::image::Transform;
@@ -67,15 +67,16 @@ impl TrainArgs {
             false => Trainer::new(config.clone(), &device)?,
         };
         let started = Instant::now();
-        let (first, mut mean) = (trainer.steps(), None::<f32>);
+        let (first, mut mean) = (trainer.steps(), None::<Losses>);
         for batch in train::batches(&config, first) {
-            let loss = trainer.step(&batch)?;
-            mean = Some(mean.map_or(loss, |mean| 0.95 * mean + 0.05 * loss));
+            let losses = trainer.step(&batch)?;
+            let recent =
+                mean.map_or(losses, |mean| Losses::default().plus(&mean, 0.95).plus(&losses, 0.05));
+            mean = Some(recent);
             let step = trainer.steps();
             if step % 50 == 0 || step == config.steps {
                 let pace = started.elapsed().as_secs_f32() / (step - first) as f32;
-                let loss = mean.unwrap_or(loss);
-                eprintln!("step {step}/{}  loss {loss:.3}  {pace:.2} s/step", config.steps);
+                eprintln!("step {step}/{}  {recent}  {pace:.2} s/step", config.steps);
             }
             if step % 250 == 0 || step == config.steps {
                 trainer.save(&checkpoint)?;
@@ -90,8 +91,8 @@ impl TrainArgs {
 
     fn validate(&self, trainer: &Trainer) -> anyhow::Result<()> {
         let device = gpu::compute(self.device)?.device;
-        let (ram, side) = (trainer.snapshot(&device)?, trainer.config().tagger.swin.image);
-        let precisions = train::average_precisions(&ram, &device, VALIDATION_SEED, 200, side)?;
+        let (ram, swin) = (trainer.snapshot(&device)?, &trainer.config().tagger.swin);
+        let precisions = train::average_precisions(&ram, &device, VALIDATION_SEED, 200, swin)?;
         let mean = |tags: std::ops::Range<usize>| {
             let known: Vec<f64> = precisions[tags].iter().copied().flatten().collect();
             known.iter().sum::<f64>() / known.len().max(1) as f64
@@ -109,7 +110,7 @@ impl TrainArgs {
     fn write(&self, trainer: &Trainer, out: &std::path::Path) -> CliResult {
         let device = gpu::compute(self.device)?.device;
         let config = trainer.config().tagger.clone();
-        let thresholds = train::calibrate(&trainer.snapshot(&device)?, &device, config.swin.image)?;
+        let thresholds = train::calibrate(&trainer.snapshot(&device)?, &device, &config.swin)?;
         let mut vocabulary = Vocabulary::numbered(config.tags);
         vocabulary.tags = TAGS.iter().map(|tag| (*tag).to_owned()).collect();
         vocabulary.thresholds = thresholds;

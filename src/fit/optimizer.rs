@@ -216,7 +216,9 @@ impl Step<'_> {
             false => value,
         };
         let value = kept - update.mul_scalar(self.lr / correction_1);
-        let average = config.average.map(|share| match average {
+        // Short at first, so that the average does not drag the random start along.
+        let young = (1.0 + self.adam.steps as f64) / (10.0 + self.adam.steps as f64);
+        let average = config.average.map(|share| share.min(young)).map(|share| match average {
             Some(old) => old.mul_scalar(share) + value.clone().mul_scalar(1.0 - share),
             None => value.clone(),
         });

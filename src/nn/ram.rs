@@ -176,17 +176,13 @@ impl Ram {
         self.label_embed.val().detach()
     }
 
-    /// How much each tag's own embedding is in an image's patch tokens: the mean over patches on an
-    /// exponential scale, `[batch, positions, joint]` to `[batch, tags]`. Training pulls on it, as
-    /// RAM's pulls image tokens towards CLIP's; inference has no use for it.
-    pub fn alignment(&self, image_tokens: &Tensor<3>) -> Tensor<2> {
+    /// How much of each tag's own embedding is in each patch token: `[batch, positions, joint]` to
+    /// `[batch, positions - 1, tags]`. Training pulls on it, as RAM's pulls image tokens towards
+    /// CLIP's; inference has no use for it.
+    pub fn alignment(&self, image_tokens: &Tensor<3>) -> Tensor<3> {
         let [_, positions, _] = image_tokens.dims();
         let patches = image_tokens.clone().narrow(1, 1, positions - 1);
-        let similarity = patches.matmul(self.embeddings().transpose().unsqueeze());
-        // Shifted by the maximum, so that no exponential overflows.
-        let top = similarity.clone().max_dim(1).detach();
-        let mean = (similarity - top.clone()).exp().mean_dim(1).log() + top;
-        mean.squeeze_dim(1)
+        patches.matmul(self.embeddings().transpose().unsqueeze())
     }
 
     fn project_words(&self, embeddings: Tensor<3>) -> Tensor<3> {
