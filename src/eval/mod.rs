@@ -1,6 +1,6 @@
-//! Sets of images: metrics, reports, t-SNE.
+//! Sets of images: scores, metrics, reports, t-SNE.
 
-pub(crate) mod csv_text;
-pub mod dataset;
 pub mod metrics;
 pub mod tsne;
+
+pub use crate::dataset;
