@@ -1,6 +1,14 @@
 //! Sets of images: scores, metrics, reports, t-SNE.
+//!
+//! ```text
+//! store ─ scan ─▶ Seen ─ gather ─▶ ScoreTable ─ report ─▶ Report ─ write ─▶ tables, plots, page
+//! ```
 
+pub mod gather;
 pub mod metrics;
+pub mod report;
+pub mod scan;
+pub mod scores;
 pub mod tsne;
 
 pub use crate::dataset;

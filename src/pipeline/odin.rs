@@ -228,7 +228,7 @@ mod tests {
             let logits = pipeline.masked_logits(projector, &pipeline.batch(&[moved]), &[&mask]);
             loss(&floats(logits).unwrap())
         };
-        assert_slope(&gradient, &along, moved, 0.5);
+        assert_slope(&gradient, &along, moved, 0.05);
     }
 
     #[test]
