@@ -19,6 +19,7 @@
 pub mod gpu;
 pub mod colormap;
 pub mod image;
+pub mod dataset;
 pub mod nn;
 pub mod bundle;
 pub mod decompose;

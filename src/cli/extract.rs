@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::model::ModelArgs;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
-use crate::eval::dataset::{Dataset, DatasetError};
+use crate::dataset::{Dataset, DatasetError};
 use crate::gpu;
 use crate::pipeline::Pipeline;
 use crate::store::{self, ExtractOptions, Progress, StoreHeader, Summary};

@@ -15,7 +15,7 @@ use super::model::{ModelArgs, parse_tau};
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::bundle::Bundle;
 use crate::bundle::manifest::Recipe;
-use crate::eval::dataset::Dataset;
+use crate::dataset::Dataset;
 use crate::fit::FitError;
 use crate::fit::config::TrainConfig;
 use crate::fit::objects::{Objects, Selection};

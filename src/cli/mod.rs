@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod evaluate;
 pub mod extract;
 mod fit;
 mod inspect;
@@ -42,6 +43,7 @@ enum Command {
     Convert(convert::ConvertArgs),
     Extract(extract::ExtractArgs),
     Fit(fit::FitArgs),
+    Evaluate(Box<evaluate::EvaluateArgs>),
     Metrics(metrics::MetricsArgs),
     Tsne(tsne::TsneArgs),
     /// The procedural world behind the embedded model
@@ -55,6 +57,7 @@ impl Command {
             Self::Convert(args) => args.run(),
             Self::Extract(args) => args.run(),
             Self::Fit(args) => args.run(),
+            Self::Evaluate(args) => args.run(),
             Self::Metrics(args) => metrics::run(args),
             Self::Tsne(args) => tsne::run(&args),
             Self::Demo(args) => demo::run(args),

@@ -1,6 +1,14 @@
-//! Sets of images: metrics, reports, t-SNE.
+//! Sets of images: scores, metrics, reports, t-SNE.
+//!
+//! ```text
+//! store ─ scan ─▶ Seen ─ gather ─▶ ScoreTable ─ report ─▶ Report ─ write ─▶ tables, plots, page
+//! ```
 
-pub(crate) mod csv_text;
-pub mod dataset;
+pub mod gather;
 pub mod metrics;
+pub mod report;
+pub mod scan;
+pub mod scores;
 pub mod tsne;
+
+pub use crate::dataset;

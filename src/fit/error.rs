@@ -4,7 +4,6 @@ use thiserror::Error;
 
 use crate::bundle::BundleError;
 use crate::bundle::vocabulary::VocabularyError;
-use crate::eval::metrics::MetricsError;
 use crate::nn::source::WeightsError;
 use crate::pipeline::PipelineError;
 use crate::score::ScoreError;
@@ -27,9 +26,6 @@ pub enum FitError {
     /// The tagger or the projector.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// λ.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
     /// The disk.
     #[error("{action}: {source}: {}", path.display())]
     Io {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::error::FitError;
 use crate::bundle::manifest::{Lambda, Recipe};
-use crate::decompose;
-use crate::pipeline::{Pipeline, Tagged};
-use crate::score::{Bound, Sample, ScoreError};
+use crate::pipeline::{Inputs, Kept, Odin, Pipeline, Tagged};
+use crate::score::{Bound, Input, Sample, ScoreError};
 
 /// Images that go through the projector together.
 const BATCH: usize = 64;
@@ -28,8 +27,8 @@ pub fn lambda_at(scores: &[f32], rejected: usize, tpr: f64) -> Option<(f32, f32)
 }
 
 /// λ of each of some detectors under one recipe at τ, from held-out in-distribution images as
-/// `inspect` would look at them. Detectors that need what a plain look does not give (ODIN's second
-/// pass) are left out.
+/// `inspect` would look at them; ODIN moves the tokens. Detectors that need what the model does not
+/// have are left out.
 ///
 /// The pipeline has the projector and the vocabulary; the attention of the tags that count has to
 /// be there.
@@ -43,35 +42,20 @@ pub fn lambdas(
     (recipe, tau): (Recipe, f32),
     tpr: f64,
 ) -> Result<Vec<Lambda>, FitError> {
+    let wanted = |detector: &Bound| detector.info().needs.contains(&Input::OdinLogits);
+    let odin = if detectors.iter().any(wanted) { Odin::Tokens } else { Odin::None };
     let mut scores: BTreeMap<&str, Vec<f32>> = BTreeMap::new();
     let mut rejected = 0;
     for images in images.chunks(BATCH) {
-        let mut looks = Vec::new();
-        for tagged in images {
-            let decomposition = pipeline.decompose(tagged, tau, recipe);
-            match decomposition.kept() {
-                0 => rejected += 1,
-                _ => looks.push((tagged, decomposition)),
-            }
-        }
-        let objects: Vec<Vec<f32>> = looks
-            .iter()
-            .map(|(t, d)| decompose::object_tokens(&t.tokens, t.width, &d.mask))
+        let looks: Vec<_> =
+            images.iter().map(|tagged| (tagged, pipeline.decompose(tagged, tau, recipe))).collect();
+        let kept = looks.iter().filter(|(_, decomposition)| decomposition.kept() > 0);
+        let kept: Vec<Kept> = kept
+            .map(|(tagged, d)| Kept { tagged, mask: &d.mask, tag_score: d.tag_score })
             .collect();
-        let means: Vec<Vec<f32>> =
-            looks.iter().map(|(t, d)| decompose::mean_token(&t.tokens, t.width, &d.mask)).collect();
-        let projected = pipeline.project(&objects)?;
-        let samples: Vec<Sample> = (looks.iter().zip(&projected).zip(&means))
-            .map(|(((tagged, decomposition), projected), mean)| Sample {
-                feature: &projected.feature,
-                class_logits: &projected.class_logits,
-                tag_score: decomposition.tag_score,
-                object_token: mean,
-                image_token: &tagged.tokens[..tagged.width],
-                ce_feature: projected.ce_feature.as_deref(),
-                odin_logits: None,
-            })
-            .collect();
+        rejected += looks.len() - kept.len();
+        let inputs = pipeline.inputs(&kept, odin)?;
+        let samples: Vec<Sample> = inputs.iter().map(Inputs::sample).collect();
         for detector in detectors {
             match detector.score_batch(&samples) {
                 Ok(found) => scores.entry(detector.info().id).or_default().extend(found),

@@ -10,7 +10,7 @@ use super::objects::{Objects, Selection};
 use super::vocabulary::TagCounts;
 use crate::bundle::manifest::Recipe;
 use crate::bundle::{Bundle, BundleFiles, Precision, Weights};
-use crate::eval::dataset::Dataset;
+use crate::dataset::Dataset;
 use crate::nn::projector::Projector;
 use crate::nn::ram::Ram;
 use crate::nn::source::{SafetensorsBytes, Source};

@@ -17,7 +17,7 @@ pub use preprocess::{
     CROP_MARGIN_PX, PIXEL_MEAN, PIXEL_STD, Transform, UnknownTransform, resize_bilinear,
     tensor_data, thumbnail,
 };
-pub use walk::{IMAGE_EXTENSIONS, list_images};
+pub use walk::{IMAGE_EXTENSIONS, Listing, WalkError, images_below, list_folder, list_images};
 
 /// An 8-bit RGB picture, row-major, three bytes a pixel.
 pub use image::RgbImage;

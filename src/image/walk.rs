@@ -17,9 +17,13 @@ pub const IMAGE_EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "b
 /// symbolic links for one, is listed once; one that cannot be read is logged and passed over.
 pub fn list_images<P: AsRef<Path>>(paths: &[P]) -> Vec<PathBuf> {
     let mut images = Vec::new();
+    let mut pass_over = |error: WalkError| {
+        log::warn!("passing over a folder: {error}");
+        Ok(())
+    };
     for path in paths.iter().map(AsRef::as_ref) {
         if path.is_dir() {
-            list_folder(path, &mut BTreeSet::new(), &mut images);
+            images.extend(walk(path, &mut BTreeSet::new(), &mut pass_over).unwrap_or_default());
         } else {
             images.push(path.to_owned());
         }
@@ -27,34 +31,92 @@ pub fn list_images<P: AsRef<Path>>(paths: &[P]) -> Vec<PathBuf> {
     images
 }
 
-/// Appends the images below `root` to `images`; `visited` holds the real paths of folders seen.
-fn list_folder(root: &Path, visited: &mut BTreeSet<PathBuf>, images: &mut Vec<PathBuf>) {
+/// A folder that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the folder: {source}: {}", folder.display())]
+pub struct WalkError {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+/// What one folder holds, each list by name. Hidden entries and other files are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Folders in it.
+    pub folders: Vec<PathBuf>,
+    /// Images in it.
+    pub images: Vec<PathBuf>,
+}
+
+/// Lists one folder, not what is below it; links count as what they point at.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn list_folder(folder: &Path) -> Result<Listing, WalkError> {
+    let error = |source| WalkError { folder: folder.to_owned(), source };
+    let mut listing = Listing::default();
+    for entry in fs::read_dir(folder).map_err(error)? {
+        let path = entry.map_err(error)?.path();
+        if is_hidden(&path) {
+            continue;
+        }
+        if path.is_dir() {
+            listing.folders.push(path);
+        } else if has_image_extension(&path) && path.is_file() {
+            listing.images.push(path);
+        }
+    }
+    listing.folders.sort();
+    listing.images.sort();
+    Ok(listing)
+}
+
+/// The images below a folder, as [`list_images`] lists them.
+///
+/// # Errors
+/// If a folder cannot be read.
+pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>, WalkError> {
+    walk(folder, &mut BTreeSet::new(), &mut Err)
+}
+
+/// The images below `root`; `visited` holds the real paths of folders seen, `unreadable` says
+/// whether to go on without one.
+fn walk(
+    root: &Path,
+    visited: &mut BTreeSet<PathBuf>,
+    unreadable: &mut dyn FnMut(WalkError) -> Result<(), WalkError>,
+) -> Result<Vec<PathBuf>, WalkError> {
+    let mut images = Vec::new();
     // A stack of its own: a deep tree must not exhaust the thread's.
-    let mut pending = vec![root.to_owned()];
-    while let Some(path) = pending.pop() {
-        if !path.is_dir() {
+    let mut pending = vec![(root.to_owned(), true)];
+    while let Some((path, is_folder)) = pending.pop() {
+        if !is_folder {
             images.push(path);
             continue;
         }
-        match sorted_entries(&path, visited) {
+        match new_entries(&path, visited) {
             Ok(entries) => pending.extend(entries.into_iter().rev()),
-            Err(error) => log::warn!("passing over a folder ({error}): {}", path.display()),
+            Err(error) => unreadable(error)?,
         }
     }
+    Ok(images)
 }
 
-/// The folders and images directly in `folder`, by name; empty where it was visited before.
-fn sorted_entries(folder: &Path, visited: &mut BTreeSet<PathBuf>) -> std::io::Result<Vec<PathBuf>> {
-    if !visited.insert(folder.canonicalize()?) {
+/// Folders (true) and images (false) directly in `folder`, by name; none where it was visited before.
+fn new_entries(
+    folder: &Path,
+    visited: &mut BTreeSet<PathBuf>,
+) -> Result<Vec<(PathBuf, bool)>, WalkError> {
+    let real = folder.canonicalize();
+    let real = real.map_err(|source| WalkError { folder: folder.to_owned(), source })?;
+    if !visited.insert(real) {
         return Ok(Vec::new());
     }
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if !is_hidden(&path) && (path.is_dir() || (has_image_extension(&path) && path.is_file())) {
-            entries.push(path);
-        }
-    }
+    let Listing { folders, images } = list_folder(folder)?;
+    let folders = folders.into_iter().map(|path| (path, true));
+    let mut entries: Vec<_> = folders.chain(images.into_iter().map(|path| (path, false))).collect();
     entries.sort();
     Ok(entries)
 }

@@ -8,9 +8,9 @@ use super::{Pipeline, PipelineError, Tagged, floats};
 use crate::bundle::manifest::Recipe;
 use crate::decompose::{self, Fallback};
 use crate::nn::projector::Projector;
-use crate::score::Sample;
 use crate::score::distance::class_scores;
 use crate::score::verdict::{Outcome, Reason, Verdict};
+use crate::score::{Input, Sample};
 
 /// What a person can turn.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,16 +118,7 @@ impl Pipeline {
         let (Some(projector), false) = (&self.projector, objects.is_empty()) else {
             return Ok(Vec::new());
         };
-        let joint = self.manifest().tagger.joint;
-        let lengths: Vec<usize> = objects.iter().map(|tokens| tokens.len() / joint).collect();
-        let longest = lengths.iter().copied().max().unwrap_or_default().max(1);
-        let mut padded = vec![0.0f32; objects.len() * longest * joint];
-        for (row, tokens) in padded.chunks_mut(longest * joint).zip(objects) {
-            row[..tokens.len()].copy_from_slice(tokens);
-        }
-        let shape = [objects.len(), longest, joint];
-        let tokens: Tensor<3> = Tensor::from_data(TensorData::new(padded, shape), &self.device);
-        let lengths = lengths.iter().any(|&n| n < longest).then_some(lengths);
+        let (tokens, lengths) = self.padded(objects);
         let features = projector.features(tokens.clone(), lengths.as_deref());
         let logits = floats(projector.class_logits(features.clone()))?;
         let features = floats(features)?;
@@ -145,6 +136,21 @@ impl Pipeline {
                 ce_feature: ce_features.as_ref().map(|values| row(values, index)),
             })
             .collect())
+    }
+
+    /// Sets of object tokens (`[n, width]` each) as one batch, padded with zeros to the longest, and
+    /// their lengths if any was padded.
+    pub(super) fn padded(&self, objects: &[Vec<f32>]) -> (Tensor<3>, Option<Vec<usize>>) {
+        let joint = self.manifest().tagger.joint;
+        let lengths: Vec<usize> = objects.iter().map(|tokens| tokens.len() / joint).collect();
+        let longest = lengths.iter().copied().max().unwrap_or_default().max(1);
+        let mut padded = vec![0.0f32; objects.len() * longest * joint];
+        for (row, tokens) in padded.chunks_mut(longest * joint).zip(objects) {
+            row[..tokens.len()].copy_from_slice(tokens);
+        }
+        let shape = [objects.len(), longest, joint];
+        let tokens = Tensor::from_data(TensorData::new(padded, shape), &self.device);
+        (tokens, lengths.iter().any(|&n| n < longest).then_some(lengths))
     }
 
     /// Looks at one tagged image at one setting.
@@ -249,6 +255,14 @@ impl Pipeline {
             return Ok(rejected(Reason::NothingKept { tau: settings.tau }));
         }
         let object_token = decompose::mean_token(&tagged.tokens, tagged.width, &decomposition.mask);
+        let odin_logits = match detector.info().needs.contains(&Input::OdinLogits) {
+            true => {
+                let mask = &decomposition.mask;
+                let tokens = decompose::object_tokens(&tagged.tokens, tagged.width, mask);
+                self.odin_logits(&[tokens])?.pop()
+            }
+            false => None,
+        };
         let score = detector.score(&Sample {
             feature: &projected.feature,
             class_logits: &projected.class_logits,
@@ -256,7 +270,7 @@ impl Pipeline {
             object_token: &object_token,
             image_token: &tagged.tokens[..tagged.width],
             ce_feature: projected.ce_feature.as_deref(),
-            odin_logits: None,
+            odin_logits: odin_logits.as_deref(),
         })?;
         let names = decomposition.tags.iter().map(|&tag| self.vocabulary().tags[tag].clone());
         let nearest = self.nearest(Some(projected), settings.recipe);

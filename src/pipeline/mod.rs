@@ -5,7 +5,9 @@
 //! [`Pipeline::look`] makes a [`Look`] of it at some [`Settings`]: this is what runs while the
 //! slider moves.
 
+mod inputs;
 mod live;
+mod odin;
 mod tagged;
 
 use std::collections::BTreeMap;
@@ -27,7 +29,9 @@ use crate::nn::weights::{self, Builder};
 use crate::score::distance::Centers;
 use crate::score::{self, Bound, Head, ScoreError, Statistics};
 
+pub use inputs::{Inputs, Kept, Odin};
 pub use live::{Decomposition, Look, Nearest, Projected, Settings};
+pub use odin::OdinInput;
 pub use tagged::{Attention, Keep, Tagged};
 
 /// What can go wrong between an image and its verdict.
@@ -67,7 +71,7 @@ pub struct Pipeline {
     projector: Option<Projector>,
     projector_ce: Option<Projector>,
     head: Option<Arc<Head>>,
-    detectors: BTreeMap<&'static str, Bound>,
+    detectors: BTreeMap<&'static str, Result<Bound, ScoreError>>,
     dtype: Option<FloatDType>,
 }
 
@@ -156,12 +160,18 @@ impl Pipeline {
 
     /// A detector that this model can score with.
     pub fn detector(&self, id: &str) -> Option<&Bound> {
-        self.detectors.get(id)
+        self.detectors.get(id)?.as_ref().ok()
+    }
+
+    /// Why this model cannot score with a detector; `None` if it can, if there is no such detector,
+    /// or if it has no projector at all.
+    pub fn why_not(&self, id: &str) -> Option<&ScoreError> {
+        self.detectors.get(id)?.as_ref().err()
     }
 
     /// The detectors that this model can score with, in the registry's order.
     pub fn detectors(&self) -> Vec<&'static score::Info> {
-        let bound = |d: &&dyn score::Detector| self.detectors.contains_key(d.info().id);
+        let bound = |d: &&dyn score::Detector| self.detector(d.info().id).is_some();
         score::all().iter().copied().filter(bound).map(|d| d.info()).collect()
     }
 
@@ -207,18 +217,14 @@ fn report_unexpected(source: &crate::nn::source::Source, from: &Builder) {
     }
 }
 
-fn bind_all(statistics: &Statistics, head: &Arc<Head>) -> BTreeMap<&'static str, Bound> {
+fn bind_all(
+    statistics: &Statistics,
+    head: &Arc<Head>,
+) -> BTreeMap<&'static str, Result<Bound, ScoreError>> {
     let bind = |detector: &&dyn score::Detector| {
-        let id = detector.info().id;
-        match score::bind(*detector, statistics, head) {
-            Ok(bound) => Some((id, bound)),
-            Err(error) => {
-                log::debug!("{id} is not at hand: {error}");
-                None
-            }
-        }
+        (detector.info().id, score::bind(*detector, statistics, head))
     };
-    score::all().iter().filter_map(bind).collect()
+    score::all().iter().map(bind).collect()
 }
 
 /// A tensor's values in row-major order.

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::attention::{add_attention, tags_to_keep};
 use super::{Known, Record, StoreError, StoreHeader, StoreWriter, Tensors, hash_file, stored_path};
-use crate::eval::dataset::{Dataset, Item};
+use crate::dataset::{Dataset, Item};
 use crate::image::{DecodeOptions, decode_file};
 use crate::pipeline::{Keep, Pipeline, PipelineError, Tagged};
 

@@ -11,7 +11,7 @@ use super::record::stored_path;
 use super::schema::schema;
 use super::{StoreError, StoreHeader};
 use crate::bundle::Bundle;
-use crate::eval::dataset::Dataset;
+use crate::dataset::Dataset;
 
 /// A store, open for reading: every chunk is mapped, none is read until its rows are.
 #[derive(Debug)]

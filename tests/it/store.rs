@@ -12,7 +12,7 @@ use rayon::iter::ParallelIterator;
 use tagood_lens::bundle::Bundle;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::bundle::vocabulary::Class;
-use tagood_lens::eval::dataset::Dataset;
+use tagood_lens::dataset::Dataset;
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::image::{DecodeOptions, decode_file};
 use tagood_lens::pipeline::{Keep, Pipeline, Settings, Tagged};

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use crate::eval::csv_text::{LineCounter, without_byte_order_mark};
+use crate::dataset::csv_text::{LineCounter, without_byte_order_mark};
 use crate::eval::metrics::{Label, RankedScores};
 
 /// The name of the only set in a file that names none.

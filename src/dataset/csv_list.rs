@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::DatasetError;
-use crate::eval::csv_text::{LineCounter, without_byte_order_mark};
+use super::csv_text::{LineCounter, without_byte_order_mark};
 
 /// The listed images and their classes, in the file's order.
 pub(super) fn read(file: &Path) -> Result<Vec<(PathBuf, String)>, DatasetError> {

@@ -1,7 +1,7 @@
 //! Sets of images: a folder, a folder of class folders, or a CSV of paths and classes.
 
 mod csv_list;
-mod listing;
+pub(crate) mod csv_text;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-pub use listing::IMAGE_EXTENSIONS;
+use crate::image::{IMAGE_EXTENSIONS, Listing, WalkError, images_below, list_folder};
 
 /// A named set of images in a fixed order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +112,12 @@ pub enum DatasetError {
     BadShare(f64),
 }
 
+impl From<WalkError> for DatasetError {
+    fn from(WalkError { folder, source }: WalkError) -> Self {
+        Self::Io { path: folder, source }
+    }
+}
+
 impl Dataset {
     /// A set without labels: every image in a folder and its subfolders.
     ///
@@ -119,7 +125,7 @@ impl Dataset {
     ///
     /// A folder that cannot be read or holds no image.
     pub fn from_folder(folder: &Path) -> Result<Self, DatasetError> {
-        let images = listing::images_under(folder)?;
+        let images = images_below(folder)?;
         if images.is_empty() {
             return Err(DatasetError::Empty { path: folder.to_owned() });
         }
@@ -145,19 +151,19 @@ impl Dataset {
     /// the class folders.
     pub fn from_class_folders(folder: &Path) -> Result<Self, DatasetError> {
         let path = || folder.to_owned();
-        let entries = listing::entries(folder)?;
-        if entries.folders.is_empty() {
+        let Listing { folders, images } = list_folder(folder)?;
+        if folders.is_empty() {
             return Err(DatasetError::NoClassFolders(path()));
         }
-        if !entries.images.is_empty() {
-            let images = entries.images.iter().map(|image| name_of(image)).collect();
+        if !images.is_empty() {
+            let images = images.iter().map(|image| name_of(image)).collect();
             return Err(DatasetError::UnlabelledImages { path: path(), images });
         }
         let mut labelled = Vec::new();
         let mut empty = Vec::new();
-        for class_folder in entries.folders {
+        for class_folder in folders {
             let class = name_of(&class_folder);
-            let images = listing::images_under(&class_folder)?;
+            let images = images_below(&class_folder)?;
             if images.is_empty() {
                 empty.push(class);
             } else {

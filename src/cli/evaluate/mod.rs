@@ -1,0 +1,286 @@
+//! `evaluate`: every detector on sets of images, as tables, plots and a page.
+
+mod sets;
+
+use std::io::{IsTerminal, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::extract::cancel_on_ctrl_c;
+use super::model::{ModelArgs, parse_tau};
+use super::table::aligned;
+use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
+use crate::bundle::manifest::Recipe;
+use crate::eval::gather::{Gather, Plan, Seen};
+use crate::eval::report::{self, Bootstrap, Report};
+use crate::eval::scan::StoredSet;
+use crate::eval::scores::{ScoreTable, SetScores};
+use crate::pipeline::{OdinInput, Pipeline};
+use crate::score::{self, Detector};
+use sets::{NamedSet, Stores};
+
+/// Compares every detector on your own sets: tables, ROC curves, histograms, a page
+///
+/// Sets are folders of images or feature stores; the in-distribution one may have a folder for each
+/// class. Folders are first brought into a store, which is then read once for all detectors and all
+/// τ. Interrupted with Ctrl-C or killed, the same command goes on where it stood. OUT gets
+/// report.html (needs nothing else), table.md, table.csv, report.json, scores/SET.csv and roc/SET.csv.
+#[derive(Args)]
+pub struct EvaluateArgs {
+    /// The in-distribution images: a folder, a CSV path,class, or a store (NAME=DIR picks one of
+    /// several sets in it)
+    #[arg(long, value_name = "[NAME=]DIR|STORE")]
+    id: String,
+    /// Out-of-distribution images; may be given several times
+    #[arg(long, value_name = "NAME=DIR|STORE", required = true, num_args = 1..)]
+    ood: Vec<String>,
+    /// The folder for the report; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The feature store for sets that are folders; OUT/store if not given
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The paper's text or the released code, where they differ; the model's own if not given
+    #[arg(long, value_name = "paper|released")]
+    recipe: Option<Recipe>,
+    /// τ of the main table, 0 to 1; the model's own if not given
+    #[arg(long, value_name = "0..1", value_parser = parse_tau)]
+    tau: Option<f32>,
+    /// Further τ to score at, with the whole image beside them; `none` leaves them out
+    #[arg(long, value_name = "A,B,…", default_value = "0,0.25,0.5,0.75", value_parser = parse_taus)]
+    taus: Taus,
+    /// Which detectors, by name
+    #[arg(long, value_name = "all|A,B,…", default_value = "all", value_parser = parse_detectors)]
+    detectors: Detectors,
+    /// What ODIN moves along the gradient: the object tokens, or (slowly) the images, which must still
+    /// be where they were
+    #[arg(long, value_name = "tokens|image", default_value_t, value_parser = parse_odin)]
+    odin: OdinInput,
+    /// Add 95 % intervals from N bootstrap resamples; 1000 is usual
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    bootstrap: Option<u32>,
+    /// Seed of resampling and splitting
+    #[arg(long, value_name = "S", default_value_t = 7)]
+    seed: u64,
+    /// Images that go through the network at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    batch: u16,
+    /// Print the report as one JSON object in place of a table
+    #[arg(long)]
+    json: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// A list of τ.
+#[derive(Clone, Debug)]
+struct Taus(Vec<f32>);
+
+fn parse_taus(text: &str) -> Result<Taus, String> {
+    if text == "none" {
+        return Ok(Taus(Vec::new()));
+    }
+    text.split(',').map(|tau| parse_tau(tau.trim())).collect::<Result<_, _>>().map(Taus)
+}
+
+#[derive(Clone)]
+struct Detectors(Vec<&'static dyn Detector>);
+
+/// Named detectors in the registry's order.
+fn parse_detectors(text: &str) -> Result<Detectors, String> {
+    if text == "all" {
+        return Ok(Detectors(score::all().to_vec()));
+    }
+    let named: Vec<&str> = text.split(',').map(str::trim).collect();
+    for name in &named {
+        score::by_name(name).map_err(|error| error.to_string())?;
+    }
+    let is_named = |detector: &&&dyn Detector| named.contains(&detector.info().id);
+    Ok(Detectors(score::all().iter().filter(is_named).copied().collect()))
+}
+
+fn parse_odin(text: &str) -> Result<OdinInput, String> {
+    match text {
+        "tokens" => Ok(OdinInput::Tokens),
+        "image" => Ok(OdinInput::Image),
+        other => Err(format!("unknown input `{other}`; there are `tokens` and `image`")),
+    }
+}
+
+impl EvaluateArgs {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// If a set or the model cannot be loaded, a store is another tagger's, the model has no
+    /// projector, the report cannot be written, or the device fails. Images that cannot be read are
+    /// left out, and the exit status is 3.
+    pub fn run(self) -> CliResult {
+        let (id, ood) = sets::parse(&self.id, &self.ood)?;
+        make_folder(&self.out)?;
+        let bundle = self.model.bundle()?;
+        let compute = self.model.compute()?;
+        let pipeline = Pipeline::load(&bundle, &compute).context("cannot load the model")?;
+        if pipeline.head().is_none() {
+            bail!(
+                "the model has no projector, without which nothing is scored; make one with `fit`"
+            );
+        }
+        let cancel = cancel_on_ctrl_c()?;
+        let stores = Stores {
+            bundle: &bundle,
+            pipeline: &pipeline,
+            dir: self.store.clone().unwrap_or_else(|| self.out.join("store")),
+            batch: usize::from(self.batch),
+            quiet: self.quiet,
+            cancel: &cancel,
+        };
+        let Some(sets) = stores.open(&id, &ood)? else { return Ok(self.stopped()) };
+        let Some(table) = self.score(&pipeline, &sets, &cancel)? else { return Ok(self.stopped()) };
+        let bootstrap =
+            self.bootstrap.map(|n| Bootstrap { resamples: n as usize, seed: self.seed });
+        let mut report = Report::new(&table, bootstrap, Vec::new())?;
+        report.warnings.splice(0..0, same_folders(&id, &ood));
+        report.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
+        report::write(&report, &table, &self.out)?;
+        self.print(&report)?;
+        let failed = table.sets().any(|set| !set.failed.is_empty());
+        Ok(if failed { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
+    }
+
+    fn stopped(&self) -> ExitCode {
+        eprintln!("stopped; the same command goes on from here, and no report was written");
+        ExitCode::from(EXIT_FAULT)
+    }
+
+    fn plan(&self, pipeline: &Pipeline) -> Plan {
+        let own = pipeline.default_settings();
+        Plan {
+            recipe: self.recipe.unwrap_or(own.recipe),
+            tau: self.tau.unwrap_or(own.tau),
+            taus: self.taus.0.clone(),
+            detectors: self.detectors.0.clone(),
+            odin: self.odin,
+        }
+    }
+
+    /// Every score of every set, the in-distribution one first; `None` if stopped.
+    fn score(
+        &self,
+        pipeline: &Pipeline,
+        sets: &[StoredSet],
+        cancel: &AtomicBool,
+    ) -> anyhow::Result<Option<ScoreTable>> {
+        let plan = self.plan(pipeline);
+        let (recipe, pixels) = (plan.recipe, plan.odin == OdinInput::Image);
+        let gather = Gather::new(pipeline, plan);
+        let images: usize = sets.iter().map(|set| set.rows.len()).sum();
+        let bar = bar(self.quiet, images);
+        let mut scored: Vec<SetScores> = Vec::new();
+        for set in sets {
+            let mut scores = gather.begin(&set.name);
+            let outcome = set.scan(pipeline, recipe, pixels, &mut |block| {
+                // Small parts, so that Ctrl-C is heard soon.
+                const PART: usize = 64;
+                let seen: Vec<Seen> = block.seen.into_iter().map(|(_, seen)| seen).collect();
+                for part in seen.chunks(PART) {
+                    if cancel.load(Ordering::Relaxed) {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    gather.add(&mut scores, part)?;
+                    bar.inc(part.len() as u64);
+                }
+                bar.inc(block.failed.len() as u64);
+                scores.failed.extend(block.failed);
+                Ok(ControlFlow::Continue(()))
+            })?;
+            if outcome.is_break() {
+                return Ok(None);
+            }
+            scored.push(scores);
+        }
+        bar.finish_and_clear();
+        let ood = scored.split_off(1);
+        Ok(scored.pop().map(|id| gather.table(id, ood)))
+    }
+
+    fn print(&self, report: &Report) -> anyhow::Result<()> {
+        let text = if self.json {
+            format!("{}\n", serde_json::to_string(report)?)
+        } else {
+            summary(report, &self.out)
+        };
+        std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
+    }
+}
+
+/// The means, best first.
+fn summary(report: &Report, out: &Path) -> String {
+    let percent = |share: f64| format!("{:.2}", 100.0 * share);
+    let mut rows = vec![["detector", "AUROC ↑", "FPR95 ↓"].map(str::to_owned).to_vec()];
+    for (at, _) in report.ranking(0) {
+        let detector = &report.detectors[at];
+        if let Some(mean) = detector.outcomes[0].mean() {
+            rows.push(vec![detector.name.clone(), percent(mean.auroc), percent(mean.fpr95)]);
+        }
+    }
+    let names: Vec<&str> = report.ood.iter().map(|set| set.name.as_str()).collect();
+    let mut text = format!(
+        "{} against {}, {}: means in %\n\n{}",
+        report.id.name,
+        names.join(", "),
+        report.settings[0],
+        aligned(&rows)
+    );
+    for detector in &report.detectors {
+        if let report::Outcome::Missing(reason) = &detector.outcomes[0] {
+            text.push_str(&format!("{}: {reason}\n", detector.name));
+        }
+    }
+    text.push_str(&format!("\nreport: {}\n", out.join("report.html").display()));
+    text
+}
+
+/// Warns of sets that are one folder, links resolved.
+fn same_folders(id: &NamedSet, ood: &[NamedSet]) -> Vec<String> {
+    let real = |set: &NamedSet| set.path.canonicalize().ok();
+    let same = |set: &&NamedSet| real(set).is_some() && real(set) == real(id) && !id.is_store();
+    let sentence = |set: &NamedSet| {
+        format!(
+            "`{}` is the same folder as the in-distribution set: {}",
+            set.name,
+            set.path.display()
+        )
+    };
+    ood.iter().filter(same).map(sentence).collect()
+}
+
+/// Makes the report's folder and tries it, so that a place that cannot be written to is refused before
+/// any work is done.
+fn make_folder(out: &Path) -> anyhow::Result<()> {
+    let attempt = || -> std::io::Result<()> {
+        std::fs::create_dir_all(out)?;
+        let probe = out.join(".report.tmp");
+        std::fs::write(&probe, "")?;
+        std::fs::remove_file(&probe)
+    };
+    attempt().with_context(|| format!("cannot write to the report's folder {}", out.display()))
+}
+
+/// A bar on stderr, hidden where that is no terminal.
+fn bar(quiet: bool, images: usize) -> ProgressBar {
+    let hidden = quiet || !std::io::stderr().is_terminal();
+    let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let template = "{bar:30} {pos}/{len} images scored, {per_sec}, {eta} left";
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(images as u64), target).with_style(style)
+}

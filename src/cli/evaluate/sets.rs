@@ -1,0 +1,179 @@
+//! The sets that the command line names: folders, which become rows of a store, and stores.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::bail;
+
+use super::super::extract::{extract_bar, open_dataset, show_progress};
+use crate::bundle::Bundle;
+use crate::dataset::Dataset;
+use crate::eval::scan::StoredSet;
+use crate::pipeline::Pipeline;
+use crate::store::{self, ExtractOptions, Store, StoreHeader};
+
+/// A set as it was named.
+#[derive(Debug)]
+pub struct NamedSet {
+    /// What the report calls it; `None` for the folder's own name.
+    pub name: String,
+    /// Whether the name was given.
+    named: bool,
+    /// A folder, a CSV or a store.
+    pub path: PathBuf,
+}
+
+impl NamedSet {
+    /// Whether it is a feature store.
+    pub fn is_store(&self) -> bool {
+        self.path.join("store.toml").is_file()
+    }
+}
+
+/// The in-distribution set and the others.
+///
+/// # Errors
+/// If a set has no name, or one that cannot be a file's, or two have the same.
+pub fn parse(id: &str, ood: &[String]) -> anyhow::Result<(NamedSet, Vec<NamedSet>)> {
+    let split = |text: &str| -> Option<NamedSet> {
+        let (name, path) = text.split_once('=')?;
+        Some(NamedSet { name: name.trim().to_owned(), named: true, path: path.into() })
+    };
+    let bare = |text: &str| {
+        let path = PathBuf::from(text);
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let name = if path.is_dir() { real.file_name() } else { real.file_stem() };
+        let name = name.map(|name| name.to_string_lossy().into_owned());
+        NamedSet { name: name.unwrap_or_else(|| "id".into()), named: false, path }
+    };
+    let id = match split(id) {
+        Some(set) if !Path::new(id).exists() => set,
+        _ => bare(id),
+    };
+    let mut sets = Vec::new();
+    for text in ood {
+        match split(text) {
+            Some(set) => sets.push(set),
+            None => bail!("an out-of-distribution set needs a name: --ood NAME={text}"),
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for set in std::iter::once(&id).chain(&sets) {
+        let is_file_name = !set.name.is_empty()
+            && !set.name.starts_with('.')
+            && !set.name.contains(['/', '\\', ':', '\0']);
+        if !is_file_name {
+            bail!("`{}` cannot be a set's name: files are named after it", set.name);
+        }
+        if !seen.insert(set.name.as_str()) {
+            bail!("two sets are called `{}`; give them names of their own, as NAME=DIR", set.name);
+        }
+    }
+    Ok((id, sets))
+}
+
+/// Opens sets, bringing folders into a store first.
+pub struct Stores<'a> {
+    /// The model's files.
+    pub bundle: &'a Bundle,
+    /// The model.
+    pub pipeline: &'a Pipeline,
+    /// The store for folders.
+    pub dir: PathBuf,
+    /// Images that go through the network at once.
+    pub batch: usize,
+    /// No progress.
+    pub quiet: bool,
+    /// Set to stop.
+    pub cancel: &'a AtomicBool,
+}
+
+impl Stores<'_> {
+    /// Every set, the in-distribution one first; `None` if stopped.
+    ///
+    /// # Errors
+    /// If a set is empty or cannot be read, a store is another tagger's or cannot be written.
+    pub fn open(&self, id: &NamedSet, ood: &[NamedSet]) -> anyhow::Result<Option<Vec<StoredSet>>> {
+        let all = || std::iter::once(id).chain(ood);
+        // Every folder is listed, and every store opened, before the long work begins.
+        let mut folders: Vec<Option<Dataset>> = Vec::new();
+        for set in all() {
+            let is_store = set.is_store();
+            if is_store {
+                Store::open(&set.path)?.check_bundle(self.bundle)?;
+            }
+            folders.push(if is_store { None } else { Some(open_dataset(&set.path)?) });
+        }
+        for dataset in folders.iter().flatten() {
+            if !self.extract(dataset)? {
+                return Ok(None);
+            }
+        }
+        let mut sets = Vec::new();
+        for (set, folder) in all().zip(folders) {
+            sets.push(match folder {
+                Some(dataset) => self.rows_of(set, &dataset)?,
+                None => stored(set)?,
+            });
+        }
+        Ok(Some(sets))
+    }
+
+    /// Brings a folder into the store; false if stopped.
+    pub fn extract(&self, dataset: &Dataset) -> anyhow::Result<bool> {
+        let header = StoreHeader::of_bundle(self.bundle)?;
+        let bar = extract_bar(self.quiet);
+        let mut show = |progress| show_progress(&bar, progress);
+        let options = ExtractOptions { set: None, batch: self.batch };
+        let pipeline = self.pipeline;
+        let summary = store::extract(
+            pipeline,
+            &header,
+            dataset,
+            &self.dir,
+            &options,
+            &mut show,
+            self.cancel,
+        )?;
+        bar.finish_and_clear();
+        if let Some(first) = summary.changed.first() {
+            eprintln!(
+                "{} images of `{}` changed since they were extracted, and their rows did not; for new \
+                 rows, name another --store: {first}",
+                summary.changed.len(),
+                summary.set
+            );
+        }
+        Ok(!summary.cancelled)
+    }
+
+    /// A folder's rows in the store.
+    pub fn rows_of(&self, set: &NamedSet, dataset: &Dataset) -> anyhow::Result<StoredSet> {
+        let store = Store::open(&self.dir)?;
+        let rows = store.rows_of(dataset, &dataset.name).into_iter().flatten().collect();
+        Ok(StoredSet { name: set.name.clone(), store, rows })
+    }
+}
+
+/// The rows of a store that belong to a set: all of them where the store has one set, otherwise those
+/// of the set with its name.
+fn stored(set: &NamedSet) -> anyhow::Result<StoredSet> {
+    let store = Store::open(&set.path)?;
+    let sets: BTreeSet<&str> = store.rows().map(|row| row.set()).collect();
+    let only = sets.first().copied().filter(|_| sets.len() == 1);
+    let Some(wanted) = only.or_else(|| sets.get(set.name.as_str()).copied().filter(|_| set.named))
+    else {
+        let path = set.path.display();
+        match sets.is_empty() {
+            true => bail!("the store has no row: {path}"),
+            false => {
+                let names: Vec<&str> = sets.into_iter().collect();
+                bail!("the store has several sets ({}); pick one by NAME={path}", names.join(", "));
+            }
+        }
+    };
+    let rows = (0..).zip(store.rows()).filter(|(_, row)| row.set() == wanted).map(|(at, _)| at);
+    let rows = rows.collect();
+    Ok(StoredSet { name: set.name.clone(), store, rows })
+}

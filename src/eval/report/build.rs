@@ -1,0 +1,239 @@
+//! From scores to numbers.
+
+use std::collections::BTreeSet;
+
+use super::ablation::ablations;
+use super::{
+    AtLambda, Bootstrap, DetectorReport, Outcome, RefitReport, Report, ReportError, SetFacts,
+    SetResult, Setting,
+};
+use crate::eval::metrics::{Metrics, RankedScores};
+use crate::eval::scores::{Column, Features, ScoreTable, SetScores};
+
+impl Report {
+    /// Every number of a table of scores. Intervals are drawn for the main setting.
+    ///
+    /// # Errors
+    /// If there is no out-of-distribution set, or one of the sets has no image.
+    pub fn new(
+        table: &ScoreTable,
+        bootstrap: Option<Bootstrap>,
+        refits: Vec<RefitReport>,
+    ) -> Result<Self, ReportError> {
+        if table.ood.is_empty() {
+            return Err(ReportError::NoOodSet);
+        }
+        if let Some(empty) = table.sets().find(|set| set.images.is_empty()) {
+            return Err(ReportError::Empty(empty.name.clone()));
+        }
+        let settings = settings(table);
+        let detectors = (0..table.detectors.len())
+            .map(|at| detector_report(table, at, &settings, bootstrap))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            program: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+            model: table.model.clone(),
+            id: set_facts(table, &table.id),
+            ood: table.ood.iter().map(|set| set_facts(table, set)).collect(),
+            warnings: warnings(table),
+            ablations: ablations(table, &detectors, &refits),
+            settings,
+            detectors,
+            refits,
+            bootstrap,
+        })
+    }
+
+    /// The detectors that could score at a setting with their mean AUROC, best first.
+    pub fn ranking(&self, setting: usize) -> Vec<(usize, f64)> {
+        let mean = |(at, detector): (usize, &DetectorReport)| {
+            Some((at, detector.outcomes.get(setting)?.mean()?.auroc))
+        };
+        let mut ranking: Vec<_> = self.detectors.iter().enumerate().filter_map(mean).collect();
+        ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        ranking
+    }
+}
+
+/// The main setting, other τ, then the whole image with and without the rule of the tags.
+fn settings(table: &ScoreTable) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    let others = table.features.iter().enumerate().filter(|(at, _)| *at != table.main);
+    let ordered = table.features.get(table.main).into_iter().chain(others.map(|(_, f)| f));
+    for &features in ordered {
+        settings.push(Setting { features, tag_rule: true });
+        if features == Features::WholeImage {
+            settings.push(Setting { features, tag_rule: false });
+        }
+    }
+    settings
+}
+
+/// The scores of a detector on a set at a setting; −∞ where an image is out-of-distribution outright.
+///
+/// # Errors
+/// The reason why there are none.
+pub(super) fn scores_of(
+    table: &ScoreTable,
+    set: &SetScores,
+    detector: usize,
+    setting: Setting,
+) -> Result<Vec<f64>, String> {
+    let at = table.features.iter().position(|features| *features == setting.features);
+    let column = at.and_then(|at| set.columns.get(at)?.get(detector));
+    let scores = match column {
+        Some(Column::Scores(scores)) => scores,
+        Some(Column::Missing(reason)) => return Err(reason.clone()),
+        None => return Err("it was not computed".into()),
+    };
+    // Objects without a tag have no score to begin with.
+    let ruled_out = |has_id_tag: bool| {
+        setting.tag_rule && setting.features == Features::WholeImage && !has_id_tag
+    };
+    let value = |(score, image): (&Option<f32>, &crate::eval::scores::ScoredImage)| match score {
+        Some(score) if !ruled_out(image.has_id_tag) => f64::from(*score),
+        _ => f64::NEG_INFINITY,
+    };
+    Ok(scores.iter().zip(&set.images).map(value).collect())
+}
+
+/// A detector's numbers at one setting.
+///
+/// # Errors
+/// If a set has no image, or the number of resamples is below two.
+pub fn outcome(
+    table: &ScoreTable,
+    detector: usize,
+    setting: Setting,
+    bootstrap: Option<Bootstrap>,
+) -> Result<Outcome, ReportError> {
+    let id = match scores_of(table, &table.id, detector, setting) {
+        Ok(scores) => scores,
+        Err(reason) => return Ok(Outcome::Missing(reason)),
+    };
+    let lambda = table.detectors[detector].lambda;
+    let mut sets = Vec::new();
+    for set in &table.ood {
+        let ood = match scores_of(table, set, detector, setting) {
+            Ok(scores) => scores,
+            Err(reason) => return Ok(Outcome::Missing(reason)),
+        };
+        let ranked = RankedScores::from_sets(id.iter().copied(), ood)?;
+        let draw = |b: Bootstrap| ranked.bootstrap(b.resamples, b.seed);
+        sets.push(SetResult {
+            metrics: ranked.metrics(),
+            intervals: bootstrap.map(draw).transpose()?,
+            at_lambda: lambda.map(|lambda| {
+                let confusion = ranked.counts_at(f64::from(lambda));
+                AtLambda {
+                    id_kept: confusion.id_kept_rate(),
+                    ood_caught: confusion.ood_caught_rate(),
+                }
+            }),
+        });
+    }
+    let metrics: Vec<Metrics> = sets.iter().map(|set| set.metrics).collect();
+    match Metrics::mean(&metrics) {
+        Some(mean) => Ok(Outcome::Measured { sets, mean }),
+        None => Err(ReportError::NoOodSet),
+    }
+}
+
+fn detector_report(
+    table: &ScoreTable,
+    at: usize,
+    settings: &[Setting],
+    bootstrap: Option<Bootstrap>,
+) -> Result<DetectorReport, ReportError> {
+    let facts = &table.detectors[at];
+    let outcomes = settings.iter().enumerate().map(|(index, setting)| {
+        let bootstrap = bootstrap.filter(|_| index == 0);
+        outcome(table, at, *setting, bootstrap)
+    });
+    Ok(DetectorReport {
+        id: facts.id.clone(),
+        name: facts.name.clone(),
+        formula: facts.formula.clone(),
+        lambda: facts.lambda,
+        outcomes: outcomes.collect::<Result<_, _>>()?,
+    })
+}
+
+fn set_facts(table: &ScoreTable, set: &SetScores) -> SetFacts {
+    let without_id_tag = set.images.iter().filter(|image| !image.has_id_tag).count();
+    let nothing_kept =
+        set.images.iter().filter(|image| image.has_id_tag && image.predicted.is_none()).count();
+    let is_right = |image: &&crate::eval::scores::ScoredImage| {
+        let predicted = image.predicted.and_then(|class| table.model.classes.get(class));
+        predicted.is_some() && predicted == image.class.as_ref()
+    };
+    let known = |image: &&crate::eval::scores::ScoredImage| {
+        image.class.as_ref().is_some_and(|class| table.model.classes.contains(class))
+    };
+    let labelled = set.images.iter().filter(known).count();
+    let right = set.images.iter().filter(is_right).count();
+    SetFacts {
+        name: set.name.clone(),
+        images: set.images.len(),
+        failed: set.failed.len(),
+        without_id_tag,
+        nothing_kept,
+        accuracy: (labelled > 0).then(|| right as f64 / labelled as f64),
+    }
+}
+
+/// What a reader should know before the numbers.
+fn warnings(table: &ScoreTable) -> Vec<String> {
+    /// Below this, a percent of false positives is less than an image.
+    const FEW: usize = 100;
+    let mut warnings = Vec::new();
+    let hashes: BTreeSet<u64> = table.id.images.iter().filter_map(|image| image.hash).collect();
+    for set in &table.ood {
+        let shared =
+            set.images.iter().filter(|image| image.hash.is_some_and(|h| hashes.contains(&h)));
+        let shared = shared.count();
+        if shared > 0 {
+            warnings.push(format!(
+                "{shared} of the {} images of `{}` are in the in-distribution set `{}` too: its \
+                 numbers mean little",
+                set.images.len(),
+                set.name,
+                table.id.name
+            ));
+        }
+    }
+    let few: Vec<&str> =
+        table.sets().filter(|set| set.images.len() < FEW).map(|set| set.name.as_str()).collect();
+    if !few.is_empty() {
+        warnings.push(format!(
+            "fewer than {FEW} images in {}: a percent is less than one image",
+            few.join(", ")
+        ));
+    }
+    for set in table.sets().filter(|set| !set.failed.is_empty()) {
+        let all = set.images.len() + set.failed.len();
+        warnings.push(format!(
+            "{} of {all} images of `{}` cannot be read and are left out",
+            set.failed.len(),
+            set.name
+        ));
+    }
+    let classes: BTreeSet<&String> =
+        table.id.images.iter().filter_map(|image| image.class.as_ref()).collect();
+    if let (1, Some(class)) = (classes.len(), classes.first()) {
+        warnings.push(format!(
+            "the in-distribution set `{}` has one class only ({class}), of the {} that the model knows",
+            table.id.name,
+            table.model.classes.len()
+        ));
+    }
+    let unknown = classes.iter().filter(|class| !table.model.classes.contains(class)).count();
+    if unknown > 0 {
+        warnings.push(format!(
+            "{unknown} of the {} classes of `{}` are not among the model's",
+            classes.len(),
+            table.id.name
+        ));
+    }
+    warnings
+}

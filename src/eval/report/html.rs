@@ -1,0 +1,476 @@
+//! The report as one page that needs nothing else: inline styles, plots and a little script.
+
+use std::fmt::Write as _;
+
+use super::build::scores_of;
+use super::csv::{ROC_POINTS, ranked};
+use super::markdown::{LEGEND, heading, percent};
+use super::plot::{self, Histogram, Line, escape, marker};
+use super::{Outcome, Report, Setting};
+use crate::eval::metrics::{Metric, Metrics};
+use crate::eval::scores::{Features, ScoreTable};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The page.
+pub fn page(report: &Report, table: &ScoreTable) -> String {
+    let chosen = chosen(report);
+    let mut page = String::new();
+    let title = format!("{} against {}", report.id.name, set_names(report).join(", "));
+    // Writing to a string cannot fail.
+    write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}</title>\n<style>\n{STYLE}</style>\n<body>\n",
+        escape(&title)
+    )
+    .ok();
+    page.push_str(&head(report, &title));
+    page.push_str(&cards(report, chosen));
+    page.push_str("<h2 id=\"detectors\">Detectors</h2>\n");
+    write!(
+        page,
+        "<p class=\"dim\">{}. {} Click a heading to sort, a row to see its plots below.</p>\n",
+        escape(&report.settings[0].to_string()),
+        escape(LEGEND)
+    )
+    .ok();
+    page.push_str(&detectors_table(report, 0, chosen));
+    page.push_str("<h2 id=\"sets\">Set by set</h2>\n");
+    page.push_str(&chooser(report, chosen));
+    for set in 0..report.ood.len() {
+        page.push_str(&set_section(report, table, set, chosen));
+    }
+    page.push_str(&tau_section(report, chosen));
+    page.push_str(&refit_section(report));
+    page.push_str(&ablations(report));
+    page.push_str(
+        "<h2 id=\"metrics\">All metrics</h2>\n<p class=\"dim\">Means over the sets.</p>\n",
+    );
+    page.push_str(&metrics_table(report, chosen));
+    page.push_str(&alone(report, chosen));
+    page.push_str(&counts(report));
+    write!(
+        page,
+        "<p class=\"dim\">ROC curves are thinned for drawing; every number is taken from the raw \
+         scores. <code>roc/SET.csv</code> has up to {ROC_POINTS} vertices a curve, \
+         <code>scores/SET.csv</code> every score. {}.</p>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+        escape(&report.program)
+    )
+    .ok();
+    page
+}
+
+fn set_names(report: &Report) -> Vec<&str> {
+    report.ood.iter().map(|set| set.name.as_str()).collect()
+}
+
+/// The recipe's own detector, or the first that could score.
+fn chosen(report: &Report) -> usize {
+    let own = report.model.recipe.detector();
+    let scored = |at: &usize| report.detectors[*at].outcomes[0].mean().is_some();
+    let all = 0..report.detectors.len();
+    let own = all.clone().filter(scored).find(|&at| report.detectors[at].id == own);
+    own.or_else(|| all.clone().find(scored)).unwrap_or_default()
+}
+
+fn head(report: &Report, title: &str) -> String {
+    let model = &report.model;
+    let mut html = format!(
+        "<h1>{}</h1>\n<p class=\"dim\">Model <b>{}</b>, {} classes, {} tags · recipe {} · τ = {} · \
+         ODIN moves the {}</p>\n",
+        escape(title),
+        escape(&model.name),
+        model.classes.len(),
+        model.tags,
+        model.recipe,
+        model.tau,
+        model.odin
+    );
+    html.push_str("<nav><a href=\"#detectors\">Detectors</a><a href=\"#sets\">Set by set</a>");
+    if report.settings.len() > 1 {
+        html.push_str("<a href=\"#tau\">τ at inference</a>");
+    }
+    if !report.refits.is_empty() {
+        html.push_str("<a href=\"#refits\">τ in fitting</a>");
+    }
+    html.push_str(
+        "<a href=\"#ablations\">Ablations</a><a href=\"#metrics\">All metrics</a>\
+         <a href=\"#counts\">Counts</a></nav>\n",
+    );
+    for warning in &report.warnings {
+        write!(html, "<p class=\"note\">{}.</p>\n", escape(warning)).ok();
+    }
+    html
+}
+
+fn cards(report: &Report, chosen: usize) -> String {
+    let mut html = String::from("<div class=\"cards\">\n");
+    let mut card = |value: String, text: String| {
+        write!(html, "<div class=\"card\"><b>{value}</b><span>{}</span></div>\n", escape(&text))
+            .ok();
+    };
+    if let Some(mean) = report.detectors.get(chosen).and_then(|d| d.outcomes[0].mean()) {
+        let name = &report.detectors[chosen].name;
+        card(format!("{} %", percent(mean.auroc)), format!("mean AUROC of {name}"));
+        card(format!("{} %", percent(mean.fpr95)), format!("mean FPR95 of {name}"));
+    }
+    if let Some(&(best, auroc)) = report.ranking(0).first() {
+        let name = &report.detectors[best].name;
+        card(format!("{} %", percent(auroc)), format!("highest mean AUROC, {name}"));
+    }
+    if let Some(accuracy) = report.id.accuracy {
+        card(format!("{} %", percent(accuracy)), "of ID images are seen as their class".into());
+    }
+    let ood: usize = report.ood.iter().map(|set| set.images).sum();
+    card(format!("{} / {ood}", report.id.images), "ID / OOD images".into());
+    html.push_str("</div>\n");
+    html
+}
+
+/// A cell with a bar behind its number.
+fn cell(metric: Metric, value: f64, best: bool) -> String {
+    let up = metric.higher_is_better();
+    // Half of AUROC is chance: its bar begins there.
+    let bar = if metric == Metric::Auroc { (2.0 * value - 1.0).max(0.0) } else { value };
+    format!(
+        "<td class=\"{}{}\" style=\"--v:{bar:.3}\">{}</td>",
+        if up { "up" } else { "down" },
+        if best { " best" } else { "" },
+        percent(value)
+    )
+}
+
+fn th(column: usize, text: &str, metric: Option<Metric>) -> String {
+    let rising = metric.is_some_and(|metric| !metric.higher_is_better()) || column == 0;
+    let first = if rising { " data-first=\"ascending\"" } else { "" };
+    format!("<th data-sort=\"{column}\"{first}>{}</th>", escape(text))
+}
+
+/// AUROC and FPR95 of each detector on each set, and their means.
+fn detectors_table(report: &Report, setting: usize, chosen: usize) -> String {
+    let sets = report.ood.len();
+    let mut html = String::from(
+        "<div class=\"scroll\"><table class=\"sortable\"><thead><tr class=\"sets\"><th></th>",
+    );
+    for name in set_names(report).into_iter().chain(["mean"]) {
+        write!(html, "<th colspan=\"2\">{}</th>", escape(name)).ok();
+    }
+    html.push_str("</tr><tr>");
+    html.push_str(&th(0, "detector", None));
+    for index in 0..=sets {
+        html.push_str(&th(1 + 2 * index, "AUROC ↑", Some(Metric::Auroc)));
+        html.push_str(&th(2 + 2 * index, "FPR95 ↓", Some(Metric::Fpr95)));
+    }
+    html.push_str("</tr></thead><tbody>");
+    let of = |outcome: &Outcome, index: usize| -> Option<Metrics> {
+        match outcome {
+            Outcome::Measured { sets: all, mean } => {
+                Some(all.get(index).map_or(*mean, |set| set.metrics))
+            }
+            Outcome::Missing(_) => None,
+        }
+    };
+    let column = |metric: Metric, index: usize| {
+        let values = report
+            .detectors
+            .iter()
+            .filter_map(move |detector| Some(*of(&detector.outcomes[setting], index)?.get(metric)));
+        best_of(metric, values)
+    };
+    let columns: Vec<[f64; 2]> = (0..=sets)
+        .map(|index| [Metric::Auroc, Metric::Fpr95].map(|metric| column(metric, index)))
+        .collect();
+    for (at, detector) in report.detectors.iter().enumerate() {
+        let on = if at == chosen { " class=\"on\"" } else { "" };
+        write!(html, "<tr data-d=\"{at}\"{on}><td>{}</td>", escape(&detector.name)).ok();
+        match &detector.outcomes[setting] {
+            Outcome::Missing(reason) => {
+                let span = 2 * (sets + 1);
+                write!(html, "<td class=\"reason\" colspan=\"{span}\">{}</td>", escape(reason))
+                    .ok();
+            }
+            outcome => {
+                for (index, best) in columns.iter().enumerate() {
+                    let Some(metrics) = of(outcome, index) else { continue };
+                    let (auroc, fpr95) = (metrics.auroc, metrics.fpr95);
+                    html.push_str(&cell(Metric::Auroc, auroc, auroc == best[0]));
+                    html.push_str(&cell(Metric::Fpr95, fpr95, fpr95 == best[1]));
+                }
+            }
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div>\n");
+    html
+}
+
+fn best_of(metric: Metric, values: impl Iterator<Item = f64>) -> f64 {
+    match metric.higher_is_better() {
+        true => values.fold(f64::NEG_INFINITY, f64::max),
+        false => values.fold(f64::INFINITY, f64::min),
+    }
+}
+
+fn chooser(report: &Report, chosen: usize) -> String {
+    let mut html = String::from(
+        "<div class=\"choose\"><label for=\"detector\">Detector</label> <select id=\"detector\">",
+    );
+    for (at, detector) in report.detectors.iter().enumerate() {
+        if detector.outcomes[0].mean().is_none() {
+            continue;
+        }
+        let selected = if at == chosen { " selected" } else { "" };
+        write!(
+            html,
+            "<option value=\"{at}\" data-formula=\"{}\"{selected}>{}</option>",
+            escape(&detector.formula),
+            escape(&detector.name)
+        )
+        .ok();
+    }
+    html.push_str("</select> <span id=\"formula\" class=\"formula\"></span></div>\n");
+    html
+}
+
+fn set_section(report: &Report, table: &ScoreTable, set: usize, chosen: usize) -> String {
+    let (main, facts) = (report.settings[0], &report.ood[set]);
+    let scores = &table.ood[set];
+    let all = 0..table.detectors.len();
+    let curves: Vec<_> =
+        all.clone().filter_map(|at| Some((at, ranked(table, scores, at, main)?))).collect();
+    let values: Vec<_> = all
+        .filter_map(|at| {
+            let of = |set| scores_of(table, set, at, main).ok();
+            Some((at, of(&table.id)?, of(scores)?))
+        })
+        .collect();
+    let histograms: Vec<Histogram> = values
+        .iter()
+        .map(|(detector, id, ood)| Histogram {
+            detector: *detector,
+            id,
+            ood,
+            lambda: table.detectors[*detector].lambda,
+        })
+        .collect();
+    let name = escape(&facts.name);
+    let roc = plot::roc(
+        &format!("ROC curves, {} against {}", report.id.name, facts.name),
+        &curves,
+        chosen,
+    );
+    let bars = plot::histograms(
+        &format!("Histogram of scores, {} against {}", report.id.name, facts.name),
+        &histograms,
+        chosen,
+    );
+    format!(
+        "<h3>{name} <span class=\"dim\">· {} images, {} without an ID tag</span></h3>\n\
+         <div class=\"plots\"><figure>{roc}<figcaption>ROC, all detectors in grey; dotted: 95 % of \
+         ID kept</figcaption></figure>\n<figure class=\"wide\">{bars}<figcaption>Scores as shares of each \
+         set; dashed: the model’s λ. The outermost bars hold what lies beyond.</figcaption></figure></div>\n",
+        facts.images, facts.without_id_tag
+    )
+}
+
+fn key<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut html = String::from("<div class=\"key\">");
+    for (index, name) in names.enumerate() {
+        write!(
+            html,
+            "<span><svg viewBox=\"0 0 14 14\" aria-hidden=\"true\">{}</svg>{}</span>",
+            marker(index, 7.0, 7.0),
+            escape(name)
+        )
+        .ok();
+    }
+    html.push_str("</div>\n");
+    html
+}
+
+/// τ at inference, the paper's figure 5.
+fn tau_section(report: &Report, chosen: usize) -> String {
+    if report.settings.len() < 2 {
+        return String::new();
+    }
+    let mut html = String::from(
+        "<h2 id=\"tau\">τ at inference</h2>\n<p class=\"dim\">The paper’s figure 5: the detector chosen \
+         above at other τ, and on the whole image, the rule of the tags still standing before it.</p>\n",
+    );
+    html.push_str(&key(set_names(report).into_iter()));
+    html.push_str("<div class=\"two\">");
+    for (metric, title) in [(Metric::Auroc, "AUROC, %"), (Metric::Fpr95, "FPR95, %")] {
+        let layers: Vec<(Option<usize>, Vec<Line>)> = (0..report.detectors.len())
+            .filter(|&at| report.detectors[at].outcomes[0].mean().is_some())
+            .map(|at| (Some(at), tau_lines(report, at, metric)))
+            .collect();
+        let label = format!("{title} over τ at inference");
+        let plot = plot::lines(&label, ("τ", title), Some("whole image"), &layers, chosen);
+        write!(html, "<figure style=\"margin:0\">{plot}</figure>").ok();
+    }
+    html.push_str("</div>\n");
+    html
+}
+
+fn tau_lines(report: &Report, detector: usize, metric: Metric) -> Vec<Line> {
+    let outcomes = &report.detectors[detector].outcomes;
+    let value = |setting: usize, set: usize| {
+        outcomes[setting].set(set).map(|result| *result.metrics.get(metric))
+    };
+    let line = |set: usize| {
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        let mut apart = None;
+        for (at, Setting { features, tag_rule }) in report.settings.iter().enumerate() {
+            match features {
+                Features::Objects { tau } => {
+                    points.extend(value(at, set).map(|v| (f64::from(*tau), v)));
+                }
+                Features::WholeImage if *tag_rule => apart = value(at, set),
+                Features::WholeImage => {}
+            }
+        }
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Line { points, apart }
+    };
+    (0..report.ood.len()).map(line).collect()
+}
+
+/// τ in fitting, the paper's figure 3.
+fn refit_section(report: &Report) -> String {
+    let Some(first) = report.refits.first() else { return String::new() };
+    let mut html = format!(
+        "<h2 id=\"refits\">τ in fitting</h2>\n<p class=\"dim\">The paper’s figure 3: projectors fitted \
+         again to {} images in {} epochs, scored with <code>{}</code> on images they were not fitted to, \
+         at the τ they were fitted at.</p>\n",
+        first.images,
+        first.epochs,
+        report.model.recipe.detector()
+    );
+    html.push_str(&key(set_names(report).into_iter()));
+    html.push_str("<div class=\"two\">");
+    for (metric, title) in [(Metric::Auroc, "AUROC, %"), (Metric::Fpr95, "FPR95, %")] {
+        let line = |set: usize| {
+            let points = report.refits.iter().filter(|refit| !refit.one_tag).filter_map(|refit| {
+                let same = refit.outcomes.iter().find(|outcome| outcome.tau == refit.fit_tau)?;
+                let metrics = same.outcome.set(set)?.metrics;
+                Some((f64::from(refit.fit_tau), *metrics.get(metric)))
+            });
+            Line { points: points.collect(), apart: None }
+        };
+        let lines = (0..report.ood.len()).map(line).collect();
+        let plot = plot::lines(
+            &format!("{title} over τ in fitting"),
+            ("τ in fitting", title),
+            None,
+            &[(None, lines)],
+            0,
+        );
+        write!(html, "<figure style=\"margin:0\">{plot}</figure>").ok();
+    }
+    html.push_str("</div>\n");
+    html
+}
+
+fn ablations(report: &Report) -> String {
+    if report.ablations.is_empty() {
+        return String::new();
+    }
+    let mut html = String::from("<h2 id=\"ablations\">Ablations</h2>\n<div class=\"two\">");
+    for ablation in &report.ablations {
+        write!(
+            html,
+            "<div><h3>{} <span class=\"dim\">· the paper’s table {}</span></h3><p class=\"dim\">{}</p>\
+             <div class=\"scroll\"><table><thead><tr><th></th><th>AUROC ↑</th><th>FPR95 ↓</th></tr></thead><tbody>",
+            escape(&ablation.title),
+            ablation.paper_table,
+            escape(&ablation.caption)
+        )
+        .ok();
+        let means = || ablation.rows.iter().filter_map(|row| row.mean);
+        let best = [Metric::Auroc, Metric::Fpr95]
+            .map(|metric| best_of(metric, means().map(|mean| *mean.get(metric))));
+        for row in &ablation.rows {
+            write!(html, "<tr><td>{}</td>", escape(&row.name)).ok();
+            match (&row.mean, &row.missing) {
+                (Some(mean), _) => {
+                    html.push_str(&cell(Metric::Auroc, mean.auroc, mean.auroc == best[0]));
+                    html.push_str(&cell(Metric::Fpr95, mean.fpr95, mean.fpr95 == best[1]));
+                }
+                (None, reason) => {
+                    let reason = escape(reason.as_deref().unwrap_or_default());
+                    write!(html, "<td class=\"reason\" colspan=\"2\">{reason}</td>").ok();
+                }
+            }
+            html.push_str("</tr>");
+        }
+        html.push_str("</tbody></table></div></div>\n");
+    }
+    html.push_str("</div>\n");
+    html
+}
+
+fn metrics_table(report: &Report, chosen: usize) -> String {
+    let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\"><thead><tr>");
+    html.push_str(&th(0, "detector", None));
+    for (index, metric) in Metric::ALL.into_iter().enumerate() {
+        html.push_str(&th(index + 1, heading(metric), Some(metric)));
+    }
+    html.push_str("</tr></thead><tbody>");
+    let measured: Vec<(usize, &Metrics)> = (0..report.detectors.len())
+        .filter_map(|at| Some((at, report.detectors[at].outcomes[0].mean()?)))
+        .collect();
+    let best = Metric::ALL
+        .map(|metric| best_of(metric, measured.iter().map(|(_, mean)| *mean.get(metric))));
+    for (at, mean) in &measured {
+        let on = if *at == chosen { " class=\"on\"" } else { "" };
+        write!(html, "<tr data-d=\"{at}\"{on}><td>{}</td>", escape(&report.detectors[*at].name))
+            .ok();
+        for (metric, best) in Metric::ALL.into_iter().zip(best) {
+            let value = *mean.get(metric);
+            html.push_str(&cell(metric, value, value == best));
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div>\n");
+    html
+}
+
+/// Every detector on the whole image, without the tagger's help.
+fn alone(report: &Report, chosen: usize) -> String {
+    let Some(at) = report.settings.iter().position(|setting| !setting.tag_rule) else {
+        return String::new();
+    };
+    format!(
+        "<h2 id=\"alone\">Detectors by themselves</h2>\n<p class=\"dim\">{}: every image is scored, so \
+         that this is what each detector tells without the tagger’s help.</p>\n{}",
+        escape(&report.settings[at].to_string()),
+        detectors_table(report, at, chosen)
+    )
+}
+
+fn counts(report: &Report) -> String {
+    let mut html = String::from(
+        "<h2 id=\"counts\">Counts</h2>\n<div class=\"scroll\"><table><thead><tr><th>set</th><th></th>\
+         <th>images</th><th>unreadable</th><th>no ID tag</th><th>nothing kept</th><th>class accuracy</th>\
+         </tr></thead><tbody>",
+    );
+    let sets = std::iter::once((&report.id, "ID")).chain(report.ood.iter().map(|set| (set, "OOD")));
+    for (set, kind) in sets {
+        let accuracy = set.accuracy.map_or_else(|| "–".to_owned(), |a| format!("{} %", percent(a)));
+        write!(
+            html,
+            "<tr><td>{}</td><td>{kind}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{accuracy}</td></tr>",
+            escape(&set.name),
+            set.images,
+            set.failed,
+            set.without_id_tag,
+            set.nothing_kept
+        )
+        .ok();
+    }
+    html.push_str("</tbody></table></div>\n");
+    html
+}

@@ -1,0 +1,80 @@
+//! Writing a report's files: each whole or not there, all of them or none of the new ones.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{Report, csv, html, markdown};
+use crate::eval::scores::ScoreTable;
+
+/// Why a report was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The disk refused.
+    #[error("cannot write the report: {source}: {}", path.display())]
+    Io {
+        /// What the system said.
+        source: std::io::Error,
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A table could not be laid out.
+    #[error("cannot lay out the table: {0}")]
+    Csv(#[from] ::csv::Error),
+    /// The numbers could not be laid out.
+    #[error("cannot lay out the numbers: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes `table.md`, `table.csv`, `report.json`, `report.html`, `scores/SET.csv` and `roc/SET.csv`
+/// into a folder, made if it is not there. All go to the disk under temporary names before the first
+/// is renamed: if it is full, what was there stays as it was.
+///
+/// # Errors
+/// If the folder cannot be written; nothing new is left in it.
+pub fn write(report: &Report, table: &ScoreTable, folder: &Path) -> Result<(), WriteError> {
+    let mut files: Vec<(PathBuf, Vec<u8>)> = Vec::new();
+    let main = report.settings[0];
+    for set in table.sets() {
+        let name = format!("{}.csv", set.name);
+        files.push((folder.join("scores").join(&name), csv::scores(table, set, main)?));
+    }
+    for set in &table.ood {
+        let name = format!("{}.csv", set.name);
+        files.push((folder.join("roc").join(&name), csv::roc(table, set, main)?));
+    }
+    files.push((folder.join("table.md"), markdown::page(report).into_bytes()));
+    files.push((folder.join("table.csv"), csv::table(report)?));
+    files.push((folder.join("report.html"), html::page(report, table).into_bytes()));
+    let mut json = serde_json::to_vec_pretty(report)?;
+    json.push(b'\n');
+    files.push((folder.join("report.json"), json));
+    for name in ["scores", "roc"] {
+        let path = folder.join(name);
+        fs::create_dir_all(&path).map_err(|source| WriteError::Io { source, path })?;
+    }
+    let written = files.iter().try_for_each(|(path, bytes)| put(path, bytes));
+    let renamed = written.and_then(|()| {
+        files.iter().try_for_each(|(path, _)| fs::rename(temporary(path), path).map_err(io(path)))
+    });
+    renamed.inspect_err(|_| {
+        for (path, _) in &files {
+            // The error that matters is the first.
+            drop(fs::remove_file(temporary(path)));
+        }
+    })
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let mut file = File::create(temporary(path)).map_err(io(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(path))
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.tmp"))
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> WriteError {
+    move |source| WriteError::Io { source, path: path.to_owned() }
+}

@@ -1,0 +1,148 @@
+//! Scores of sets of images under many detectors: plain data, from which reports and plots are made.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::manifest::Recipe;
+use crate::pipeline::OdinInput;
+
+/// Which tokens of an image become its feature.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "tokens", rename_all = "snake_case")]
+pub enum Features {
+    /// Those of its in-distribution objects: relevance above τ. An image without an in-distribution
+    /// tag, or of which nothing is kept, has no score.
+    Objects {
+        /// Relevance above which a token is kept, 0 to 1.
+        tau: f32,
+    },
+    /// All of them.
+    WholeImage,
+}
+
+impl fmt::Display for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Objects { tau } => write!(f, "objects at τ = {tau}"),
+            Self::WholeImage => f.write_str("whole image"),
+        }
+    }
+}
+
+/// One detector's scores of one set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Column {
+    /// One for each image; `None` where the image is out-of-distribution outright, below any score.
+    Scores(Vec<Option<f32>>),
+    /// Why there are none, as a sentence.
+    Missing(String),
+}
+
+impl Column {
+    /// The scores, if there are any.
+    pub fn scores(&self) -> Option<&[Option<f32>]> {
+        match self {
+            Self::Scores(scores) => Some(scores),
+            Self::Missing(_) => None,
+        }
+    }
+}
+
+/// An image that was scored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScoredImage {
+    /// Where it is.
+    pub path: String,
+    /// Hash of its file's bytes, if known: finds the same image in two sets.
+    pub hash: Option<u64>,
+    /// Its class's name, in a set with labels.
+    pub class: Option<String>,
+    /// The class that the projector sees, by the index in the vocabulary; `None` where nothing is
+    /// kept at the model's own τ.
+    pub predicted: Option<usize>,
+    /// Whether an in-distribution tag counts for it.
+    pub has_id_tag: bool,
+}
+
+/// An image that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedImage {
+    /// Where it is.
+    pub path: String,
+    /// Why, as a sentence.
+    pub error: String,
+}
+
+/// All scores of one set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SetScores {
+    /// The set's name.
+    pub name: String,
+    /// Its images, in order.
+    pub images: Vec<ScoredImage>,
+    /// Those that could not be read.
+    pub failed: Vec<FailedImage>,
+    /// `[features][detectors]`, in the order of the table's.
+    pub columns: Vec<Vec<Column>>,
+}
+
+/// One detector of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectorFacts {
+    /// The name on the command line and in files.
+    pub id: String,
+    /// The name people use.
+    pub name: String,
+    /// The score on one line of plain text.
+    pub formula: String,
+    /// The bundle's decision threshold under the table's recipe.
+    pub lambda: Option<f32>,
+}
+
+/// What the scores were made with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelFacts {
+    /// The bundle's name.
+    pub name: String,
+    /// The paper's text or the released code.
+    pub recipe: Recipe,
+    /// The τ of the main table.
+    pub tau: f32,
+    /// Names of the in-distribution classes.
+    pub classes: Vec<String>,
+    /// Number of tags.
+    pub tags: usize,
+    /// What ODIN moved.
+    pub odin: OdinInput,
+}
+
+/// Scores of an in-distribution set and of others, under many detectors and settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreTable {
+    /// What they were made with.
+    pub model: ModelFacts,
+    /// Which tokens each block of columns is of.
+    pub features: Vec<Features>,
+    /// The place in `features` of the objects at the model's own τ.
+    pub main: usize,
+    /// The detectors.
+    pub detectors: Vec<DetectorFacts>,
+    /// The in-distribution set.
+    pub id: SetScores,
+    /// The out-of-distribution sets.
+    pub ood: Vec<SetScores>,
+}
+
+impl ScoreTable {
+    /// Every set, the in-distribution one first.
+    pub fn sets(&self) -> impl Iterator<Item = &SetScores> {
+        std::iter::once(&self.id).chain(&self.ood)
+    }
+
+    /// The place of a detector.
+    pub fn detector(&self, id: &str) -> Option<usize> {
+        self.detectors.iter().position(|detector| detector.id == id)
+    }
+}
