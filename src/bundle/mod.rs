@@ -16,6 +16,7 @@
 //! projector is named too.
 
 pub mod embedded;
+mod files;
 pub mod manifest;
 pub mod vocabulary;
 mod write;
@@ -28,6 +29,7 @@ use crate::image::Transform;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 use crate::nn::source::{SafetensorsBytes, Source, WeightsError};
+use files::Files;
 use manifest::{FORMAT, Manifest, Recipe};
 use vocabulary::{Vocabulary, VocabularyError};
 
@@ -101,42 +103,28 @@ impl Bundle {
     /// # Errors
     /// If a file is missing, damaged, or does not fit the others.
     pub fn open(path: &Path) -> Result<Self, BundleError> {
-        if path.is_dir() { Self::open_folder(path) } else { Self::of_checkpoint(path) }
+        if path.is_dir() { Self::of_files(&Files::Folder(path)) } else { Self::of_checkpoint(path) }
     }
 
-    fn open_folder(folder: &Path) -> Result<Self, BundleError> {
-        let file = |name: &str| folder.join(name);
-        let text = std::fs::read_to_string(file(MANIFEST)).map_err(|source| BundleError::Io {
-            action: "cannot read the bundle's manifest",
-            source,
-            path: file(MANIFEST),
-        })?;
-        let manifest = parse_manifest(&text, &file(MANIFEST))?;
+    fn of_files(files: &Files) -> Result<Self, BundleError> {
+        let manifest = parse_manifest(&files.text(MANIFEST)?, &files.path(MANIFEST))?;
         let optional = |name: &str| -> Result<Option<Source>, WeightsError> {
-            file(name).exists().then(|| Source::open(&file(name))).transpose()
+            files.has(name).then(|| files.weights(name)).transpose()
         };
         let mut vocabulary = Vocabulary::numbered(manifest.tagger.tags);
-        vocabulary.read_tags(&file(TAGS))?;
-        vocabulary.read_thresholds(&file(THRESHOLDS))?;
-        if file(CLASSES).exists() {
-            vocabulary.read_classes(&file(CLASSES))?;
+        vocabulary.parse_tags(&files.text(TAGS)?, &files.path(TAGS))?;
+        vocabulary.parse_thresholds(&files.text(THRESHOLDS)?, &files.path(THRESHOLDS))?;
+        if files.has(CLASSES) {
+            vocabulary.parse_classes(&files.text(CLASSES)?, &files.path(CLASSES))?;
         }
-        let statistics = match file(STATISTICS).exists() {
-            true => Some(read_bytes(&file(STATISTICS))?),
-            false => None,
-        };
         Ok(Self {
             vocabulary,
-            tagger: Source::open(&file(TAGGER))?,
-            projector: manifest
-                .projector
-                .as_ref()
-                .map(|_| Source::open(&file(PROJECTOR)))
-                .transpose()?,
+            tagger: files.weights(TAGGER)?,
+            projector: manifest.projector.as_ref().map(|_| files.weights(PROJECTOR)).transpose()?,
             projector_ce: optional(PROJECTOR_CE)?,
-            statistics,
+            statistics: files.has(STATISTICS).then(|| files.bytes(STATISTICS)).transpose()?,
             manifest,
-            path: folder.to_owned(),
+            path: files.path(""),
         })
     }
 
@@ -241,13 +229,4 @@ fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, BundleError> {
         true => Ok(manifest),
         false => Err(bad("the tagger's stages, image side and window do not fit together".into())),
     }
-}
-
-fn read_bytes(path: &Path) -> Result<SafetensorsBytes, BundleError> {
-    let bytes = std::fs::read(path).map_err(|source| BundleError::Io {
-        action: "cannot read the detectors' statistics",
-        source,
-        path: path.to_owned(),
-    })?;
-    Ok(SafetensorsBytes::Owned(bytes.into()))
 }

@@ -101,7 +101,12 @@ impl Vocabulary {
     /// # Errors
     /// If the file cannot be read or has another number of lines than there are tags.
     pub fn read_tags(&mut self, path: &Path) -> Result<(), VocabularyError> {
-        let tags = read_lines(path)?;
+        self.parse_tags(&read(path)?, path)
+    }
+
+    /// As [`Vocabulary::read_tags`], from the text of the file.
+    pub(super) fn parse_tags(&mut self, text: &str, path: &Path) -> Result<(), VocabularyError> {
+        let tags: Vec<String> = text.lines().map(str::to_owned).collect();
         self.check_length(tags.len(), path)?;
         self.tags = tags;
         Ok(())
@@ -112,13 +117,21 @@ impl Vocabulary {
     /// # Errors
     /// If the file cannot be read, a line is not a number in 0..=1, or their number is wrong.
     pub fn read_thresholds(&mut self, path: &Path) -> Result<(), VocabularyError> {
-        let lines = read_lines(path)?;
-        self.check_length(lines.len(), path)?;
-        let parse = |(index, line): (usize, &String)| {
+        self.parse_thresholds(&read(path)?, path)
+    }
+
+    /// As [`Vocabulary::read_thresholds`], from the text of the file.
+    pub(super) fn parse_thresholds(
+        &mut self,
+        text: &str,
+        path: &Path,
+    ) -> Result<(), VocabularyError> {
+        self.check_length(text.lines().count(), path)?;
+        let parse = |(index, line): (usize, &str)| {
             let value = line.trim().parse().ok().filter(|value| (0.0..=1.0).contains(value));
             value.ok_or_else(|| line_error(index, "not a threshold between 0 and 1", path))
         };
-        self.thresholds = lines.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+        self.thresholds = text.lines().enumerate().map(parse).collect::<Result<_, _>>()?;
         Ok(())
     }
 
@@ -128,11 +141,16 @@ impl Vocabulary {
     /// # Errors
     /// If the file cannot be read or a line names no tag of this tagger.
     pub fn read_classes(&mut self, path: &Path) -> Result<(), VocabularyError> {
+        self.parse_classes(&read(path)?, path)
+    }
+
+    /// As [`Vocabulary::read_classes`], from the text of the file.
+    pub(super) fn parse_classes(&mut self, text: &str, path: &Path) -> Result<(), VocabularyError> {
         let by_name: BTreeMap<&str, usize> =
             self.tags.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
         let mut classes: Vec<Class> = Vec::new();
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        for (index, line) in read_lines(path)?.iter().enumerate() {
+        for (index, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -186,10 +204,9 @@ fn class_and_tag(line: &str) -> Option<(&str, &str)> {
     Some((class, names.rsplit(',').next()?.trim()))
 }
 
-fn read_lines(path: &Path) -> Result<Vec<String>, VocabularyError> {
+fn read(path: &Path) -> Result<String, VocabularyError> {
     let io = |source| VocabularyError::Io { source, path: path.to_owned() };
-    let text = std::fs::read_to_string(path).map_err(io)?;
-    Ok(text.lines().map(str::to_owned).collect())
+    std::fs::read_to_string(path).map_err(io)
 }
 
 fn line_error(index: usize, reason: &str, path: &Path) -> VocabularyError {

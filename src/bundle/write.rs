@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_nothing_behind() {
+    fn a_wrong_number_of_values_names_the_tensor() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
         let shapes = BTreeMap::from([("a".to_owned(), vec![2])]);

@@ -44,9 +44,26 @@ pub struct FitArgs {
     /// In-distribution images: a folder with a folder for each class, or a CSV path,class
     #[arg(long, value_name = "FOLDER|CSV")]
     id: PathBuf,
+    #[command(flatten)]
+    options: FitOptions,
+}
+
+impl FitArgs {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// As [`FitOptions::run`].
+    pub fn run(self) -> CliResult {
+        self.options.run(&self.id)
+    }
+}
+
+/// How to fit, whatever to.
+#[derive(Args)]
+pub struct FitOptions {
     /// The bundle's folder, which must not exist yet
     #[arg(long, value_name = "BUNDLE")]
-    out: PathBuf,
+    pub out: PathBuf,
     /// A feature store to read and add to; one in OUT.fit if not given
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -92,6 +109,9 @@ pub struct FitArgs {
     /// Stop after the vocabulary: write the proposal to FILE, to be edited
     #[arg(long, value_name = "FILE")]
     propose: Option<PathBuf>,
+    /// Store the projectors in 16 bits: half the size
+    #[arg(long)]
+    half: bool,
     /// What the model is called; the set's name if not given
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -100,7 +120,7 @@ pub struct FitArgs {
     resume: bool,
     /// No progress on stderr
     #[arg(long)]
-    quiet: bool,
+    pub quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -109,14 +129,14 @@ enum Keep {
     Best,
 }
 
-impl FitArgs {
-    /// Runs the subcommand.
+impl FitOptions {
+    /// Fits to a labelled set of images.
     ///
     /// # Errors
     /// If the set has no two classes, the model cannot be loaded, the device or the disk fails, or
     /// the training diverges. Images that cannot be read are left out, and the exit status is 3.
-    pub fn run(self) -> CliResult {
-        let dataset = Dataset::labelled(&self.id)?;
+    pub fn run(self, id: &Path) -> CliResult {
+        let dataset = Dataset::labelled(id)?;
         dataset.require_several_classes()?;
         let work = self.work_folder()?;
         let cancel = cancel_on_ctrl_c()?;
@@ -313,6 +333,7 @@ impl FitArgs {
             bar.set_message(live_line(what, line));
         };
         let mut watch = Watch { on_epoch: &mut on_epoch, cancelled: cancel };
+        let shape = run.config.projector.clone();
         run.train(&compute.device, self.resume, &mut watch)?;
         bar.finish_and_clear();
         let folder = run.folder.unwrap_or_default();
@@ -320,7 +341,11 @@ impl FitArgs {
             Keep::Last => Run::last_path(&folder),
             Keep::Best => Run::best_path(&folder),
         };
-        Ok(Source::open(&path).map_err(FitError::from)?)
+        let trained = Source::open(&path).map_err(FitError::from)?;
+        match self.half {
+            true => Ok(stages::halved(&trained, &shape, &folder.join("half.safetensors"))?),
+            false => Ok(trained),
+        }
     }
 
     fn report(&self, bundle: &Bundle, gathered: &Gathered, work: &Path) {

@@ -1,14 +1,13 @@
 //! The command line: one file for each subcommand.
 
+mod convert;
+mod demo;
 mod evaluate;
 pub mod extract;
 mod fit;
+pub mod gui;
 mod inspect;
 mod inspect_output;
-mod convert;
-mod demo;
-pub mod gui;
-mod demo_train;
 mod metrics;
 pub mod model;
 mod table;

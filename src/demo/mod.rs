@@ -8,6 +8,7 @@ mod backgrounds;
 mod clutter;
 mod compose;
 mod dice;
+pub mod evaluate;
 mod light;
 mod objects;
 mod paint;

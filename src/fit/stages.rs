@@ -1,5 +1,6 @@
 //! The stages of a fit between the feature store and the bundle.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -9,9 +10,9 @@ use super::lambda::lambdas;
 use super::objects::{Objects, Selection};
 use super::vocabulary::TagCounts;
 use crate::bundle::manifest::Recipe;
-use crate::bundle::{Bundle, BundleFiles, Precision, Weights};
+use crate::bundle::{Bundle, BundleFiles, Precision, Weights, write_safetensors};
 use crate::dataset::Dataset;
-use crate::nn::projector::Projector;
+use crate::nn::projector::{Projector, ProjectorConfig};
 use crate::nn::ram::Ram;
 use crate::nn::source::{SafetensorsBytes, Source};
 use crate::nn::weights::Builder;
@@ -178,11 +179,11 @@ pub fn fit_detectors(
     Ok(())
 }
 
-/// Writes a bundle with the tagger in the precision it came in.
+/// Writes a bundle with its networks in the precision they came in.
 ///
 /// # Errors
 /// If a tensor cannot be read or the folder cannot be written.
-pub fn write_bundle(bundle: &Bundle, folder: &std::path::Path) -> Result<(), FitError> {
+pub fn write_bundle(bundle: &Bundle, folder: &Path) -> Result<(), FitError> {
     let device = Device::flex();
     // Building the tagger names its tensors, without the rest of a published checkpoint.
     let from = Builder::stored(&bundle.tagger, &device);
@@ -207,11 +208,32 @@ fn projector_weights<'a>(
     let (Some(source), Some(config)) = (source, &bundle.manifest.projector) else {
         return Ok(None);
     };
+    let names = projector_names(source, config)?;
+    Ok(Some((Weights::Stored(source, names), precision_of(source))))
+}
+
+/// The tensors of a projector and its centers, without the rest of a training state.
+fn projector_names(source: &Source, config: &ProjectorConfig) -> Result<Vec<String>, FitError> {
     let from = Builder::stored(source, &Device::flex());
     Projector::new(config, &from)?;
     let mut names: Vec<String> = from.names().into_keys().collect();
     names.push("centers".into());
-    Ok(Some((Weights::Stored(source, names), Precision::Single)))
+    Ok(names)
+}
+
+/// A trained projector in 16 bits, written to `path`: half the size, and what is fitted to its
+/// features afterwards is fitted to those it will have in use.
+///
+/// # Errors
+/// If a tensor is missing or the file cannot be written.
+pub fn halved(source: &Source, config: &ProjectorConfig, path: &Path) -> Result<Source, FitError> {
+    let all = source.shapes();
+    let names = projector_names(source, config)?;
+    let shapes = names.into_iter().filter_map(|name| all.get(&name).map(|s| (name, s.clone())));
+    write_safetensors(path, &shapes.collect(), Precision::Half, |name, shape| {
+        Ok(source.read(name, shape)?)
+    })?;
+    Ok(Source::open(path)?)
 }
 
 fn precision_of(source: &Source) -> Precision {

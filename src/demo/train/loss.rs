@@ -21,7 +21,7 @@ const ALIGNMENT: f32 = 0.5;
 /// Weight of the tokens' naming of what lies under them.
 const OUTLINE: f32 = 10.0;
 
-/// Weight of the attention that falls outside an object.
+/// Weight of the attention's spread over an object.
 const ATTENTION: f32 = 1.0;
 
 /// The parts of the loss, unweighted.
@@ -33,7 +33,7 @@ pub struct Losses {
     pub alignment: f32,
     /// Cross-entropy of the class under each token.
     pub outline: f32,
-    /// Negative logarithm of the attention that falls on a tag's object.
+    /// Cross-entropy of a tag's attention with an even spread over its object.
     pub attention: f32,
 }
 
@@ -137,8 +137,10 @@ fn outline(similarity: Tensor<3>, cover: Tensor<3>) -> Tensor<1> {
     (found * truth).sum().neg() / (batch * patches) as f32
 }
 
-/// Negative logarithm of the attention, averaged over heads, that falls on the object of each class
-/// that is there; averaged over those classes, images and layers.
+/// Cross-entropy of the attention, averaged over heads, with an even spread over the object of each
+/// class that is there; averaged over those classes, images and layers. An even spread, because
+/// attention that is merely told to fall on the object falls on its most telling patch alone, and
+/// thresholding at τ then keeps one token of it.
 ///
 /// # Shapes
 /// - layers: `[batch, heads, tags, positions]` each; the classes are the first tags, position 0 is
@@ -151,13 +153,14 @@ fn attention(layers: &[Tensor<4>], cover: Tensor<3>) -> Tensor<1> {
     let on_object = (cover * 2.0).clamp_max(1.0).swap_dims(1, 2);
     let present: Tensor<3> = on_object.clone().max_dim(2).greater_elem(0.99).float();
     let count = present.clone().sum().clamp_min(1.0);
-    let mut sum = Tensor::zeros([1], &on_object.device());
+    let spread = on_object.clone() / on_object.sum_dim(2).clamp_min(1.0) * present;
+    let mut sum = Tensor::zeros([1], &spread.device());
     for map in layers {
         let [_, heads, _, _] = map.dims();
         let map = map.clone().slice([0..batch, 0..heads, 0..classes, 1..cells + 1]);
         let map: Tensor<3> = map.mean_dim(1).squeeze_dim(1);
-        let inside = (map * on_object.clone()).sum_dim(2).clamp_min(1e-6);
-        sum = sum + (inside.log() * present.clone()).sum().neg() / count.clone();
+        let surprise = map.clamp_min(1e-6).log().neg();
+        sum = sum + (surprise * spread.clone()).sum() / count.clone();
     }
     sum / layers.len().max(1) as f32
 }

@@ -1,5 +1,9 @@
 //! `demo`: the procedural world, its scenes and what is made from them.
 
+mod evaluate;
+mod fit;
+mod train;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,7 +26,9 @@ enum DemoCommand {
     /// Draw scenes whose truth is known: pictures, masks, and a table of tags
     Scenes(ScenesArgs),
     /// Train the tagger of the embedded model from scratch, on scenes drawn as they are needed
-    Train(super::demo_train::TrainArgs),
+    Train(train::TrainArgs),
+    Fit(fit::FitSceneArgs),
+    Evaluate(evaluate::EvaluateSceneArgs),
 }
 
 /// Runs the chosen part.
@@ -30,6 +36,8 @@ pub fn run(args: DemoArgs) -> CliResult {
     match args.command {
         DemoCommand::Scenes(args) => args.run(),
         DemoCommand::Train(args) => args.run(),
+        DemoCommand::Fit(args) => args.run(),
+        DemoCommand::Evaluate(args) => args.run(),
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::CliResult;
 use crate::bundle::manifest::{Manifest, Recipe};
 use crate::bundle::vocabulary::{Class, Vocabulary};
 use crate::bundle::{BundleFiles, Precision, Weights};
+use crate::cli::CliResult;
 use crate::demo::train::{self, Losses, TrainConfig, Trainer};
 use crate::demo::{ID_CLASSES, TAGS, tag_from_class};
 use crate::gpu::{self, DeviceChoice};
