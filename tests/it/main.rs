@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod demo_scenes;
+mod demo_train;
 mod fit;
 mod full;
 mod golden;
 mod image;
+mod inspect;
 mod metrics;
 mod score;
 mod store;
