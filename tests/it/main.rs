@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod demo_scenes;
+mod evaluate;
 mod fit;
 mod full;
 mod golden;
