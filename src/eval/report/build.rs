@@ -213,6 +213,15 @@ fn warnings(table: &ScoreTable) -> Vec<String> {
             few.join(", ")
         ));
     }
+    let outright = table.id.images.iter().filter(|image| !image.has_id_tag).count();
+    if outright * 20 > table.id.images.len() {
+        warnings.push(format!(
+            "{:.1} % of the images of `{}` have no in-distribution tag that counts and are \
+             out-of-distribution outright: no threshold keeps 95 % of them, so that FPR95 is 100 %",
+            100.0 * outright as f64 / table.id.images.len() as f64,
+            table.id.name
+        ));
+    }
     for set in table.sets().filter(|set| !set.failed.is_empty()) {
         let all = set.images.len() + set.failed.len();
         warnings.push(format!(

@@ -197,3 +197,6 @@ pub enum ReportError {
     #[error(transparent)]
     Metrics(#[from] MetricsError),
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ pub fn page(report: &Report, table: &ScoreTable) -> String {
     write!(
         page,
         "<p class=\"dim\">{}. {} Click a heading to sort, a row to see its plots below.</p>\n",
-        escape(&report.settings[0].to_string()),
+        escape(&sentence(&report.settings[0].to_string())),
         escape(LEGEND)
     )
     .ok();
@@ -64,6 +64,13 @@ pub fn page(report: &Report, table: &ScoreTable) -> String {
     )
     .ok();
     page
+}
+
+/// With a capital.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 fn set_names(report: &Report) -> Vec<&str> {
@@ -104,7 +111,7 @@ fn head(report: &Report, title: &str) -> String {
          <a href=\"#counts\">Counts</a></nav>\n",
     );
     for warning in &report.warnings {
-        write!(html, "<p class=\"note\">{}.</p>\n", escape(warning)).ok();
+        write!(html, "<p class=\"note\">{}.</p>\n", escape(&sentence(warning))).ok();
     }
     html
 }
@@ -189,7 +196,7 @@ fn set_section(report: &Report, table: &ScoreTable, set: usize, chosen: usize) -
     format!(
         "<h3>{name} <span class=\"dim\">· {} images, {} without an ID tag</span></h3>\n\
          <div class=\"plots\"><figure>{roc}<figcaption>ROC, all detectors in grey; dotted: 95 % of \
-         ID kept</figcaption></figure>\n<figure class=\"wide\">{bars}<figcaption>Scores as shares of each \
+         ID kept</figcaption></figure>\n<figure>{bars}<figcaption>Scores as shares of each \
          set; dashed: the model’s λ. The outermost bars hold what lies beyond.</figcaption></figure></div>\n",
         facts.images, facts.without_id_tag
     )
@@ -301,7 +308,7 @@ fn alone(report: &Report, chosen: usize) -> String {
     format!(
         "<h2 id=\"alone\">Detectors by themselves</h2>\n<p class=\"dim\">{}: every image is scored, so \
          that this is what each detector tells without the tagger’s help.</p>\n{}",
-        escape(&report.settings[at].to_string()),
+        escape(&sentence(&report.settings[at].to_string())),
         detectors_table(report, at, chosen)
     )
 }

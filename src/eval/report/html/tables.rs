@@ -84,11 +84,16 @@ pub fn detectors_table(report: &Report, setting: usize, chosen: usize) -> String
     html
 }
 
+/// The best of some values; NaN, which equals none, where that is no distinction.
 fn best_of(metric: Metric, values: impl Iterator<Item = f64>) -> f64 {
-    match metric.higher_is_better() {
-        true => values.fold(f64::NEG_INFINITY, f64::max),
-        false => values.fold(f64::INFINITY, f64::min),
-    }
+    const SHARED: usize = 3;
+    let values: Vec<f64> = values.collect();
+    let best = match metric.higher_is_better() {
+        true => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        false => values.iter().copied().fold(f64::INFINITY, f64::min),
+    };
+    let equals = values.iter().filter(|value| **value == best).count();
+    if equals <= SHARED && equals < values.len() { best } else { f64::NAN }
 }
 
 /// The paper's ablation tables.

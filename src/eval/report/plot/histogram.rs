@@ -39,7 +39,7 @@ fn one_histogram(histogram: &Histogram) -> String {
     let tallest = up.bins.iter().chain(&down.bins).fold(1e-9f64, |a, b| a.max(*b));
     let rejected = up.outright.max(down.outright) > 0.0;
     // The bars of images without a score stand apart, at the left.
-    let left = if rejected { 96.0 } else { 46.0 };
+    let left = if rejected { 116.0 } else { 46.0 };
     let frame = Frame {
         left,
         top: 10.0,
@@ -48,8 +48,8 @@ fn one_histogram(histogram: &Histogram) -> String {
         x: (low, high),
         y: (-tallest, tallest),
     };
-    let ticks: Vec<(f64, String)> = (0..=4)
-        .map(|i| low + (high - low) * f64::from(i) / 4.0)
+    let ticks: Vec<(f64, String)> = round_numbers(low, high)
+        .into_iter()
         .map(|value| (value, short(value, high - low)))
         .collect();
     let mut body = frame.axes(&ticks, &[(0.0, String::new())]);
@@ -147,6 +147,16 @@ fn score_range(id: &[f64], ood: &[f64], lambda: Option<f32>) -> (f64, f64) {
     }
 }
 
+/// Some four round numbers within a range.
+fn round_numbers(low: f64, high: f64) -> Vec<f64> {
+    let rough = (high - low) / 4.0;
+    let decade = 10f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * decade);
+    let step = step.into_iter().find(|step| *step >= rough).unwrap_or(10.0 * decade);
+    let first = (low / step).ceil();
+    (0..6).map(|i| (first + f64::from(i)) * step).filter(|value| *value <= high).collect()
+}
+
 /// A number with as many digits as tell the ticks apart.
 fn short(value: f64, span: f64) -> String {
     let magnitude = span.abs().log10().floor();
@@ -183,5 +193,7 @@ mod tests {
         assert_eq!(short(0.123456, 0.5), "0.123");
         assert_eq!(short(123.456, 400.0), "123");
         assert_eq!(short(1e30, 1e30), "1.00e30");
+        assert_eq!(round_numbers(-0.1, 1.1), [0.0, 0.5, 1.0]);
+        assert_eq!(round_numbers(4.28, 6.6), [5.0, 6.0]);
     }
 }
