@@ -234,6 +234,26 @@ fn projectors_are_fitted_again() {
     assert!(fs::read_to_string(out.join("table.md")).unwrap().contains("figure 3"));
 }
 
+#[test]
+fn odin_moves_images_where_they_are_at_hand() {
+    let (world, store) = (World::get(), evaluated().join("store").display().to_string());
+    let out = world.path("odin");
+    let mut command = lens(&["evaluate", "--device", "cpu", "--quiet", "--taus", "none"]);
+    command.args(["--detectors", "odin", "--odin", "image", "--id", &format!("id={store}")]);
+    command.args(["--ood", &format!("texture={store}"), "--model"]).arg(world.path("bundle"));
+    let output = command.arg("--out").arg(&out).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let of_images = &scores(&out.join("scores/id.csv"))["odin"];
+    let of_tokens = &scores(&evaluated().join("scores/id.csv"))["odin"];
+    assert_eq!(of_images.len(), of_tokens.len());
+    for (image, tokens) in of_images.iter().zip(of_tokens) {
+        assert_eq!(image.is_finite(), tokens.is_finite());
+        assert!(!image.is_finite() || (image - tokens).abs() < 0.01, "{image} {tokens}");
+    }
+    assert_ne!(of_images, of_tokens);
+    assert!(fs::read_to_string(out.join("table.md")).unwrap().contains("ODIN moves the image"));
+}
+
 /// Runs a command that must fail with one sentence.
 fn refused(command: &mut Command, code: i32, says: &str) {
     let output: Output = command.output().unwrap();
