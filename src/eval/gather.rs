@@ -15,8 +15,10 @@ pub struct Plan {
     pub recipe: Recipe,
     /// The τ of the main table.
     pub tau: f32,
-    /// Further τ; the whole image comes with them, if there are any.
+    /// Further τ.
     pub taus: Vec<f32>,
+    /// Whether the whole image is scored, too.
+    pub whole_image: bool,
     /// The detectors.
     pub detectors: Vec<&'static dyn Detector>,
     /// What ODIN moves.
@@ -32,7 +34,7 @@ impl Plan {
         taus.dedup();
         let mut features: Vec<Features> =
             taus.into_iter().map(|tau| Features::Objects { tau }).collect();
-        if !self.taus.is_empty() {
+        if self.whole_image {
             features.push(Features::WholeImage);
         }
         features

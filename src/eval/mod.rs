@@ -6,6 +6,7 @@
 
 pub mod gather;
 pub mod metrics;
+pub mod refit;
 pub mod report;
 pub mod scan;
 pub mod scores;

@@ -138,6 +138,35 @@ impl Pipeline {
         })
     }
 
+    /// The same tagger with another projector and its centers; of the detectors, those that need no
+    /// statistics.
+    ///
+    /// # Errors
+    /// If the centers do not fit the projector.
+    pub fn with_projector(
+        &self,
+        projector: Projector,
+        centers: Centers,
+    ) -> Result<Self, PipelineError> {
+        let (weight, bias) = projector.classifier();
+        let head = Arc::new(Head::new(floats(weight)?, floats(bias)?, centers)?);
+        let mut manifest = self.manifest.clone();
+        manifest.lambda.clear();
+        Ok(Self {
+            manifest,
+            vocabulary: self.vocabulary.clone(),
+            device: self.device.clone(),
+            label: self.label.clone(),
+            ram: self.ram.clone(),
+            queries: self.queries.clone(),
+            projector: Some(projector),
+            projector_ce: None,
+            detectors: bind_all(&Statistics::default(), &head),
+            head: Some(head),
+            dtype: self.dtype,
+        })
+    }
+
     /// Shapes, recipe, thresholds.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

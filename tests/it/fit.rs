@@ -49,7 +49,9 @@ fn a_bundle_is_fitted_and_used() {
     assert_eq!(projector.classes, bundle.vocabulary.classes.len());
     assert_eq!(bundle.manifest.recipe, Recipe::Released);
     for recipe in Recipe::ALL {
-        for detector in ["tagood-cosine", "tagood-released", "ce-cosine", "vim", "tag-score"] {
+        for detector in
+            ["tagood-cosine", "tagood-released", "ce-cosine", "vim", "tag-score", "odin"]
+        {
             assert!(bundle.manifest.lambda(detector, recipe).is_some(), "{detector} {recipe}");
         }
     }

@@ -5,6 +5,7 @@
 
 mod demo_scenes;
 mod demo_train;
+mod evaluate;
 mod fit;
 mod full;
 mod golden;
@@ -13,6 +14,6 @@ mod inspect;
 mod metrics;
 mod score;
 mod store;
-mod weights;
 mod tsne_cli;
 mod ui;
+mod weights;

@@ -1,12 +1,12 @@
 //! `evaluate`: every detector on sets of images, as tables, plots and a page.
 
+mod refits;
+mod scoring;
 mod sets;
 
 use std::io::{IsTerminal, Write as _};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -17,12 +17,12 @@ use super::model::{ModelArgs, parse_tau};
 use super::table::aligned;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::bundle::manifest::Recipe;
-use crate::eval::gather::{Gather, Plan, Seen};
+use crate::eval::gather::Plan;
 use crate::eval::report::{self, Bootstrap, Report};
-use crate::eval::scan::StoredSet;
-use crate::eval::scores::{ScoreTable, SetScores};
 use crate::pipeline::{OdinInput, Pipeline};
 use crate::score::{self, Detector};
+use refits::{Sweep, SweepArgs};
+use scoring::Scoring;
 use sets::{NamedSet, Stores};
 
 /// Compares every detector on your own sets: tables, ROC curves, histograms, a page
@@ -64,6 +64,8 @@ pub struct EvaluateArgs {
     /// be where they were
     #[arg(long, value_name = "tokens|image", default_value_t, value_parser = parse_odin)]
     odin: OdinInput,
+    #[command(flatten)]
+    sweep: SweepArgs,
     /// Add 95 % intervals from N bootstrap resamples; 1000 is usual
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     bootstrap: Option<u32>,
@@ -143,12 +145,29 @@ impl EvaluateArgs {
             quiet: self.quiet,
             cancel: &cancel,
         };
-        let Some(sets) = stores.open(&id, &ood)? else { return Ok(self.stopped()) };
-        let Some(table) = self.score(&pipeline, &sets, &cancel)? else { return Ok(self.stopped()) };
+        let all: Vec<NamedSet> = std::iter::once(id).chain(ood).collect();
+        let Some(sets) = stores.open(&all)? else { return Ok(self.stopped()) };
+        let plan = self.plan(&pipeline);
+        let sweep = Sweep {
+            args: &self.sweep,
+            plan: &plan,
+            stores: &stores,
+            compute: &compute,
+            folder: self.out.join("refit"),
+            seed: self.seed,
+            cancel: &cancel,
+        };
+        let Some(refits) = sweep.run(&sets[0])? else { return Ok(self.stopped()) };
+        let bar = bar(self.quiet, sets.iter().map(|set| set.rows.len()).sum());
+        let scoring = Scoring::new(&pipeline, &plan, &refits)?;
+        let Some((table, refits)) = scoring.run(&sets, &bar, &cancel)? else {
+            return Ok(self.stopped());
+        };
+        bar.finish_and_clear();
         let bootstrap =
             self.bootstrap.map(|n| Bootstrap { resamples: n as usize, seed: self.seed });
-        let mut report = Report::new(&table, bootstrap, Vec::new())?;
-        report.warnings.splice(0..0, same_folders(&id, &ood));
+        let mut report = Report::new(&table, bootstrap, refits)?;
+        report.warnings.splice(0..0, same_folders(&all));
         report.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
         report::write(&report, &table, &self.out)?;
         self.print(&report)?;
@@ -167,49 +186,10 @@ impl EvaluateArgs {
             recipe: self.recipe.unwrap_or(own.recipe),
             tau: self.tau.unwrap_or(own.tau),
             taus: self.taus.0.clone(),
+            whole_image: !self.taus.0.is_empty(),
             detectors: self.detectors.0.clone(),
             odin: self.odin,
         }
-    }
-
-    /// Every score of every set, the in-distribution one first; `None` if stopped.
-    fn score(
-        &self,
-        pipeline: &Pipeline,
-        sets: &[StoredSet],
-        cancel: &AtomicBool,
-    ) -> anyhow::Result<Option<ScoreTable>> {
-        let plan = self.plan(pipeline);
-        let (recipe, pixels) = (plan.recipe, plan.odin == OdinInput::Image);
-        let gather = Gather::new(pipeline, plan);
-        let images: usize = sets.iter().map(|set| set.rows.len()).sum();
-        let bar = bar(self.quiet, images);
-        let mut scored: Vec<SetScores> = Vec::new();
-        for set in sets {
-            let mut scores = gather.begin(&set.name);
-            let outcome = set.scan(pipeline, recipe, pixels, &mut |block| {
-                // Small parts, so that Ctrl-C is heard soon.
-                const PART: usize = 64;
-                let seen: Vec<Seen> = block.seen.into_iter().map(|(_, seen)| seen).collect();
-                for part in seen.chunks(PART) {
-                    if cancel.load(Ordering::Relaxed) {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                    gather.add(&mut scores, part)?;
-                    bar.inc(part.len() as u64);
-                }
-                bar.inc(block.failed.len() as u64);
-                scores.failed.extend(block.failed);
-                Ok(ControlFlow::Continue(()))
-            })?;
-            if outcome.is_break() {
-                return Ok(None);
-            }
-            scored.push(scores);
-        }
-        bar.finish_and_clear();
-        let ood = scored.split_off(1);
-        Ok(scored.pop().map(|id| gather.table(id, ood)))
     }
 
     fn print(&self, report: &Report) -> anyhow::Result<()> {
@@ -250,7 +230,8 @@ fn summary(report: &Report, out: &Path) -> String {
 }
 
 /// Warns of sets that are one folder, links resolved.
-fn same_folders(id: &NamedSet, ood: &[NamedSet]) -> Vec<String> {
+fn same_folders(sets: &[NamedSet]) -> Vec<String> {
+    let Some((id, ood)) = sets.split_first() else { return Vec::new() };
     let real = |set: &NamedSet| set.path.canonicalize().ok();
     let same = |set: &&NamedSet| real(set).is_some() && real(set) == real(id) && !id.is_store();
     let sentence = |set: &NamedSet| {

@@ -16,7 +16,7 @@ use crate::store::{self, ExtractOptions, Store, StoreHeader};
 /// A set as it was named.
 #[derive(Debug)]
 pub struct NamedSet {
-    /// What the report calls it; `None` for the folder's own name.
+    /// What the report calls it.
     pub name: String,
     /// Whether the name was given.
     named: bool,
@@ -25,6 +25,22 @@ pub struct NamedSet {
 }
 
 impl NamedSet {
+    /// An in-distribution set: `NAME=PATH` or a path.
+    pub fn id(text: &str) -> Self {
+        match text.split_once('=') {
+            Some((name, path)) if !Path::new(text).exists() => {
+                Self { name: name.trim().to_owned(), named: true, path: path.into() }
+            }
+            _ => {
+                let path = PathBuf::from(text);
+                let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+                let name = if path.is_dir() { real.file_name() } else { real.file_stem() };
+                let name = name.map(|name| name.to_string_lossy().into_owned());
+                Self { name: name.unwrap_or_else(|| "id".into()), named: false, path }
+            }
+        }
+    }
+
     /// Whether it is a feature store.
     pub fn is_store(&self) -> bool {
         self.path.join("store.toml").is_file()
@@ -36,25 +52,13 @@ impl NamedSet {
 /// # Errors
 /// If a set has no name, or one that cannot be a file's, or two have the same.
 pub fn parse(id: &str, ood: &[String]) -> anyhow::Result<(NamedSet, Vec<NamedSet>)> {
-    let split = |text: &str| -> Option<NamedSet> {
-        let (name, path) = text.split_once('=')?;
-        Some(NamedSet { name: name.trim().to_owned(), named: true, path: path.into() })
-    };
-    let bare = |text: &str| {
-        let path = PathBuf::from(text);
-        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let name = if path.is_dir() { real.file_name() } else { real.file_stem() };
-        let name = name.map(|name| name.to_string_lossy().into_owned());
-        NamedSet { name: name.unwrap_or_else(|| "id".into()), named: false, path }
-    };
-    let id = match split(id) {
-        Some(set) if !Path::new(id).exists() => set,
-        _ => bare(id),
-    };
+    let id = NamedSet::id(id);
     let mut sets = Vec::new();
     for text in ood {
-        match split(text) {
-            Some(set) => sets.push(set),
+        match text.split_once('=') {
+            Some((name, path)) => {
+                sets.push(NamedSet { name: name.trim().into(), named: true, path: path.into() });
+            }
             None => bail!("an out-of-distribution set needs a name: --ood NAME={text}"),
         }
     }
@@ -71,6 +75,12 @@ pub fn parse(id: &str, ood: &[String]) -> anyhow::Result<(NamedSet, Vec<NamedSet
         }
     }
     Ok((id, sets))
+}
+
+/// A set whose path was looked at.
+enum Opened {
+    Folder(Dataset),
+    Store(StoredSet),
 }
 
 /// Opens sets, bringing folders into a store first.
@@ -90,38 +100,38 @@ pub struct Stores<'a> {
 }
 
 impl Stores<'_> {
-    /// Every set, the in-distribution one first; `None` if stopped.
+    /// Every set, in order; `None` if stopped.
     ///
     /// # Errors
     /// If a set is empty or cannot be read, a store is another tagger's or cannot be written.
-    pub fn open(&self, id: &NamedSet, ood: &[NamedSet]) -> anyhow::Result<Option<Vec<StoredSet>>> {
-        let all = || std::iter::once(id).chain(ood);
+    pub fn open(&self, named: &[NamedSet]) -> anyhow::Result<Option<Vec<StoredSet>>> {
         // Every folder is listed, and every store opened, before the long work begins.
-        let mut folders: Vec<Option<Dataset>> = Vec::new();
-        for set in all() {
-            let is_store = set.is_store();
-            if is_store {
-                Store::open(&set.path)?.check_bundle(self.bundle)?;
-            }
-            folders.push(if is_store { None } else { Some(open_dataset(&set.path)?) });
-        }
-        for dataset in folders.iter().flatten() {
-            if !self.extract(dataset)? {
+        let opened = named.iter().map(|set| self.look(set)).collect::<Result<Vec<_>, _>>()?;
+        for set in &opened {
+            if let Opened::Folder(dataset) = set
+                && !self.extract(dataset)?
+            {
                 return Ok(None);
             }
         }
-        let mut sets = Vec::new();
-        for (set, folder) in all().zip(folders) {
-            sets.push(match folder {
-                Some(dataset) => self.rows_of(set, &dataset)?,
-                None => stored(set)?,
-            });
+        let sets = named.iter().zip(opened).map(|(named, set)| match set {
+            Opened::Folder(dataset) => self.rows_of(named, &dataset),
+            Opened::Store(stored) => Ok(stored),
+        });
+        sets.collect::<Result<Vec<_>, _>>().map(Some)
+    }
+
+    fn look(&self, set: &NamedSet) -> anyhow::Result<Opened> {
+        if !set.is_store() {
+            return Ok(Opened::Folder(open_dataset(&set.path)?));
         }
-        Ok(Some(sets))
+        let stored = stored(set)?;
+        stored.store.check_bundle(self.bundle)?;
+        Ok(Opened::Store(stored))
     }
 
     /// Brings a folder into the store; false if stopped.
-    pub fn extract(&self, dataset: &Dataset) -> anyhow::Result<bool> {
+    fn extract(&self, dataset: &Dataset) -> anyhow::Result<bool> {
         let header = StoreHeader::of_bundle(self.bundle)?;
         let bar = extract_bar(self.quiet);
         let mut show = |progress| show_progress(&bar, progress);
@@ -149,7 +159,7 @@ impl Stores<'_> {
     }
 
     /// A folder's rows in the store.
-    pub fn rows_of(&self, set: &NamedSet, dataset: &Dataset) -> anyhow::Result<StoredSet> {
+    fn rows_of(&self, set: &NamedSet, dataset: &Dataset) -> anyhow::Result<StoredSet> {
         let store = Store::open(&self.dir)?;
         let rows = store.rows_of(dataset, &dataset.name).into_iter().flatten().collect();
         Ok(StoredSet { name: set.name.clone(), store, rows })

@@ -8,7 +8,7 @@ use super::{
     SetResult, Setting,
 };
 use crate::eval::metrics::{Metrics, RankedScores};
-use crate::eval::scores::{Column, Features, ScoreTable, SetScores};
+use crate::eval::scores::{Column, Features, ScoreTable, ScoredImage, SetScores};
 
 impl Report {
     /// Every number of a table of scores. Intervals are drawn for the main setting.
@@ -33,8 +33,8 @@ impl Report {
         Ok(Self {
             program: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             model: table.model.clone(),
-            id: set_facts(table, &table.id),
-            ood: table.ood.iter().map(|set| set_facts(table, set)).collect(),
+            id: SetFacts::of(table, &table.id),
+            ood: table.ood.iter().map(|set| SetFacts::of(table, set)).collect(),
             warnings: warnings(table),
             ablations: ablations(table, &detectors, &refits),
             settings,
@@ -90,7 +90,7 @@ pub(super) fn scores_of(
     let ruled_out = |has_id_tag: bool| {
         setting.tag_rule && setting.features == Features::WholeImage && !has_id_tag
     };
-    let value = |(score, image): (&Option<f32>, &crate::eval::scores::ScoredImage)| match score {
+    let value = |(score, image): (&Option<f32>, &ScoredImage)| match score {
         Some(score) if !ruled_out(image.has_id_tag) => f64::from(*score),
         _ => f64::NEG_INFINITY,
     };
@@ -159,26 +159,29 @@ fn detector_report(
     })
 }
 
-fn set_facts(table: &ScoreTable, set: &SetScores) -> SetFacts {
-    let without_id_tag = set.images.iter().filter(|image| !image.has_id_tag).count();
-    let nothing_kept =
-        set.images.iter().filter(|image| image.has_id_tag && image.predicted.is_none()).count();
-    let is_right = |image: &&crate::eval::scores::ScoredImage| {
-        let predicted = image.predicted.and_then(|class| table.model.classes.get(class));
-        predicted.is_some() && predicted == image.class.as_ref()
-    };
-    let known = |image: &&crate::eval::scores::ScoredImage| {
-        image.class.as_ref().is_some_and(|class| table.model.classes.contains(class))
-    };
-    let labelled = set.images.iter().filter(known).count();
-    let right = set.images.iter().filter(is_right).count();
-    SetFacts {
-        name: set.name.clone(),
-        images: set.images.len(),
-        failed: set.failed.len(),
-        without_id_tag,
-        nothing_kept,
-        accuracy: (labelled > 0).then(|| right as f64 / labelled as f64),
+impl SetFacts {
+    /// Counts a set of a table.
+    pub fn of(table: &ScoreTable, set: &SetScores) -> Self {
+        let without_id_tag = set.images.iter().filter(|image| !image.has_id_tag).count();
+        let nothing_kept =
+            set.images.iter().filter(|image| image.has_id_tag && image.predicted.is_none()).count();
+        let is_right = |image: &&ScoredImage| {
+            let predicted = image.predicted.and_then(|class| table.model.classes.get(class));
+            predicted.is_some() && predicted == image.class.as_ref()
+        };
+        let known = |image: &&ScoredImage| {
+            image.class.as_ref().is_some_and(|class| table.model.classes.contains(class))
+        };
+        let labelled = set.images.iter().filter(known).count();
+        let right = set.images.iter().filter(is_right).count();
+        Self {
+            name: set.name.clone(),
+            images: set.images.len(),
+            failed: set.failed.len(),
+            without_id_tag,
+            nothing_kept,
+            accuracy: (labelled > 0).then(|| right as f64 / labelled as f64),
+        }
     }
 }
 
@@ -208,6 +211,15 @@ fn warnings(table: &ScoreTable) -> Vec<String> {
         warnings.push(format!(
             "fewer than {FEW} images in {}: a percent is less than one image",
             few.join(", ")
+        ));
+    }
+    let outright = table.id.images.iter().filter(|image| !image.has_id_tag).count();
+    if outright * 20 > table.id.images.len() {
+        warnings.push(format!(
+            "{:.1} % of the images of `{}` have no in-distribution tag that counts and are \
+             out-of-distribution outright: no threshold keeps 95 % of them, so that FPR95 is 100 %",
+            100.0 * outright as f64 / table.id.images.len() as f64,
+            table.id.name
         ));
     }
     for set in table.sets().filter(|set| !set.failed.is_empty()) {

@@ -17,6 +17,7 @@ use super::metrics::{Intervals, Metrics, MetricsError};
 use super::scores::{Features, ModelFacts};
 
 pub use ablation::{Ablation, AblationRow};
+pub use build::outcome;
 pub use write::{WriteError, write};
 
 /// A choice of tokens, and whether the rule of the tags stands before the score.
@@ -196,3 +197,6 @@ pub enum ReportError {
     #[error(transparent)]
     Metrics(#[from] MetricsError),
 }
+
+#[cfg(test)]
+mod tests;
