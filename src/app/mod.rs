@@ -163,6 +163,10 @@ impl App {
     pub fn tick(&mut self, ctx: &Context) {
         self.pictures.begin_frame();
         let events: Vec<Event> = self.worker.events().collect();
+        let input = ctx.input(|input| !input.events.is_empty());
+        if input || !events.is_empty() || !self.commands.is_empty() {
+            self.autosave.touch();
+        }
         for event in events {
             match event {
                 Event::Picture { image, picture } => self.pictures.receive(ctx, image, picture),
@@ -173,10 +177,6 @@ impl App {
         let answers: Vec<Answer> = self.answers.try_iter().collect();
         for answer in answers {
             self.take_answer(ctx, answer);
-        }
-        if !self.commands.is_empty() {
-            // So that the change is saved even if nothing else happens.
-            ctx.request_repaint_after_secs(window::SAVE_EVERY as f32);
         }
         for command in std::mem::take(&mut self.commands) {
             match command {
@@ -189,9 +189,13 @@ impl App {
         if self.undoer.is_in_flux() {
             ctx.request_repaint_after_secs(0.5);
         }
-        if self.autosave.is_due(time) {
-            let session = self.session(ctx);
-            self.autosave.save(session, time);
+        match self.autosave.due_in(time) {
+            Some(wait) if wait > 0.0 => ctx.request_repaint_after_secs(wait as f32),
+            Some(_) => {
+                let session = self.session(ctx);
+                self.autosave.save(session, time);
+            }
+            None => {}
         }
     }
 

@@ -9,8 +9,8 @@ use clap::Args;
 use eframe::egui::{self, Theme, Vec2, vec2};
 use eframe::egui_wgpu::WgpuConfiguration;
 
-use super::CliResult;
 use super::model::ModelArgs;
+use super::{CliResult, display};
 use crate::app::{App, Options, offscreen, session};
 
 /// How the window starts.
@@ -96,19 +96,14 @@ impl GuiArgs {
         app.preset(self.select, self.step);
         let [width, height] = self.size;
         let size: Vec2 = vec2(f32::from(width), f32::from(height));
-        offscreen::screenshot(&mut app, &ctx, size, out)?;
+        let device = self.model.device;
+        offscreen::screenshot(&mut app, &ctx, device, size, out)?;
         Ok(ExitCode::SUCCESS)
     }
 
     fn window(&self) -> CliResult {
-        prefer_x11()?;
         let mut options = self.options(session::autosave_path());
-        options.drops = on_wayland_alone().then(|| {
-            "The window runs on Wayland without X11, where dropped files do not arrive. Use Ctrl+O or \
-             Ctrl+V, or name images on the command line."
-                .to_owned()
-        });
-        let native = eframe::NativeOptions {
+        let mut native = eframe::NativeOptions {
             viewport: egui::ViewportBuilder::default()
                 .with_title("TagOOD Lens")
                 .with_app_id("tagood-lens")
@@ -117,11 +112,12 @@ impl GuiArgs {
                 .with_icon(crate::ui::icon::icon())
                 .with_drag_and_drop(true),
             wgpu_options: WgpuConfiguration {
-                wgpu_setup: offscreen::wgpu_setup(),
+                wgpu_setup: offscreen::wgpu_setup(options.device),
                 ..Default::default()
             },
             ..Default::default()
         };
+        options.drops = display::choose(&mut native);
         let create = Box::new(move |cc: &eframe::CreationContext<'_>| {
             if let Some(state) = &cc.wgpu_render_state {
                 crate::render::install(state)?;
@@ -132,33 +128,4 @@ impl GuiArgs {
             .map_err(|error| anyhow!("cannot open a window: {error}"))?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn is_set(variable: &str) -> bool {
-    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
-}
-
-fn on_wayland_alone() -> bool {
-    is_set("WAYLAND_DISPLAY") && !is_set("DISPLAY")
-}
-
-/// Where both are there, takes X11: on Wayland the window library delivers no dropped files. It
-/// chooses by the environment, which only a new start of the program can change safely.
-#[cfg(unix)]
-fn prefer_x11() -> anyhow::Result<()> {
-    use std::os::unix::process::CommandExt as _;
-    if cfg!(target_os = "macos") || !is_set("WAYLAND_DISPLAY") || !is_set("DISPLAY") {
-        return Ok(());
-    }
-    let mut again = std::process::Command::new(std::env::current_exe()?);
-    again.args(std::env::args_os().skip(1));
-    again.env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
-    // Returns only if it fails; the window then opens on Wayland.
-    log::warn!("cannot start again on X11: {}", again.exec());
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn prefer_x11() -> anyhow::Result<()> {
-    Ok(())
 }

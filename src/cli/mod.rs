@@ -7,6 +7,7 @@ mod inspect;
 mod inspect_output;
 mod convert;
 mod demo;
+mod display;
 pub mod gui;
 mod demo_train;
 mod metrics;

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod demo_scenes;
+#[cfg(target_os = "linux")]
+mod drops;
 mod fit;
 mod full;
 mod golden;
