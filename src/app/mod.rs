@@ -3,10 +3,13 @@
 mod actions;
 mod bars;
 pub mod command;
+pub mod compare;
 mod dialogs;
 mod events;
+mod follow;
 pub mod layout;
 pub mod offscreen;
+mod milestones;
 mod overlays;
 pub mod session;
 pub mod state;
@@ -15,6 +18,7 @@ mod window;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use eframe::egui::util::undoer::Undoer;
@@ -29,6 +33,7 @@ use crate::worker::{Event, OpenModel, Request, Worker};
 use command::{Command, WindowCommand};
 use dialogs::{Answer, Desk};
 use layout::{Layout, Panes};
+use milestones::Milestones;
 use session::Session;
 use state::{Edit, Model};
 
@@ -48,6 +53,10 @@ pub struct Options {
     pub theme: Option<Theme>,
     /// Why dropped files cannot arrive, if they cannot.
     pub drops: Option<String>,
+    /// Whether somebody is there: otherwise no dialogue is opened.
+    pub attended: bool,
+    /// When the program started.
+    pub started: Instant,
 }
 
 /// The window's content.
@@ -66,6 +75,7 @@ pub struct App {
     answers: Receiver<Answer>,
     autosave: window::Autosave,
     drops: Option<String>,
+    milestones: Milestones,
     /// The file to show as soon as it is listed.
     wanted_focus: Option<PathBuf>,
     /// The place of the image to show as soon as it is listed; 0 for the first, which is shown anyway.
@@ -94,7 +104,8 @@ impl App {
             palette: overlays::CommandPalette::default(),
             shortcuts: false,
             commands: Vec::new(),
-            desk: Desk { answers: sender, ctx: ctx.clone() },
+            desk: Desk { answers: sender, ctx: ctx.clone(), attended: options.attended },
+            milestones: Milestones::since(options.started),
             answers,
             autosave: window::Autosave::new(options.autosave.clone()),
             drops: options.drops,
@@ -184,6 +195,7 @@ impl App {
                 command => self.model.apply(command, &self.worker),
             }
         }
+        self.model.follow(&self.worker);
         let time = ctx.input(|input| input.time);
         self.undoer.feed_state(time, &self.model.edit());
         if self.undoer.is_in_flux() {
@@ -233,6 +245,7 @@ impl App {
         if !self.commands.is_empty() {
             ctx.request_repaint();
         }
+        self.milestones.frame(&self.model);
     }
 
     fn take_drops(&mut self, ctx: &Context) {

@@ -139,6 +139,10 @@ impl App {
         }
         self.model.settings = session.settings();
         self.model.map = session.map;
+        self.model.comparison.beside = session.beside;
+        if let Some(tau) = session.tau_beside {
+            self.model.comparison.tau = tau.clamp(0.0, 1.0);
+        }
         self.model.look(&self.worker);
         self.layout = session.layout;
         ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });

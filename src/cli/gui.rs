@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::anyhow;
 use clap::Args;
@@ -64,13 +65,14 @@ impl GuiArgs {
     /// # Errors
     /// If there is no display, or no adapter to draw with.
     pub fn run(self) -> CliResult {
+        let started = Instant::now();
         match self.screenshot.clone() {
-            Some(out) => self.screenshot(&out),
-            None => self.window(),
+            Some(out) => self.screenshot(started, &out),
+            None => self.window(started),
         }
     }
 
-    fn options(&self, autosave: Option<PathBuf>) -> Options {
+    fn options(&self, started: Instant, autosave: Option<PathBuf>) -> Options {
         let args = self.model.clone();
         let name = match &args.model {
             Some(path) => path.display().to_string(),
@@ -84,12 +86,14 @@ impl GuiArgs {
             autosave,
             theme: self.theme,
             drops: None,
+            attended: self.screenshot.is_none(),
+            started,
         }
     }
 
-    fn screenshot(&self, out: &std::path::Path) -> CliResult {
+    fn screenshot(&self, started: Instant, out: &std::path::Path) -> CliResult {
         let ctx = egui::Context::default();
-        let mut app = App::new(&ctx, self.options(None))?;
+        let mut app = App::new(&ctx, self.options(started, None))?;
         if let Some(panel) = &self.panel {
             app.show_panel(panel);
         }
@@ -101,8 +105,8 @@ impl GuiArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn window(&self) -> CliResult {
-        let mut options = self.options(session::autosave_path());
+    fn window(&self, started: Instant) -> CliResult {
+        let mut options = self.options(started, session::autosave_path());
         let mut native = eframe::NativeOptions {
             viewport: egui::ViewportBuilder::default()
                 .with_title("TagOOD Lens")

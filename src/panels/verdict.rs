@@ -1,5 +1,7 @@
 //! The decision on the image on show, and everything that it rests on.
 
+use std::collections::BTreeSet;
+
 use eframe::egui::{
     self, Align, Align2, ComboBox, DragValue, FontId, Layout, Rect, RichText, Role, ScrollArea,
     Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
@@ -133,12 +135,14 @@ impl VerdictPanel {
             }
             None => drop(painter.rect_filled(track, 2.0, palette.widget)),
         }
-        for entry in cx.model.entries().iter().take(5000) {
-            let Some(score) = entry.score().filter(|_| Some(entry.id) != cx.model.focus) else {
-                continue;
-            };
-            let color = palette.outcome(entry.outcome()).gamma_multiply(0.75);
-            painter.vline(x_of(score), track.shrink(1.0).y_range(), Stroke::new(1.0, color));
+        // One line a point of width, however many images there are.
+        let others = cx.model.entries().iter().filter(|entry| Some(entry.id) != cx.model.focus);
+        let lines: BTreeSet<(i32, Option<Outcome>)> = others
+            .filter_map(|entry| Some((x_of(entry.score()?).round() as i32, entry.outcome())))
+            .collect();
+        for (x, outcome) in lines {
+            let color = palette.outcome(outcome).gamma_multiply(0.75);
+            painter.vline(x as f32, track.shrink(1.0).y_range(), Stroke::new(1.0, color));
         }
         if let Some(x) = lambda.map(x_of) {
             let line = Stroke::new(1.5, palette.strong);
@@ -226,7 +230,39 @@ fn nearest_ui(ui: &mut Ui, look: &Look, info: &ModelInfo) {
             ui.painter().text(at, Align2::RIGHT_CENTER, value, font, palette.weak);
             response.on_hover_text("Cosine between this image's feature and the class's center");
         }
+        if let Some(nearest) = look.nearest.first()
+            && !look.patterns.is_empty()
+        {
+            patterns_ui(ui, &look.patterns, &info.vocabulary.class_name(nearest.class));
+        }
     });
+}
+
+/// What each pattern of the feature adds to the similarity with the nearest center.
+fn patterns_ui(ui: &mut Ui, patterns: &[f32], class: &str) {
+    let palette = Palette::of_ui(ui);
+    ui.add_space(4.0);
+    let count = patterns.len();
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
+    let values: Vec<String> = patterns.iter().map(|value| format!("{value:.3}")).collect();
+    let text = format!("Patterns against {class}: {}", values.join(", "));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
+    let width = rect.width() / count as f32;
+    let font = FontId::proportional(11.0);
+    for (number, (&value, text)) in patterns.iter().zip(values).enumerate() {
+        let left = rect.left() + width * number as f32;
+        let cell = Rect::from_min_size(pos2(left, rect.top()), vec2(width - 8.0, rect.height()));
+        let (label, at) = (format!("p{}", number + 1), cell.left_top());
+        let painter = ui.painter();
+        painter.text(at, Align2::LEFT_TOP, label, font.clone(), palette.weak);
+        painter.text(cell.right_top(), Align2::RIGHT_TOP, text, font.clone(), palette.text);
+        let track = Rect::from_min_max(pos2(cell.left(), cell.bottom() - 10.0), cell.max);
+        bar(ui, track.shrink2(vec2(0.0, 2.0)), value, None, palette.accent);
+    }
+    response.on_hover_text(format!(
+        "The released code cuts the feature into {count} patterns and compares each with the center's \
+         own. Each has the same share: the similarity to {class} is the mean of these cosines."
+    ));
 }
 
 fn numbers_ui(ui: &mut Ui, entry: &Entry, look: &Look) {
