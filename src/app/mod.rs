@@ -31,6 +31,7 @@ use crate::ui::theme;
 use crate::worker::{Event, OpenModel, Request, Worker};
 
 use command::{Command, WindowCommand};
+use compare::Beside;
 use dialogs::{Answer, Desk};
 use layout::{Layout, Panes};
 use milestones::Milestones;
@@ -158,11 +159,12 @@ impl App {
         layout::show(&mut self.layout, name);
     }
 
-    /// Chooses, as soon as it is listed, the image at this place of those to be opened, and a step of
-    /// the explanation; both counted from 1.
-    pub fn preset(&mut self, image: usize, step: usize) {
+    /// Chooses, as soon as it is listed, the image at this place of those to be opened (with the one
+    /// before it, if two are compared), and a step of the explanation; both counted from 1.
+    pub fn preset(&mut self, image: usize, step: usize, beside: Option<Beside>) {
         self.view.step = step.saturating_sub(1);
         self.wanted_place = image.saturating_sub(1);
+        self.model.comparison.beside = beside.unwrap_or_default();
     }
 
     fn ask_model(&mut self, name: String, open: OpenModel, device: DeviceChoice) {
@@ -270,10 +272,13 @@ impl App {
     /// Shows the file that the last session showed, as soon as it is listed.
     fn focus_wanted(&mut self) {
         if self.wanted_place > 0
-            && let Some(id) = self.model.entries().get(self.wanted_place).map(|entry| entry.id)
+            && let Some([before, wanted]) =
+                self.model.entries().get(self.wanted_place - 1..=self.wanted_place)
         {
+            let both = self.model.comparison.beside == Beside::Image;
+            let ids = if both { vec![before.id, wanted.id] } else { vec![wanted.id] };
             self.wanted_place = 0;
-            self.model.apply(Command::Select(vec![id]), &self.worker);
+            self.model.apply(Command::Select(ids), &self.worker);
         }
         let Some(wanted) = &self.wanted_focus else { return };
         let is_wanted = |entry: &&state::Entry| match &entry.source {

@@ -12,6 +12,7 @@ use eframe::egui_wgpu::WgpuConfiguration;
 
 use super::model::ModelArgs;
 use super::{CliResult, display};
+use crate::app::compare::Beside;
 use crate::app::{App, Options, offscreen, session};
 
 /// How the window starts.
@@ -37,6 +38,9 @@ pub struct GuiArgs {
     /// The image to show, by its place among the images named, from 1
     #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
     select: usize,
+    /// What stands beside the image: the one selected before it, or the same at a second τ
+    #[arg(long, value_name = "image|tau", requires = "screenshot", value_parser = parse_beside)]
+    beside: Option<Beside>,
     /// The step of the explanation, from 1
     #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
     step: usize,
@@ -47,6 +51,14 @@ fn parse_theme(text: &str) -> Result<Theme, String> {
         "light" => Ok(Theme::Light),
         "dark" => Ok(Theme::Dark),
         other => Err(format!("unknown theme `{other}`; there are `light` and `dark`")),
+    }
+}
+
+fn parse_beside(text: &str) -> Result<Beside, String> {
+    match text {
+        "image" => Ok(Beside::Image),
+        "tau" => Ok(Beside::Tau),
+        other => Err(format!("unknown comparison `{other}`; there are `image` and `tau`")),
     }
 }
 
@@ -97,7 +109,7 @@ impl GuiArgs {
         if let Some(panel) = &self.panel {
             app.show_panel(panel);
         }
-        app.preset(self.select, self.step);
+        app.preset(self.select, self.step, self.beside);
         let [width, height] = self.size;
         let size: Vec2 = vec2(f32::from(width), f32::from(height));
         let device = self.model.device;

@@ -11,7 +11,7 @@ use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use egui_tiles::{Tiles, Tree};
 use tagood_lens::app::command::{Command, WindowCommand};
 use tagood_lens::app::compare::Beside;
-use tagood_lens::app::{layout, session::Session};
+use tagood_lens::app::layout::Layout;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, scene_at};
 use tagood_lens::render;
@@ -63,8 +63,9 @@ fn show_alone(harness: &mut Harness<'_, Stage>, name: &str) {
     let mut tiles = Tiles::default();
     let pane = tiles.insert_pane(name.to_owned());
     let root = tiles.insert_tab_tile(vec![pane]);
-    let layout: layout::Layout = Tree::new(egui::Id::unique("layout"), root, tiles);
-    let session = Session { layout, ..app.session(&ctx) };
+    let layout: Layout = Tree::new(egui::Id::unique("layout"), root, tiles);
+    let mut session = app.session(&ctx);
+    session.layout = layout;
     app.restore(&ctx, session);
     settle(harness);
 }
@@ -119,7 +120,7 @@ fn panels_look_as_they_did() {
         send(&mut harness, Command::ShowBeside(Beside::Nothing));
         show_alone(&mut harness, "explain");
         for step in 1..=10 {
-            harness.state_mut().app.as_mut().unwrap().preset(1, step);
+            harness.state_mut().app.as_mut().unwrap().preset(1, step, None);
             settle(&mut harness);
             if [2, 4, 6, 10].contains(&step) {
                 take(&mut harness, &mut results, &format!("explain_{step}"), theme);
