@@ -251,7 +251,7 @@ fn patterns_ui(ui: &mut Ui, patterns: &[f32], class: &str) {
     let font = FontId::proportional(11.0);
     for (number, (&value, text)) in patterns.iter().zip(values).enumerate() {
         let left = rect.left() + width * number as f32;
-        let cell = Rect::from_min_size(pos2(left, rect.top()), vec2(width - 8.0, rect.height()));
+        let cell = Rect::from_min_size(pos2(left, rect.top()), vec2(width - 14.0, rect.height()));
         let (label, at) = (format!("p{}", number + 1), cell.left_top());
         let painter = ui.painter();
         painter.text(at, Align2::LEFT_TOP, label, font.clone(), palette.weak);

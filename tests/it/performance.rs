@@ -74,10 +74,11 @@ impl Desk {
             ..RawInput::default()
         };
         let app = &mut self.app;
-        let output = self.ctx.run_ui(input, |ui| {
+        let mut output = self.ctx.run_ui(input, |ui| {
             app.tick(&ui.ctx().clone());
             app.draw(ui);
         });
+        output.textures_delta.clear();
         std::hint::black_box(self.ctx.tessellate(output.shapes, output.pixels_per_point));
         self.work_ms.push(started.elapsed().as_secs_f64() * 1e3);
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eframe::egui::Ui;
-use egui_kittest::Harness;
+use eframe::egui::{Context, FullOutput, TexturesDelta, Ui};
+use egui_kittest::{Harness, TestRenderer};
 use tagood_lens::app::command::Command;
 use tagood_lens::app::{App, Options};
 use tagood_lens::bundle::Bundle;
@@ -93,10 +93,24 @@ pub fn options(paths: Vec<PathBuf>) -> Options {
     }
 }
 
+/// Draws nothing and keeps nothing: textures would pile up until something is drawn.
+struct Blind;
+
+impl TestRenderer for Blind {
+    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
+        delta.clear();
+    }
+
+    fn render(&mut self, _: &Context, _: &FullOutput) -> Result<image::RgbaImage, String> {
+        Err("this window is not drawn".into())
+    }
+}
+
 /// The window without a screen, with everything there that was asked for.
 pub fn window(paths: Vec<PathBuf>) -> Harness<'static, Stage> {
     let stage = Stage { options: Some(options(paths)), app: None };
-    let mut harness = Harness::builder().with_size([1400.0, 900.0]).build_ui_state(draw, stage);
+    let builder = Harness::builder().with_size([1400.0, 900.0]).renderer(Blind);
+    let mut harness = builder.build_ui_state(draw, stage);
     settle(&mut harness);
     harness
 }

@@ -175,7 +175,7 @@ fn hovered(response: &Response, field: Rect, map: &[f32]) -> Option<[u32; 2]> {
 }
 
 /// Where the tokens lie on an image: all of it, but for the margin that a transform cuts off.
-fn field_rect(image: Rect, info: &ModelInfo) -> Rect {
+pub fn field_rect(image: Rect, info: &ModelInfo) -> Rect {
     let side = info.manifest.tagger.swin.image as f32;
     match info.manifest.transform {
         Transform::Ram => image,

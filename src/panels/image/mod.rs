@@ -13,6 +13,7 @@ use crate::ui::widgets::empty_note;
 use crate::worker::ImageId;
 
 use camera::Camera;
+pub(super) use canvas::field_rect;
 use canvas::{Canvas, Subject};
 
 /// Space between two images, in points.
