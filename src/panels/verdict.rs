@@ -1,7 +1,5 @@
 //! The decision on the image on show, and everything that it rests on.
 
-use std::collections::BTreeSet;
-
 use eframe::egui::{
     self, Align, Align2, ComboBox, DragValue, FontId, Layout, Rect, RichText, Role, ScrollArea,
     Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
@@ -135,15 +133,7 @@ impl VerdictPanel {
             }
             None => drop(painter.rect_filled(track, 2.0, palette.widget)),
         }
-        // One line a point of width, however many images there are.
-        let others = cx.model.entries().iter().filter(|entry| Some(entry.id) != cx.model.focus);
-        let lines: BTreeSet<(i32, Option<Outcome>)> = others
-            .filter_map(|entry| Some((x_of(entry.score()?).round() as i32, entry.outcome())))
-            .collect();
-        for (x, outcome) in lines {
-            let color = palette.outcome(outcome).gamma_multiply(0.75);
-            painter.vline(x as f32, track.shrink(1.0).y_range(), Stroke::new(1.0, color));
-        }
+        others_ui(ui, cx.model, track, x_of);
         if let Some(x) = lambda.map(x_of) {
             let line = Stroke::new(1.5, palette.strong);
             painter.vline(x, track.top() - 5.0..=track.bottom() + 5.0, line);
@@ -191,6 +181,28 @@ impl VerdictPanel {
         let (from, to) = (low - margin, high + margin);
         self.scale = Some(Scale { detector: detector.clone(), from, to });
         (from, to)
+    }
+}
+
+/// The scores of the other images, one line a point of width, however many images there are.
+fn others_ui(ui: &Ui, model: &Model, track: Rect, x_of: impl Fn(f32) -> f32) {
+    let palette = Palette::of_ui(ui);
+    let outcomes = [Some(Outcome::Id), Some(Outcome::Ood), None];
+    let mut lines = vec![[false; 3]; track.width().max(0.0) as usize + 1];
+    let others = model.entries().iter().filter(|entry| Some(entry.id) != model.focus);
+    for (score, outcome) in others.filter_map(|e| Some((e.score()?, e.outcome()))) {
+        let at = (x_of(score) - track.left()) as usize;
+        let which = outcomes.iter().position(|other| *other == outcome).unwrap_or_default();
+        if let Some(line) = lines.get_mut(at) {
+            line[which] = true;
+        }
+    }
+    for (at, line) in lines.into_iter().enumerate() {
+        for (outcome, _) in outcomes.into_iter().zip(line).filter(|(_, is_there)| *is_there) {
+            let color = palette.outcome(outcome).gamma_multiply(0.75);
+            let (x, y) = (track.left() + at as f32 + 0.5, track.shrink(1.0).y_range());
+            ui.painter().vline(x, y, Stroke::new(1.0, color));
+        }
     }
 }
 

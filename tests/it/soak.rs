@@ -2,8 +2,7 @@
 //! seconds in every run of the tests; longer with `TAGOOD_SOAK_SECONDS=600 cargo test --test it soak::
 //! -- --nocapture`, which tells the memory in use after each minute.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Event, Key, Modifiers, PointerButton, Pos2, pos2, vec2};
@@ -14,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use tagood_lens::app::command::Command;
 use tagood_lens::bundle::manifest::Recipe;
 
-use super::stage::{Stage, pictures, settle, window};
+use super::stage::{Stage, drop_file, pictures, settle, window};
 
 const SEED: u64 = 2411;
 const SECONDS: u64 = 12;
@@ -24,20 +23,6 @@ const IMAGES: usize = 400;
 /// fill slowly.
 const GROWTH: u64 = 400 << 20;
 const SIZE: Pos2 = pos2(1400.0, 900.0);
-
-/// A dropped file, as the window library brings it.
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|error| error.to_string())
-    }
-}
 
 struct Hands {
     dice: ChaCha8Rng,
@@ -160,7 +145,7 @@ impl Hands {
     fn drop_files(&mut self, harness: &mut Harness<'_, Stage>) {
         for _ in 0..self.dice.random_range(1..6) {
             if let Some(path) = self.files.choose(&mut self.dice).cloned() {
-                harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+                drop_file(harness, path);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Context, FullOutput, TexturesDelta, Ui};
+use eframe::egui::{Context, DroppedFile, FullOutput, TexturesDelta, Ui};
 use egui_kittest::{Harness, TestRenderer};
 use tagood_lens::app::command::Command;
 use tagood_lens::app::{App, Options};
@@ -113,6 +113,25 @@ pub fn window(paths: Vec<PathBuf>) -> Harness<'static, Stage> {
     let mut harness = builder.build_ui_state(draw, stage);
     settle(&mut harness);
     harness
+}
+
+/// A dropped file, as the window library brings it.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+/// Lets go of a file over the window.
+pub fn drop_file(harness: &mut Harness<'_, Stage>, path: PathBuf) {
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
 }
 
 /// Runs frames until the worker has answered everything.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{Key, Modifiers};
+use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use tagood_lens::app::command::Command;
@@ -11,7 +11,7 @@ use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::image::{DecodeOptions, decode_file};
 use tagood_lens::pipeline::{Keep, Look, Settings};
 
-use super::stage::{Stage, pictures, pipeline, send, settle, window};
+use super::stage::{Stage, drop_file, pictures, pipeline, send, settle, window};
 
 /// What the library says of a picture.
 fn expected(path: &Path, settings: &Settings) -> Look {
@@ -55,6 +55,33 @@ fn verdicts_are_the_librarys() {
     }
     send(&mut harness, Command::SetRecipe(Recipe::Released));
     assert_shows(&harness, &paths[2]);
+}
+
+#[test]
+fn files_are_dropped_and_tau_is_dragged() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path());
+    let mut harness = window(Vec::new());
+    paths.iter().for_each(|path| drop_file(&mut harness, path.clone()));
+    harness.step();
+    settle(&mut harness);
+    assert_eq!(harness.state().app().model().entries().len(), paths.len());
+    assert_shows(&harness, &paths[0]);
+    let slider = harness.get_by_label("Tau").rect();
+    harness.drag_at(slider.center());
+    harness.step();
+    let mut before = harness.state().app().model().settings.tau;
+    for share in [0.6, 0.7, 0.8] {
+        harness.hover_at(slider.left_center() + vec2(slider.width() * share, 0.0));
+        // Pressed and moved in one frame, applied in the next.
+        harness.run_steps(2);
+        let tau = harness.state().app().model().settings.tau;
+        assert!(tau > before, "{before} to {tau}");
+        before = tau;
+    }
+    harness.drop_at(slider.left_center() + vec2(slider.width() * 0.8, 0.0));
+    settle(&mut harness);
+    assert_shows(&harness, &paths[0]);
 }
 
 #[test]
