@@ -65,16 +65,20 @@ static SHARED: OnceLock<Result<(Device, WgpuSetup), GpuError>> = OnceLock::new()
 /// # Errors
 /// If a GPU was asked for and none can be opened.
 pub fn compute(choice: DeviceChoice) -> Result<Compute, GpuError> {
-    let gpu = match choice {
-        DeviceChoice::Cpu => false,
-        DeviceChoice::Gpu => true,
-        DeviceChoice::Auto => has_hardware_gpu(),
-    };
-    if !gpu {
+    if !is_gpu(choice) {
         return Ok(Compute { device: Device::flex(), label: "CPU".into() });
     }
     let (device, setup) = shared()?;
     Ok(Compute { device: device.clone(), label: setup.adapter.get_info().name })
+}
+
+/// Whether a choice comes down to a GPU on this machine.
+pub fn is_gpu(choice: DeviceChoice) -> bool {
+    match choice {
+        DeviceChoice::Cpu => false,
+        DeviceChoice::Gpu => true,
+        DeviceChoice::Auto => has_hardware_gpu(),
+    }
 }
 
 /// The shared wgpu device with the handles that a window needs, opened at the first call.
@@ -89,13 +93,20 @@ pub fn shared() -> Result<&'static (Device, WgpuSetup), GpuError> {
 
 /// Whether some adapter is a real GPU: software rasterisers compute slower than the CPU backend.
 pub fn has_hardware_gpu() -> bool {
-    let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
-    // Without OpenGL, whose libraries complain on stderr where there is no display.
-    options.backends = wgpu::Backends::PRIMARY;
-    let adapters = wgpu::Instance::new(options).enumerate_adapters(wgpu::Backends::PRIMARY);
-    let adapters = burn::tensor::read_sync(adapters);
-    adapters.iter().any(|adapter| {
+    adapters().iter().any(|adapter| {
         use wgpu::DeviceType::{DiscreteGpu, IntegratedGpu, VirtualGpu};
-        matches!(adapter.get_info().device_type, DiscreteGpu | IntegratedGpu | VirtualGpu)
+        matches!(adapter.device_type, DiscreteGpu | IntegratedGpu | VirtualGpu)
+    })
+}
+
+/// The adapters there are, software ones too, looked for once. Without OpenGL, whose libraries
+/// complain on stderr where there is no display.
+pub fn adapters() -> &'static [wgpu::AdapterInfo] {
+    static FOUND: OnceLock<Vec<wgpu::AdapterInfo>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+        options.backends = wgpu::Backends::PRIMARY;
+        let adapters = wgpu::Instance::new(options).enumerate_adapters(wgpu::Backends::PRIMARY);
+        burn::tensor::read_sync(adapters).iter().map(wgpu::Adapter::get_info).collect()
     })
 }

@@ -3,6 +3,7 @@
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use super::command::{Command, WindowCommand as W};
+use super::compare::Beside;
 
 /// Something that can be done.
 pub struct Action {
@@ -50,11 +51,15 @@ pub const ACTIONS: &[Action] = actions! {
         "Previous image", key(NONE, Key::ArrowLeft), Command::Window(W::Previous);
         "Select all images", key(CTRL, Key::A), Command::Window(W::SelectAll);
         "Fit image", key(NONE, Key::F), Command::Window(W::Fit);
+        "Compare two images", key(NONE, Key::C), Command::ShowBeside(Beside::Image);
+        "Compare two thresholds τ", key(NONE, Key::V), Command::ShowBeside(Beside::Tau);
         "Show image 1:1", key(NONE, Key::Num1), Command::Window(W::OneToOne);
     }
     "Method" {
         "Raise τ", key(NONE, Key::CloseBracket), Command::NudgeTau(0.01);
         "Lower τ", key(NONE, Key::OpenBracket), Command::NudgeTau(-0.01);
+        "Raise the second τ", key(NONE, Key::CloseCurlyBracket), Command::NudgeTauBeside(0.01);
+        "Lower the second τ", key(NONE, Key::OpenCurlyBracket), Command::NudgeTauBeside(-0.01);
         "Show or hide the map", key(NONE, Key::M), Command::Window(W::ToggleMap);
         "Map of all counting tags", key(NONE, Key::U), Command::ShowTags(Vec::new());
         "λ back to the model's own", key(NONE, Key::L), Command::SetLambda(None);
@@ -78,6 +83,8 @@ pub fn key_text(ctx: &Context, key: &KeyboardShortcut) -> String {
     let character = match key.logical_key {
         Key::OpenBracket => "[",
         Key::CloseBracket => "]",
+        Key::OpenCurlyBracket => "{",
+        Key::CloseCurlyBracket => "}",
         Key::Questionmark => "?",
         Key::Plus => "+",
         Key::Minus => "−",

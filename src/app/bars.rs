@@ -45,7 +45,7 @@ pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
                     window(WindowCommand::Shortcuts);
                 }
                 let search = RichText::new("Search commands  Ctrl+P").color(palette.weak);
-                if ui.button(search).clicked() {
+                if ui.available_width() > 290.0 && ui.button(search).clicked() {
                     window(WindowCommand::Palette);
                 }
                 let hint = "The method step by step on this image (E)";
@@ -152,11 +152,12 @@ fn counts_ui(ui: &mut Ui, model: &Model) {
     for outcome in [Outcome::Ood, Outcome::Id].map(Some) {
         let color = palette.outcome(outcome);
         let text = format!("{} {}", count(outcome), outcome_word(outcome));
+        // From right to left: the shape stands close to its number.
+        ui.spacing_mut().item_spacing.x = 4.0;
         ui.label(small(text, color));
-        ui.spacing_mut().item_spacing.x = 5.0;
+        ui.spacing_mut().item_spacing.x = 12.0;
         let (rect, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
         ui.painter().add(outcome_shape(rect.center(), 3.5, outcome, color));
-        ui.spacing_mut().item_spacing.x = 12.0;
     }
     ui.label(small(format!("{} images", model.entries().len()), palette.weak));
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::bundle::manifest::Recipe;
 use crate::worker::{ImageId, ImageSource, JobId, Request, Worker};
 
+use super::compare::Beside;
 use super::state::{Edit, Job, MapView, Model};
 
 /// What panels, keys and the palette send.
@@ -36,6 +37,12 @@ pub enum Command {
     ToggleTag(usize),
     /// Changes how the map is drawn.
     SetMap(MapView),
+    /// Shows something beside the image; nothing if it was there already.
+    ShowBeside(Beside),
+    /// Sets the second τ.
+    SetTauBeside(f32),
+    /// Moves the second τ by this much.
+    NudgeTauBeside(f32),
     /// Stops a job.
     Cancel(JobId),
     /// Stops every job.
@@ -101,6 +108,11 @@ pub enum WindowCommand {
     Quit,
 }
 
+/// On the grid of the step, so that going there and back comes out even.
+fn nudged(tau: f32, by: f32) -> f32 {
+    (((tau + by) * 100.0).round() / 100.0).clamp(0.0, 1.0)
+}
+
 impl Model {
     /// Changes the model as a command says, asking the worker for what follows from it. Commands of
     /// the window are not the model's.
@@ -124,13 +136,18 @@ impl Model {
             Command::Select(images) => {
                 self.focus = images.last().copied();
                 self.selected = images;
-                self.want_attention(worker);
             }
             Command::SetTau(tau) => self.set_tau(tau, worker),
             Command::NudgeTau(by) => {
-                // On the grid of the step, so that going there and back comes out even.
-                let tau = ((self.settings.tau + by) * 100.0).round() / 100.0;
-                self.set_tau(tau, worker);
+                self.set_tau(nudged(self.settings.tau, by), worker);
+            }
+            Command::ShowBeside(beside) => {
+                let shown = self.comparison.beside == beside;
+                self.comparison.beside = if shown { Beside::Nothing } else { beside };
+            }
+            Command::SetTauBeside(tau) => self.comparison.tau = tau.clamp(0.0, 1.0),
+            Command::NudgeTauBeside(by) => {
+                self.comparison.tau = nudged(self.comparison.tau, by);
             }
             Command::SetLambda(lambda) => {
                 self.settings.lambda = lambda;
@@ -150,18 +167,13 @@ impl Model {
             Command::ShowTags(mut tags) => {
                 tags.sort_unstable();
                 self.map.tags = tags;
-                self.want_attention(worker);
             }
-            Command::ToggleTag(tag) => {
-                match self.map.tags.binary_search(&tag) {
-                    Ok(at) => drop(self.map.tags.remove(at)),
-                    Err(at) => self.map.tags.insert(at, tag),
-                }
-                self.want_attention(worker);
-            }
+            Command::ToggleTag(tag) => match self.map.tags.binary_search(&tag) {
+                Ok(at) => drop(self.map.tags.remove(at)),
+                Err(at) => self.map.tags.insert(at, tag),
+            },
             Command::SetMap(map) => {
                 self.map = map;
-                self.want_attention(worker);
             }
             Command::Cancel(job) => worker.ask(Request::Cancel(job)),
             Command::CancelAll => {
@@ -172,7 +184,6 @@ impl Model {
             Command::Restore(edit) => {
                 (self.settings, self.map.tags) = (edit.settings, edit.tags);
                 self.look(worker);
-                self.want_attention(worker);
             }
             Command::Window(_) => {}
         }
@@ -189,7 +200,6 @@ impl Model {
     fn forget(&mut self, images: Vec<ImageId>, worker: &Worker) {
         self.remove(&images);
         worker.ask(Request::Remove(images));
-        self.want_attention(worker);
     }
 
     fn start_job(&mut self, label: String, total: usize) -> JobId {

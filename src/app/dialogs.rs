@@ -32,10 +32,15 @@ pub struct Desk {
     pub answers: Sender<Answer>,
     /// To be woken.
     pub ctx: Context,
+    /// Whether somebody is there to answer.
+    pub attended: bool,
 }
 
 impl Desk {
     fn run(&self, name: &str, ask: impl FnOnce() -> Option<Answer> + Send + 'static) {
+        if !self.attended {
+            return;
+        }
         let desk = self.clone();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             // A window that is gone wants no answer.

@@ -45,16 +45,16 @@ impl Model {
                 }
                 self.advance(image);
             }
-            Event::Tagged { image, tagged, tagger_ms } => {
+            Event::Tagged { image, tagger_ms } => {
                 if let Some(entry) = self.entry_mut(image) {
                     entry.stage_ms[2] = tagger_ms;
-                    entry.tagged = Some(tagged);
-                    entry.error = None;
+                    (entry.is_tagged, entry.error) = (true, None);
                 }
                 self.advance(image);
-                if self.focus == Some(image) {
-                    self.want_attention(worker);
-                }
+            }
+            Event::Recalled { image, tagged } => self.take_results(image, tagged),
+            Event::Compared { image, generation, look } => {
+                self.comparison.take(image, generation, look);
             }
             Event::Looked { image, generation, look } => {
                 if let Some(entry) = self.entry_mut(image)
@@ -75,7 +75,7 @@ impl Model {
             Event::Attention { image, attention } => {
                 if let Some(entry) = self.entry_mut(image) {
                     for &tag in &attention.tags {
-                        entry.extra.insert(tag, attention.clone());
+                        entry.extra.insert(tag, Some(attention.clone()));
                     }
                 }
             }
@@ -101,12 +101,10 @@ impl Model {
 
     /// Has the images tagged again that another model had tagged.
     fn reopen(&mut self, worker: &Worker) {
-        let ids: Vec<ImageId> = self
-            .entries()
-            .iter()
-            .filter(|entry| entry.tagged.is_some())
-            .map(|entry| entry.id)
-            .collect();
+        let ids: Vec<ImageId> =
+            self.entries().iter().filter(|entry| entry.is_tagged).map(|entry| entry.id).collect();
+        self.at_hand.clear();
+        self.comparison.forget();
         if ids.is_empty() {
             return;
         }
@@ -115,7 +113,7 @@ impl Model {
         for id in ids {
             self.job_of.insert(id, job);
             if let Some(entry) = self.entry_mut(id) {
-                (entry.tagged, entry.look) = (None, None);
+                (entry.tagged, entry.is_tagged, entry.look) = (None, false, None);
                 entry.extra.clear();
                 images.push((id, entry.source.clone()));
             }
@@ -142,19 +140,6 @@ impl Model {
             if let Some(entry) = self.entry_mut(id) {
                 entry.generation = generation;
             }
-        }
-    }
-
-    /// Asks for the attention of the tags on show that is not at hand.
-    pub fn want_attention(&self, worker: &Worker) {
-        let Some(entry) = self.focused() else { return };
-        let Some(tagged) = &entry.tagged else { return };
-        let kept = |tag: &usize| {
-            tagged.attention.tags.binary_search(tag).is_ok() || entry.extra.contains_key(tag)
-        };
-        let tags: Vec<usize> = self.map.tags.iter().copied().filter(|tag| !kept(tag)).collect();
-        if !tags.is_empty() {
-            worker.ask(Request::AttentionOf { image: entry.id, tags });
         }
     }
 

@@ -3,10 +3,13 @@
 mod actions;
 mod bars;
 pub mod command;
+pub mod compare;
 mod dialogs;
 mod events;
+mod follow;
 pub mod layout;
 pub mod offscreen;
+mod milestones;
 mod overlays;
 pub mod session;
 pub mod state;
@@ -15,6 +18,7 @@ mod window;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use eframe::egui::util::undoer::Undoer;
@@ -27,8 +31,10 @@ use crate::ui::theme;
 use crate::worker::{Event, OpenModel, Request, Worker};
 
 use command::{Command, WindowCommand};
+use compare::Beside;
 use dialogs::{Answer, Desk};
 use layout::{Layout, Panes};
+use milestones::Milestones;
 use session::Session;
 use state::{Edit, Model};
 
@@ -48,6 +54,10 @@ pub struct Options {
     pub theme: Option<Theme>,
     /// Why dropped files cannot arrive, if they cannot.
     pub drops: Option<String>,
+    /// Whether somebody is there: otherwise no dialogue is opened.
+    pub attended: bool,
+    /// When the program started.
+    pub started: Instant,
 }
 
 /// The window's content.
@@ -66,6 +76,7 @@ pub struct App {
     answers: Receiver<Answer>,
     autosave: window::Autosave,
     drops: Option<String>,
+    milestones: Milestones,
     /// The file to show as soon as it is listed.
     wanted_focus: Option<PathBuf>,
     /// The place of the image to show as soon as it is listed; 0 for the first, which is shown anyway.
@@ -94,7 +105,8 @@ impl App {
             palette: overlays::CommandPalette::default(),
             shortcuts: false,
             commands: Vec::new(),
-            desk: Desk { answers: sender, ctx: ctx.clone() },
+            desk: Desk { answers: sender, ctx: ctx.clone(), attended: options.attended },
+            milestones: Milestones::since(options.started),
             answers,
             autosave: window::Autosave::new(options.autosave.clone()),
             drops: options.drops,
@@ -147,11 +159,12 @@ impl App {
         layout::show(&mut self.layout, name);
     }
 
-    /// Chooses, as soon as it is listed, the image at this place of those to be opened, and a step of
-    /// the explanation; both counted from 1.
-    pub fn preset(&mut self, image: usize, step: usize) {
+    /// Chooses, as soon as it is listed, the image at this place of those to be opened (with the one
+    /// before it, if two are compared), and a step of the explanation; both counted from 1.
+    pub fn preset(&mut self, image: usize, step: usize, beside: Option<Beside>) {
         self.view.step = step.saturating_sub(1);
         self.wanted_place = image.saturating_sub(1);
+        self.model.comparison.beside = beside.unwrap_or_default();
     }
 
     fn ask_model(&mut self, name: String, open: OpenModel, device: DeviceChoice) {
@@ -163,6 +176,10 @@ impl App {
     pub fn tick(&mut self, ctx: &Context) {
         self.pictures.begin_frame();
         let events: Vec<Event> = self.worker.events().collect();
+        let input = ctx.input(|input| !input.events.is_empty());
+        if input || !events.is_empty() || !self.commands.is_empty() {
+            self.autosave.touch();
+        }
         for event in events {
             match event {
                 Event::Picture { image, picture } => self.pictures.receive(ctx, image, picture),
@@ -174,24 +191,25 @@ impl App {
         for answer in answers {
             self.take_answer(ctx, answer);
         }
-        if !self.commands.is_empty() {
-            // So that the change is saved even if nothing else happens.
-            ctx.request_repaint_after_secs(window::SAVE_EVERY as f32);
-        }
         for command in std::mem::take(&mut self.commands) {
             match command {
                 Command::Window(command) => self.apply_to_window(ctx, command),
                 command => self.model.apply(command, &self.worker),
             }
         }
+        self.model.follow(&self.worker);
         let time = ctx.input(|input| input.time);
         self.undoer.feed_state(time, &self.model.edit());
         if self.undoer.is_in_flux() {
             ctx.request_repaint_after_secs(0.5);
         }
-        if self.autosave.is_due(time) {
-            let session = self.session(ctx);
-            self.autosave.save(session, time);
+        match self.autosave.due_in(time) {
+            Some(wait) if wait > 0.0 => ctx.request_repaint_after_secs(wait as f32),
+            Some(_) => {
+                let session = self.session(ctx);
+                self.autosave.save(session, time);
+            }
+            None => {}
         }
     }
 
@@ -229,6 +247,7 @@ impl App {
         if !self.commands.is_empty() {
             ctx.request_repaint();
         }
+        self.milestones.frame(&self.model);
     }
 
     fn take_drops(&mut self, ctx: &Context) {
@@ -253,10 +272,13 @@ impl App {
     /// Shows the file that the last session showed, as soon as it is listed.
     fn focus_wanted(&mut self) {
         if self.wanted_place > 0
-            && let Some(id) = self.model.entries().get(self.wanted_place).map(|entry| entry.id)
+            && let Some([before, wanted]) =
+                self.model.entries().get(self.wanted_place - 1..=self.wanted_place)
         {
+            let both = self.model.comparison.beside == Beside::Image;
+            let ids = if both { vec![before.id, wanted.id] } else { vec![wanted.id] };
             self.wanted_place = 0;
-            self.model.apply(Command::Select(vec![id]), &self.worker);
+            self.model.apply(Command::Select(ids), &self.worker);
         }
         let Some(wanted) = &self.wanted_focus else { return };
         let is_wanted = |entry: &&state::Entry| match &entry.source {

@@ -7,19 +7,23 @@ use anyhow::{Context as _, bail};
 use eframe::egui::{self, FullOutput, Pos2, RawInput, Rect, Vec2, ViewportId};
 use eframe::egui_wgpu::{
     RenderState, RendererOptions, ScreenDescriptor, WgpuConfiguration, WgpuSetup,
-    WgpuSetupExisting, wgpu,
+    WgpuSetupCreateNew, WgpuSetupExisting, wgpu,
 };
 
 use super::App;
-use crate::gpu;
+use crate::gpu::{self, DeviceChoice};
 
 /// How long images and model may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 const BYTES_PER_PIXEL: u32 = 4;
 
-/// The device that the network uses or would use, so that both share it; egui's own choice if that
-/// one cannot be opened.
-pub fn wgpu_setup() -> WgpuSetup {
+/// The device that the network uses, so that both share it. Where the network runs on the CPU, or that
+/// device cannot be opened, egui's own choice: Burn's device has a thread that wakes up thousands of
+/// times a second.
+pub fn wgpu_setup(choice: DeviceChoice) -> WgpuSetup {
+    if !gpu::is_gpu(choice) {
+        return own_setup();
+    }
     match gpu::shared() {
         Ok((_, setup)) => WgpuSetup::Existing(WgpuSetupExisting {
             instance: setup.instance.clone(),
@@ -29,17 +33,26 @@ pub fn wgpu_setup() -> WgpuSetup {
         }),
         Err(error) => {
             log::warn!("{error}");
-            WgpuSetup::without_display_handle()
+            own_setup()
         }
     }
+}
+
+/// A device of the window's own; OpenGL only where there is nothing else.
+fn own_setup() -> WgpuSetup {
+    let mut own = WgpuSetupCreateNew::without_display_handle();
+    if wgpu::Backends::from_env().is_none() && !gpu::adapters().is_empty() {
+        own.instance_descriptor.backends = wgpu::Backends::PRIMARY;
+    }
+    WgpuSetup::CreateNew(own)
 }
 
 /// A renderer without a window, on the device that the network would share.
 ///
 /// # Errors
 /// If there is no adapter.
-pub fn render_state() -> anyhow::Result<RenderState> {
-    let setup = wgpu_setup();
+pub fn render_state(choice: DeviceChoice) -> anyhow::Result<RenderState> {
+    let setup = wgpu_setup(choice);
     let instance = burn::tensor::read_sync(setup.new_instance());
     let configuration = WgpuConfiguration { wgpu_setup: setup, ..Default::default() };
     let options = RendererOptions { dithering: false, ..Default::default() };
@@ -56,10 +69,11 @@ pub fn render_state() -> anyhow::Result<RenderState> {
 pub fn screenshot(
     app: &mut App,
     ctx: &egui::Context,
+    choice: DeviceChoice,
     size: Vec2,
     out: &Path,
 ) -> anyhow::Result<()> {
-    let screen = Screen { state: render_state()?, size, started: Instant::now() };
+    let screen = Screen { state: render_state(choice)?, size, started: Instant::now() };
     // Frames after the last event let layouts settle and animations end.
     let mut calm = 0;
     while calm < 8 {

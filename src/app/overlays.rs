@@ -110,30 +110,35 @@ pub fn shortcuts_ui(ui: &Ui) -> bool {
         ui.set_width(620.0);
         ui.heading("Keys");
         ui.add_space(6.0);
-        let mut groups: Vec<&str> = ACTIONS.iter().map(|action| action.group).collect();
-        groups.dedup();
-        ui.columns(2, |columns| {
-            for (at, group) in groups.iter().enumerate() {
-                let ui = &mut columns[at % 2];
-                crate::ui::widgets::section(ui, group);
-                Grid::new(group).num_columns(2).spacing([18.0, 4.0]).show(ui, |ui| {
-                    for action in ACTIONS.iter().filter(|action| action.group == *group) {
-                        let Some(key) = action.key else { continue };
-                        let key = key_text(ui.ctx(), &key);
-                        ui.label(RichText::new(key).monospace().color(palette.accent));
-                        ui.label(action.name);
-                        ui.end_row();
-                    }
-                });
-                ui.add_space(10.0);
-            }
-        });
+        let height = (ui.ctx().content_rect().height() - 150.0).max(80.0);
+        ScrollArea::vertical().max_height(height).show(ui, |ui| keys_ui(ui, palette));
         let note = "In the gallery: arrows walk, Ctrl+click adds, Shift+click selects a range. Over \
                     the image: wheel zooms, drag moves, double click fits. In Explain, left and \
                     right walk the steps.";
         ui.label(RichText::new(note).color(palette.weak));
     });
     !response.should_close() && !ui.input(|input| input.key_pressed(Key::Escape))
+}
+
+fn keys_ui(ui: &mut Ui, palette: Palette) {
+    let mut groups: Vec<&str> = ACTIONS.iter().map(|action| action.group).collect();
+    groups.dedup();
+    ui.columns(2, |columns| {
+        for (at, group) in groups.iter().enumerate() {
+            let ui = &mut columns[at % 2];
+            crate::ui::widgets::section(ui, group);
+            Grid::new(group).num_columns(2).spacing([18.0, 4.0]).show(ui, |ui| {
+                for action in ACTIONS.iter().filter(|action| action.group == *group) {
+                    let Some(key) = action.key else { continue };
+                    let key = key_text(ui.ctx(), &key);
+                    ui.label(RichText::new(key).monospace().color(palette.accent));
+                    ui.label(action.name);
+                    ui.end_row();
+                }
+            });
+            ui.add_space(10.0);
+        }
+    });
 }
 
 /// Shows where files will land that are being dragged over the window.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::compare::Beside;
 use super::layout::Layout;
 use super::state::{MapView, Model};
 use crate::bundle::manifest::Recipe;
@@ -57,6 +58,12 @@ pub struct Session {
     pub recipe: Recipe,
     /// The map over the image, with the tags on show.
     pub map: MapView,
+    /// What stands beside the image.
+    #[serde(default)]
+    pub beside: Beside,
+    /// The second τ.
+    #[serde(default)]
+    pub tau_beside: Option<f32>,
     /// The panels' places.
     pub layout: Layout,
     /// Whether the theme is dark.
@@ -82,6 +89,8 @@ impl Session {
             detector: settings.detector.clone(),
             recipe: settings.recipe,
             map: model.map.clone(),
+            beside: model.comparison.beside,
+            tau_beside: Some(model.comparison.tau),
             layout: layout.clone(),
             dark,
             zoom,

@@ -1,14 +1,15 @@
 //! What the window knows: the images, their results, the settings, the jobs. Nothing here draws.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::compare::Comparison;
 use crate::bundle::manifest::Recipe;
 use crate::decompose;
-use crate::image::RgbImage;
+use crate::image::Thumbnail;
 use crate::pipeline::{Attention, Look, Settings, Tagged};
 use crate::score::verdict::Outcome;
 use crate::worker::{ImageId, ImageSource, JobId, ModelInfo};
@@ -25,19 +26,21 @@ pub struct Entry {
     /// The set it belongs to: its folder's name.
     pub set: String,
     /// A small picture.
-    pub thumbnail: Option<Arc<RgbImage>>,
+    pub thumbnail: Option<Arc<Thumbnail>>,
     /// Width and height, in pixels.
     pub size: Option<[u32; 2]>,
     /// Times of decoding, preprocessing and tagging, in milliseconds.
     pub stage_ms: [f32; 3],
-    /// Tokens, logits, attention of the tags that count.
+    /// Whether the tagger has seen it.
+    pub is_tagged: bool,
+    /// Tokens, logits, attention of the tags that count; at hand for images on show alone.
     pub tagged: Option<Arc<Tagged>>,
     /// The newest look.
     pub look: Option<Arc<Look>>,
     /// The request that the look answers.
     pub generation: u64,
-    /// Attention of other tags, asked for one by one.
-    pub extra: BTreeMap<usize, Arc<Attention>>,
+    /// Attention of other tags; `None` while it is on its way.
+    pub extra: BTreeMap<usize, Option<Arc<Attention>>>,
     /// Why there is no result.
     pub error: Option<String>,
 }
@@ -57,6 +60,7 @@ impl Entry {
             thumbnail: None,
             size: None,
             stage_ms: [0.0; 3],
+            is_tagged: false,
             tagged: None,
             look: None,
             generation: 0,
@@ -83,14 +87,14 @@ impl Entry {
     /// A tag's attention in one layer, `[H, P]`, if it is at hand.
     pub fn attention(&self, tag: usize, layer: usize) -> Option<&[f32]> {
         let kept = self.tagged.as_ref().and_then(|tagged| tagged.attention.of(tag, layer));
-        kept.or_else(|| self.extra.get(&tag)?.of(tag, layer))
+        kept.or_else(|| self.extra.get(&tag)?.as_ref()?.of(tag, layer))
     }
 
     /// The relevance on show, `[P]` in 0..1: the union of the chosen tags, or of those that count
     /// where none is chosen. `None` while it is not at hand.
     pub fn map(&self, view: &MapView, model: &ModelInfo, settings: &Settings) -> Option<Vec<f32>> {
         let look = self.look.as_ref()?;
-        let positions = self.tagged.as_ref()?.positions();
+        let positions = look.decomposition.map.len();
         let plain = view.layer.is_none() && view.head.is_none();
         let tags = match view.tags.is_empty() {
             true if plain => return Some(look.decomposition.map.clone()),
@@ -116,6 +120,7 @@ impl Entry {
 
 /// Which map lies over the image, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MapView {
     /// The tags whose union is shown, ascending; none for those that count.
     pub tags: Vec<usize>,
@@ -129,6 +134,12 @@ pub struct MapView {
     pub opacity: f32,
     /// Whether values are drawn as smooth fields rather than squares.
     pub smooth: bool,
+    /// Whether the contour of τ is drawn.
+    pub contour: bool,
+    /// Whether the image is dimmed where the map is not above τ.
+    pub dimmed: bool,
+    /// Whether the scale of colours is drawn.
+    pub legend: bool,
 }
 
 impl Default for MapView {
@@ -140,6 +151,9 @@ impl Default for MapView {
             visible: true,
             opacity: 0.6,
             smooth: true,
+            contour: true,
+            dimmed: true,
+            legend: true,
         }
     }
 }
@@ -194,9 +208,13 @@ pub struct Model {
     pub selected: Vec<ImageId>,
     /// The image on show; one of the selected.
     pub focus: Option<ImageId>,
+    /// What stands beside it.
+    pub comparison: Comparison,
     /// Running jobs.
     pub jobs: Vec<Job>,
     pub(super) job_of: HashMap<ImageId, JobId>,
+    /// The images whose results are at hand or on their way, oldest first.
+    pub(super) at_hand: VecDeque<ImageId>,
     /// What went wrong, newest last.
     pub troubles: Vec<String>,
     /// Counts requests to look; results of older ones are dropped.
@@ -215,6 +233,8 @@ impl Default for Model {
             map: MapView::default(),
             selected: Vec::new(),
             focus: None,
+            comparison: Comparison::default(),
+            at_hand: VecDeque::new(),
             jobs: Vec::new(),
             job_of: HashMap::new(),
             troubles: Vec::new(),
@@ -263,7 +283,13 @@ impl Model {
     pub fn is_settled(&self) -> bool {
         let loading = matches!(self.network, ModelState::Loading(_));
         let stale = |entry: &Entry| entry.look.is_some() && entry.generation != self.generation;
-        !loading && self.jobs.is_empty() && !self.entries.iter().any(stale)
+        let idle = self.jobs.is_empty() && self.comparison.is_settled();
+        let awaited = |entry: &Entry| {
+            let on_its_way = entry.extra.values().any(Option::is_none);
+            entry.is_tagged && (entry.tagged.is_none() || on_its_way)
+        };
+        let at_hand = ![self.focused(), self.beside()].into_iter().flatten().any(awaited);
+        !loading && idle && at_hand && !self.entries.iter().any(stale)
     }
 
     /// Adds images.
@@ -284,12 +310,15 @@ impl Model {
     /// Forgets images; the focus moves to the one that takes their place.
     pub fn remove(&mut self, ids: &[ImageId]) {
         self.revision += 1;
+        let ids: BTreeSet<ImageId> = ids.iter().copied().collect();
         let place = self.focus.and_then(|focus| self.index.get(&focus).copied()).unwrap_or(0);
         let kept_before =
             self.entries.iter().take(place).filter(|entry| !ids.contains(&entry.id)).count();
         self.entries.retain(|entry| !ids.contains(&entry.id));
         self.index = self.entries.iter().enumerate().map(|(at, entry)| (entry.id, at)).collect();
         self.selected.retain(|id| !ids.contains(id));
+        self.at_hand.retain(|id| !ids.contains(id));
+        self.job_of.retain(|id, _| !ids.contains(id));
         if self.focus.is_some_and(|focus| ids.contains(&focus)) {
             let last = self.entries.len().saturating_sub(1);
             self.focus = self.entries.get(kept_before.min(last)).map(|entry| entry.id);

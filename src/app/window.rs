@@ -16,7 +16,7 @@ use crate::pipeline::Pipeline;
 use crate::worker::Request;
 
 /// Seconds between two savings.
-pub(super) const SAVE_EVERY: f64 = 5.0;
+const SAVE_EVERY: f64 = 5.0;
 
 /// Does one command of the window.
 pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
@@ -139,6 +139,10 @@ impl App {
         }
         self.model.settings = session.settings();
         self.model.map = session.map;
+        self.model.comparison.beside = session.beside;
+        if let Some(tau) = session.tau_beside {
+            self.model.comparison.tau = tau.clamp(0.0, 1.0);
+        }
         self.model.look(&self.worker);
         self.layout = session.layout;
         ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });
@@ -157,19 +161,26 @@ pub(super) struct Autosave {
     path: Option<PathBuf>,
     saved: Option<Session>,
     due_at: f64,
+    touched: bool,
 }
 
 impl Autosave {
     pub fn new(path: Option<PathBuf>) -> Self {
-        Self { path, saved: None, due_at: SAVE_EVERY }
+        Self { path, saved: None, due_at: SAVE_EVERY, touched: false }
     }
 
-    pub fn is_due(&self, time: f64) -> bool {
-        self.path.is_some() && time >= self.due_at
+    /// Notes that something happened that may have changed the session.
+    pub fn touch(&mut self) {
+        self.touched = self.path.is_some();
+    }
+
+    /// Seconds until there is something to save; `None` while there is nothing.
+    pub fn due_in(&self, time: f64) -> Option<f64> {
+        self.touched.then_some((self.due_at - time).max(0.0))
     }
 
     pub fn save(&mut self, session: Session, time: f64) {
-        self.due_at = time + SAVE_EVERY;
+        (self.due_at, self.touched) = (time + SAVE_EVERY, false);
         let Some(path) = self.path.clone().filter(|_| self.saved.as_ref() != Some(&session)) else {
             return;
         };

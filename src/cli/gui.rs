@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::anyhow;
 use clap::Args;
 use eframe::egui::{self, Theme, Vec2, vec2};
 use eframe::egui_wgpu::WgpuConfiguration;
 
-use super::CliResult;
 use super::model::ModelArgs;
+use super::{CliResult, display};
+use crate::app::compare::Beside;
 use crate::app::{App, Options, offscreen, session};
 
 /// How the window starts.
@@ -36,6 +38,9 @@ pub struct GuiArgs {
     /// The image to show, by its place among the images named, from 1
     #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
     select: usize,
+    /// What stands beside the image: the one selected before it, or the same at a second τ
+    #[arg(long, value_name = "image|tau", requires = "screenshot", value_parser = parse_beside)]
+    beside: Option<Beside>,
     /// The step of the explanation, from 1
     #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
     step: usize,
@@ -46,6 +51,14 @@ fn parse_theme(text: &str) -> Result<Theme, String> {
         "light" => Ok(Theme::Light),
         "dark" => Ok(Theme::Dark),
         other => Err(format!("unknown theme `{other}`; there are `light` and `dark`")),
+    }
+}
+
+fn parse_beside(text: &str) -> Result<Beside, String> {
+    match text {
+        "image" => Ok(Beside::Image),
+        "tau" => Ok(Beside::Tau),
+        other => Err(format!("unknown comparison `{other}`; there are `image` and `tau`")),
     }
 }
 
@@ -64,13 +77,14 @@ impl GuiArgs {
     /// # Errors
     /// If there is no display, or no adapter to draw with.
     pub fn run(self) -> CliResult {
+        let started = Instant::now();
         match self.screenshot.clone() {
-            Some(out) => self.screenshot(&out),
-            None => self.window(),
+            Some(out) => self.screenshot(started, &out),
+            None => self.window(started),
         }
     }
 
-    fn options(&self, autosave: Option<PathBuf>) -> Options {
+    fn options(&self, started: Instant, autosave: Option<PathBuf>) -> Options {
         let args = self.model.clone();
         let name = match &args.model {
             Some(path) => path.display().to_string(),
@@ -84,31 +98,28 @@ impl GuiArgs {
             autosave,
             theme: self.theme,
             drops: None,
+            attended: self.screenshot.is_none(),
+            started,
         }
     }
 
-    fn screenshot(&self, out: &std::path::Path) -> CliResult {
+    fn screenshot(&self, started: Instant, out: &std::path::Path) -> CliResult {
         let ctx = egui::Context::default();
-        let mut app = App::new(&ctx, self.options(None))?;
+        let mut app = App::new(&ctx, self.options(started, None))?;
         if let Some(panel) = &self.panel {
             app.show_panel(panel);
         }
-        app.preset(self.select, self.step);
+        app.preset(self.select, self.step, self.beside);
         let [width, height] = self.size;
         let size: Vec2 = vec2(f32::from(width), f32::from(height));
-        offscreen::screenshot(&mut app, &ctx, size, out)?;
+        let device = self.model.device;
+        offscreen::screenshot(&mut app, &ctx, device, size, out)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn window(&self) -> CliResult {
-        prefer_x11()?;
-        let mut options = self.options(session::autosave_path());
-        options.drops = on_wayland_alone().then(|| {
-            "The window runs on Wayland without X11, where dropped files do not arrive. Use Ctrl+O or \
-             Ctrl+V, or name images on the command line."
-                .to_owned()
-        });
-        let native = eframe::NativeOptions {
+    fn window(&self, started: Instant) -> CliResult {
+        let mut options = self.options(started, session::autosave_path());
+        let mut native = eframe::NativeOptions {
             viewport: egui::ViewportBuilder::default()
                 .with_title("TagOOD Lens")
                 .with_app_id("tagood-lens")
@@ -117,11 +128,12 @@ impl GuiArgs {
                 .with_icon(crate::ui::icon::icon())
                 .with_drag_and_drop(true),
             wgpu_options: WgpuConfiguration {
-                wgpu_setup: offscreen::wgpu_setup(),
+                wgpu_setup: offscreen::wgpu_setup(options.device),
                 ..Default::default()
             },
             ..Default::default()
         };
+        options.drops = display::choose(&mut native);
         let create = Box::new(move |cc: &eframe::CreationContext<'_>| {
             if let Some(state) = &cc.wgpu_render_state {
                 crate::render::install(state)?;
@@ -132,33 +144,4 @@ impl GuiArgs {
             .map_err(|error| anyhow!("cannot open a window: {error}"))?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn is_set(variable: &str) -> bool {
-    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
-}
-
-fn on_wayland_alone() -> bool {
-    is_set("WAYLAND_DISPLAY") && !is_set("DISPLAY")
-}
-
-/// Where both are there, takes X11: on Wayland the window library delivers no dropped files. It
-/// chooses by the environment, which only a new start of the program can change safely.
-#[cfg(unix)]
-fn prefer_x11() -> anyhow::Result<()> {
-    use std::os::unix::process::CommandExt as _;
-    if cfg!(target_os = "macos") || !is_set("WAYLAND_DISPLAY") || !is_set("DISPLAY") {
-        return Ok(());
-    }
-    let mut again = std::process::Command::new(std::env::current_exe()?);
-    again.args(std::env::args_os().skip(1));
-    again.env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
-    // Returns only if it fails; the window then opens on Wayland.
-    log::warn!("cannot start again on X11: {}", again.exec());
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn prefer_x11() -> anyhow::Result<()> {
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod convert;
 mod demo;
+mod display;
 mod evaluate;
 pub mod extract;
 mod fit;

@@ -9,6 +9,7 @@ mod error;
 mod gif_canvas;
 mod jpeg_stream;
 mod preprocess;
+mod thumbnail;
 mod walk;
 
 pub use decode::{DecodeOptions, Decoded, FileFormat, decode_bytes, decode_file};
@@ -17,6 +18,7 @@ pub use preprocess::{
     CROP_MARGIN_PX, PIXEL_MEAN, PIXEL_STD, Transform, UnknownTransform, resize_bilinear,
     tensor_data, thumbnail,
 };
+pub use thumbnail::Thumbnail;
 pub use walk::{IMAGE_EXTENSIONS, Listing, WalkError, images_below, list_folder, list_images};
 
 /// An 8-bit RGB picture, row-major, three bytes a pixel.

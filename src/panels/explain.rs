@@ -6,6 +6,7 @@ use eframe::egui::{
 };
 
 use super::explain_steps::{Subject, TITLES};
+use super::image::field_rect;
 use super::{Panel, PanelCtx};
 use crate::colormap::viridis_srgb;
 use crate::decompose;
@@ -101,7 +102,7 @@ fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown)
         0 => drop(photo(ui, rect, picture)),
         1 => {
             let photo = photo(ui, rect, picture);
-            grid_lines(ui, photo, map);
+            grid_lines(ui, field_rect(photo, subject.info), map);
         }
         2 => tags(ui, rect, subject),
         3 => heads(ui, rect, subject),
@@ -109,7 +110,8 @@ fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown)
         5 => {
             let photo = photo(ui, rect, picture);
             let mask = &look.decomposition.mask;
-            cells(ui, photo, map, |value, at| match mask.get(at + 1) {
+            let field = field_rect(photo, subject.info);
+            cells(ui, field, map, |value, at| match mask.get(at + 1) {
                 Some(true) => color(value).gamma_multiply(0.6),
                 _ => Color32::from_black_alpha(150),
             });
@@ -118,11 +120,13 @@ fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown)
             let photo = photo(ui, rect, picture);
             let mask = &look.decomposition.mask;
             let ground = Palette::of_ui(ui).ground;
-            cells(ui, photo, map, |_, at| match mask.get(at + 1) {
+            let field = field_rect(photo, subject.info);
+            cells(ui, field, map, |_, at| match mask.get(at + 1) {
                 Some(true) => Color32::TRANSPARENT,
                 _ => ground,
             });
-            grid_lines(ui, photo, map);
+            hide_margin(ui, photo, field, ground);
+            grid_lines(ui, field, map);
         }
         7 => feature(ui, rect, subject),
         8 => centers(ui, rect, subject),
@@ -147,6 +151,20 @@ fn photo(ui: &Ui, rect: Rect, picture: Shown) -> Rect {
     let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
     ui.painter().image(texture, photo, uv, Color32::WHITE);
     photo
+}
+
+/// Covers what a transform cuts off the photo.
+fn hide_margin(ui: &Ui, photo: Rect, field: Rect, ground: Color32) {
+    let (left, right) = (field.left(), field.right());
+    let edges = [
+        Rect::from_min_max(photo.min, pos2(photo.right(), field.top())),
+        Rect::from_min_max(pos2(photo.left(), field.bottom()), photo.max),
+        Rect::from_min_max(photo.min, pos2(left, photo.bottom())),
+        Rect::from_min_max(pos2(right, photo.top()), photo.max),
+    ];
+    for edge in edges {
+        ui.painter().rect_filled(edge, 0.0, ground);
+    }
 }
 
 /// The side of the grid of a map with the global token in front.

@@ -133,13 +133,7 @@ impl VerdictPanel {
             }
             None => drop(painter.rect_filled(track, 2.0, palette.widget)),
         }
-        for entry in cx.model.entries().iter().take(5000) {
-            let Some(score) = entry.score().filter(|_| Some(entry.id) != cx.model.focus) else {
-                continue;
-            };
-            let color = palette.outcome(entry.outcome()).gamma_multiply(0.75);
-            painter.vline(x_of(score), track.shrink(1.0).y_range(), Stroke::new(1.0, color));
-        }
+        others_ui(ui, cx.model, track, x_of);
         if let Some(x) = lambda.map(x_of) {
             let line = Stroke::new(1.5, palette.strong);
             painter.vline(x, track.top() - 5.0..=track.bottom() + 5.0, line);
@@ -190,6 +184,28 @@ impl VerdictPanel {
     }
 }
 
+/// The scores of the other images, one line a point of width, however many images there are.
+fn others_ui(ui: &Ui, model: &Model, track: Rect, x_of: impl Fn(f32) -> f32) {
+    let palette = Palette::of_ui(ui);
+    let outcomes = [Some(Outcome::Id), Some(Outcome::Ood), None];
+    let mut lines = vec![[false; 3]; track.width().max(0.0) as usize + 1];
+    let others = model.entries().iter().filter(|entry| Some(entry.id) != model.focus);
+    for (score, outcome) in others.filter_map(|e| Some((e.score()?, e.outcome()))) {
+        let at = (x_of(score) - track.left()) as usize;
+        let which = outcomes.iter().position(|other| *other == outcome).unwrap_or_default();
+        if let Some(line) = lines.get_mut(at) {
+            line[which] = true;
+        }
+    }
+    for (at, line) in lines.into_iter().enumerate() {
+        for (outcome, _) in outcomes.into_iter().zip(line).filter(|(_, is_there)| *is_there) {
+            let color = palette.outcome(outcome).gamma_multiply(0.75);
+            let (x, y) = (track.left() + at as f32 + 0.5, track.shrink(1.0).y_range());
+            ui.painter().vline(x, y, Stroke::new(1.0, color));
+        }
+    }
+}
+
 fn nearest_ui(ui: &mut Ui, look: &Look, info: &ModelInfo) {
     if look.nearest.is_empty() {
         return;
@@ -226,7 +242,39 @@ fn nearest_ui(ui: &mut Ui, look: &Look, info: &ModelInfo) {
             ui.painter().text(at, Align2::RIGHT_CENTER, value, font, palette.weak);
             response.on_hover_text("Cosine between this image's feature and the class's center");
         }
+        if let Some(nearest) = look.nearest.first()
+            && !look.patterns.is_empty()
+        {
+            patterns_ui(ui, &look.patterns, &info.vocabulary.class_name(nearest.class));
+        }
     });
+}
+
+/// What each pattern of the feature adds to the similarity with the nearest center.
+fn patterns_ui(ui: &mut Ui, patterns: &[f32], class: &str) {
+    let palette = Palette::of_ui(ui);
+    ui.add_space(4.0);
+    let count = patterns.len();
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 30.0), Sense::hover());
+    let values: Vec<String> = patterns.iter().map(|value| format!("{value:.3}")).collect();
+    let text = format!("Patterns against {class}: {}", values.join(", "));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
+    let width = rect.width() / count as f32;
+    let font = FontId::proportional(11.0);
+    for (number, (&value, text)) in patterns.iter().zip(values).enumerate() {
+        let left = rect.left() + width * number as f32;
+        let cell = Rect::from_min_size(pos2(left, rect.top()), vec2(width - 14.0, rect.height()));
+        let (label, at) = (format!("p{}", number + 1), cell.left_top());
+        let painter = ui.painter();
+        painter.text(at, Align2::LEFT_TOP, label, font.clone(), palette.weak);
+        painter.text(cell.right_top(), Align2::RIGHT_TOP, text, font.clone(), palette.text);
+        let track = Rect::from_min_max(pos2(cell.left(), cell.bottom() - 10.0), cell.max);
+        bar(ui, track.shrink2(vec2(0.0, 2.0)), value, None, palette.accent);
+    }
+    response.on_hover_text(format!(
+        "The released code cuts the feature into {count} patterns and compares each with the center's \
+         own. Each has the same share: the similarity to {class} is the mean of these cosines."
+    ));
 }
 
 fn numbers_ui(ui: &mut Ui, entry: &Entry, look: &Look) {

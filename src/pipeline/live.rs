@@ -82,6 +82,9 @@ pub struct Look {
     pub projected: Option<Projected>,
     /// The nearest class centers, best first.
     pub nearest: Vec<Nearest>,
+    /// Under the released recipe, the cosines of the feature's patterns with the nearest center;
+    /// their mean is its similarity. Empty otherwise.
+    pub patterns: Vec<f32>,
     /// Score, decision, reason.
     pub verdict: Verdict,
     /// Time of decomposition, projection and scoring, in milliseconds.
@@ -195,8 +198,9 @@ impl Pipeline {
             let at = Instant::now();
             let verdict = self.judge(tagged, &decomposition, projected.as_ref(), settings)?;
             let nearest = self.nearest(projected.as_ref(), settings.recipe);
+            let patterns = self.patterns(projected.as_ref(), &nearest, settings.recipe);
             let stage_ms = [times[0], times[1], at.elapsed().as_secs_f32() * 1e3];
-            looks.push(Look { decomposition, projected, nearest, verdict, stage_ms });
+            looks.push(Look { decomposition, projected, nearest, patterns, verdict, stage_ms });
         }
         Ok(looks)
     }
@@ -219,6 +223,20 @@ impl Pipeline {
         nearest.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.class.cmp(&b.class)));
         nearest.truncate(NEAREST);
         nearest
+    }
+
+    fn patterns(
+        &self,
+        projected: Option<&Projected>,
+        nearest: &[Nearest],
+        recipe: Recipe,
+    ) -> Vec<f32> {
+        let (Recipe::Released, Some(head), Some(projected), [nearest, ..]) =
+            (recipe, self.head(), projected, nearest)
+        else {
+            return Vec::new();
+        };
+        head.centers().pattern_cosines(&projected.feature, nearest.class).unwrap_or_default()
     }
 
     fn judge(

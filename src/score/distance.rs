@@ -126,6 +126,25 @@ impl Centers {
         &self.data
     }
 
+    /// The G cosines of one feature `[D]`'s patterns with a class's; their mean is what
+    /// [`ClassScores::cosine_pattern`] holds.
+    ///
+    /// # Errors
+    ///
+    /// The feature has another width than the centers, or there is no such class.
+    pub fn pattern_cosines(&self, feature: &[f32], class: usize) -> Result<Vec<f32>, ScoreError> {
+        check("feature", feature, &[self.width])?;
+        let at = class.saturating_mul(self.width);
+        let Some(center) = self.pattern_units.get(at..at.saturating_add(self.width)) else {
+            let (expected, found) = (vec![self.classes], vec![class]);
+            return Err(ScoreError::Shape { name: "class".to_owned(), expected, found });
+        };
+        let group = self.width / self.patterns;
+        let units = self.pattern_units_of(feature);
+        let pairs = units.chunks_exact(group).zip(center.chunks_exact(group));
+        Ok(pairs.map(|(a, b)| cosine(a, b)).collect())
+    }
+
     /// Largest cosine with a center of every feature `[n, D]`.
     pub(super) fn largest_cosines(&self, features: &[f32]) -> Vec<f32> {
         let units: Vec<f32> = features.chunks_exact(self.width).flat_map(normalised).collect();

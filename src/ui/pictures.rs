@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use eframe::egui::{self, ColorImage, Context, TextureHandle, TextureOptions};
 
-use crate::image::RgbImage;
+use crate::image::{RgbImage, Thumbnail};
 use crate::worker::{ImageId, ImageSource, Worker};
 
 /// Thumbnails kept on the GPU: several screens full.
@@ -46,10 +46,11 @@ impl Pictures {
     }
 
     /// A thumbnail's texture.
-    pub fn thumbnail(&mut self, ctx: &Context, id: ImageId, rgb: &RgbImage) -> TextureHandle {
+    pub fn thumbnail(&mut self, ctx: &Context, id: ImageId, small: &Thumbnail) -> TextureHandle {
         let clock = self.clock;
         let (texture, used) = self.thumbnails.entry(id).or_insert_with(|| {
-            (ctx.load_texture("thumbnail", color_image(rgb), TextureOptions::LINEAR), clock)
+            let pixels = color_image(&small.rgb());
+            (ctx.load_texture("thumbnail", pixels, TextureOptions::LINEAR), clock)
         });
         *used = clock;
         texture.clone()

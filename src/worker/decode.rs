@@ -12,8 +12,8 @@ use super::Outbox;
 use super::job::{JobId, Progress};
 use super::message::{Event, ImageId, ImageSource};
 use crate::image::{
-    DecodeOptions, RgbImage, Transform, decode_bytes, decode_file, list_images, tensor_data,
-    thumbnail,
+    DecodeOptions, RgbImage, Thumbnail, Transform, decode_bytes, decode_file, list_images,
+    tensor_data, thumbnail,
 };
 
 /// Images that go through the network at once.
@@ -102,7 +102,7 @@ impl Decoding {
         match read(source) {
             Ok(rgb) => {
                 let decode_ms = started.elapsed().as_secs_f32() * 1e3;
-                let small = Arc::new(thumbnail(&rgb, THUMBNAIL_PX));
+                let small = Arc::new(Thumbnail::of(&rgb, THUMBNAIL_PX));
                 self.tell_decoded(image, &small, &rgb, [decode_ms, 0.0]);
                 Some(Decoded { rgb, small, decode_ms })
             }
@@ -125,7 +125,7 @@ impl Decoding {
     fn tell_decoded(
         &self,
         image: ImageId,
-        small: &Arc<RgbImage>,
+        small: &Arc<Thumbnail>,
         rgb: &RgbImage,
         stage_ms: [f32; 2],
     ) {
@@ -136,7 +136,7 @@ impl Decoding {
 
 struct Decoded {
     rgb: Arc<RgbImage>,
-    small: Arc<RgbImage>,
+    small: Arc<Thumbnail>,
     decode_ms: f32,
 }
 

@@ -8,7 +8,7 @@ use super::job::JobId;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::vocabulary::Vocabulary;
 use crate::gpu::DeviceChoice;
-use crate::image::RgbImage;
+use crate::image::{RgbImage, Thumbnail};
 use crate::pipeline::{Attention, Look, Pipeline, Settings, Tagged};
 use crate::score;
 
@@ -102,6 +102,15 @@ pub enum Request {
         /// The image on show.
         focus: Option<ImageId>,
     },
+    /// Looks at one image at settings of its own. The newest request wins.
+    Compare {
+        /// Counts upward; the result carries it.
+        generation: u64,
+        /// The image.
+        image: ImageId,
+        /// τ, λ, detector, recipe.
+        settings: Settings,
+    },
     /// Brings the attention of tags that were not kept.
     AttentionOf {
         /// The image.
@@ -177,7 +186,7 @@ pub enum Event {
         /// The image.
         image: ImageId,
         /// A small picture of it.
-        thumbnail: Arc<RgbImage>,
+        thumbnail: Arc<Thumbnail>,
         /// Width and height, in pixels.
         size: [u32; 2],
         /// Times of decoding and preprocessing, in milliseconds.
@@ -194,10 +203,24 @@ pub enum Event {
     Tagged {
         /// The image.
         image: ImageId,
-        /// Tokens, logits, attention.
-        tagged: Arc<Tagged>,
         /// The tagger's share of time, in milliseconds.
         tagger_ms: f32,
+    },
+    /// What the tagger made of an image, which was asked for.
+    Recalled {
+        /// The image.
+        image: ImageId,
+        /// Tokens, logits, attention.
+        tagged: Arc<Tagged>,
+    },
+    /// An image was looked at at settings of its own, beside the others.
+    Compared {
+        /// The image.
+        image: ImageId,
+        /// The request this answers.
+        generation: u64,
+        /// Map, mask, feature, verdict; `None` if it cannot be looked at.
+        look: Option<Arc<Look>>,
     },
     /// An image was looked at.
     Looked {

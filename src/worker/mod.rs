@@ -13,12 +13,17 @@
 mod decode;
 mod job;
 mod message;
+mod shelf;
+mod spill;
 mod work;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+
+use crate::pipeline::Tagged;
+use shelf::Shelf;
 
 pub use job::{JobId, Progress};
 pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request};
@@ -45,11 +50,17 @@ impl Outbox {
     }
 }
 
+/// Results that cannot be read back.
+fn unreadable(error: &std::io::Error) -> Event {
+    Event::Trouble(format!("cannot read results from the cache folder: {error}"))
+}
+
 /// The window's end.
 pub struct Worker {
     requests: Option<Sender<Request>>,
     events: Receiver<Event>,
     outbox: Outbox,
+    shelf: Arc<Shelf>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -63,10 +74,12 @@ impl Worker {
         let (sender, events) = unbounded();
         let outbox = Outbox { events: sender, wake };
         let worker_outbox = outbox.clone();
+        let shelf = Arc::new(Shelf::new(shelf::LIMIT));
+        let worker_shelf = shelf.clone();
         let thread = std::thread::Builder::new()
             .name("model".into())
-            .spawn(move || work::run(&inbox, &worker_outbox))?;
-        Ok(Self { requests: Some(requests), events, outbox, thread: Some(thread) })
+            .spawn(move || work::run(&inbox, &worker_outbox, worker_shelf))?;
+        Ok(Self { requests: Some(requests), events, outbox, shelf, thread: Some(thread) })
     }
 
     /// Asks for something; what cannot be asked becomes an [`Event::Trouble`].
@@ -83,6 +96,22 @@ impl Worker {
     /// Decodes an image for show, past the queue.
     pub fn ask_picture(&self, image: ImageId, source: ImageSource) {
         decode::spawn_picture(image, source, self.outbox.clone());
+    }
+
+    /// What the tagger made of an image, at once if it is in memory. If it is not, it is read past
+    /// the queue and comes as [`Event::Recalled`].
+    pub fn recall(&self, image: ImageId) -> Option<Arc<Tagged>> {
+        if let Some(tagged) = self.shelf.get_from_memory(image) {
+            return Some(Arc::new(tagged));
+        }
+        let (shelf, outbox) = (self.shelf.clone(), self.outbox.clone());
+        rayon::spawn(move || match shelf.get(image) {
+            Ok(Some(tagged)) => outbox.send(Event::Recalled { image, tagged: Arc::new(tagged) }),
+            // It was removed meanwhile.
+            Ok(None) => {}
+            Err(error) => outbox.send(unreadable(&error)),
+        });
+        None
     }
 
     /// The events that wait.

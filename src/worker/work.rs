@@ -1,6 +1,6 @@
 //! The worker's loop.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +10,7 @@ use super::Outbox;
 use super::decode::{Batch, Decoding, Preparation};
 use super::job::{JobId, Progress};
 use super::message::{Event, ImageId, ModelInfo, OpenModel, Request};
+use super::shelf::Shelf;
 use crate::gpu::DeviceChoice;
 use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, Tagged};
 
@@ -17,14 +18,15 @@ use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, Tagged};
 const LOOK_BATCH: usize = 4;
 
 /// Works until the window is gone.
-pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox) {
+pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox, shelf: Arc<Shelf>) {
     let (sender, batches) = bounded::<Batch>(2);
-    let mut work = Work::new(sender, outbox.clone());
+    let mut work = Work::new(sender, outbox.clone(), shelf);
     loop {
         // Requests first, looks second, new images last: what the user touches answers at once.
         for request in requests.try_iter() {
             work.handle(request);
         }
+        work.compare();
         if work.look_on() {
             continue;
         }
@@ -46,11 +48,15 @@ struct Work {
     batches: Sender<Batch>,
     outbox: Outbox,
     jobs: BTreeMap<JobId, Progress>,
-    tagged: BTreeMap<ImageId, Arc<Tagged>>,
+    shelf: Arc<Shelf>,
     generation: u64,
     settings: Option<Settings>,
     /// Images that await a look at the present settings.
     to_look: VecDeque<ImageId>,
+    /// Whether the first of these is on show, and should not wait for others.
+    first: bool,
+    /// One image with settings of its own.
+    to_compare: Option<(u64, ImageId, Settings)>,
 }
 
 /// Hands the present model's preparation to every decoding thread, or lets it wait for one.
@@ -86,7 +92,7 @@ fn give(waiting: &Sender<Preparation>, preparation: Preparation) {
 }
 
 impl Work {
-    fn new(batches: Sender<Batch>, outbox: Outbox) -> Self {
+    fn new(batches: Sender<Batch>, outbox: Outbox, shelf: Arc<Shelf>) -> Self {
         Self {
             pipeline: None,
             open: None,
@@ -95,10 +101,12 @@ impl Work {
             batches,
             outbox,
             jobs: BTreeMap::new(),
-            tagged: BTreeMap::new(),
+            shelf,
             generation: 0,
             settings: None,
             to_look: VecDeque::new(),
+            first: false,
+            to_compare: None,
         }
     }
 
@@ -117,17 +125,20 @@ impl Work {
             Request::Look { generation, settings, focus } => {
                 self.generation = generation;
                 self.settings = Some(settings);
-                self.to_look =
-                    focus.into_iter().filter(|id| self.tagged.contains_key(id)).collect();
+                self.to_look = focus.into_iter().filter(|&id| self.shelf.holds(id)).collect();
                 let focus = self.to_look.front().copied();
-                self.to_look.extend(self.tagged.keys().filter(|&&id| Some(id) != focus));
+                let all = self.shelf.images().into_iter();
+                self.to_look.extend(all.filter(|&id| Some(id) != focus));
+                self.first = true;
+            }
+            Request::Compare { generation, image, settings } => {
+                self.to_compare = Some((generation, image, settings));
             }
             Request::AttentionOf { image, tags } => self.attention(image, &tags),
             Request::Remove(images) => {
-                for image in &images {
-                    self.tagged.remove(image);
-                }
-                self.to_look.retain(|image| !images.contains(image));
+                let gone: BTreeSet<ImageId> = images.into_iter().collect();
+                gone.iter().for_each(|&image| self.shelf.take_off(image));
+                self.to_look.retain(|image| !gone.contains(image));
             }
             Request::Cancel(job) => {
                 if let Some(progress) = self.jobs.get(&job) {
@@ -148,7 +159,7 @@ impl Work {
                     side_px: pipeline.image_side(),
                 });
                 let info = Arc::new(ModelInfo::of(&pipeline, load_ms));
-                self.tagged.clear();
+                self.shelf.clear();
                 self.to_look.clear();
                 self.settings = Some(info.defaults.clone());
                 self.on_cpu = device == DeviceChoice::Cpu;
@@ -190,9 +201,8 @@ impl Work {
                 Ok(tagged) => {
                     let tagger_ms = started.elapsed().as_secs_f32() * 1e3 / images.len() as f32;
                     for (&image, tagged) in images.iter().zip(tagged) {
-                        let tagged = Arc::new(tagged);
-                        self.tagged.insert(image, tagged.clone());
-                        self.outbox.send(Event::Tagged { image, tagged, tagger_ms });
+                        self.keep(image, &tagged);
+                        self.outbox.send(Event::Tagged { image, tagger_ms });
                     }
                     self.look_at(&images);
                 }
@@ -244,8 +254,7 @@ impl Work {
     /// Looks at some of the images that wait for it; whether there were any.
     fn look_on(&mut self) -> bool {
         // One image alone first: the one on show should not wait for the others.
-        let first = self.to_look.len() == self.tagged.len();
-        let count = if first { 1 } else { LOOK_BATCH };
+        let count = if std::mem::take(&mut self.first) { 1 } else { LOOK_BATCH };
         let images: Vec<ImageId> = self.to_look.drain(..count.min(self.to_look.len())).collect();
         if images.is_empty() {
             return false;
@@ -256,10 +265,9 @@ impl Work {
 
     fn look_at(&self, images: &[ImageId]) {
         let (Some(pipeline), Some(settings)) = (&self.pipeline, &self.settings) else { return };
-        let (images, tagged): (Vec<ImageId>, Vec<&Tagged>) = images
-            .iter()
-            .filter_map(|image| Some((*image, self.tagged.get(image)?.as_ref())))
-            .unzip();
+        let (images, tagged): (Vec<ImageId>, Vec<Tagged>) =
+            images.iter().filter_map(|&image| Some((image, self.recall(image)?))).unzip();
+        let tagged: Vec<&Tagged> = tagged.iter().collect();
         match pipeline.look_batch(&tagged, settings) {
             Ok(looks) => {
                 for (image, look) in images.into_iter().zip(looks) {
@@ -274,11 +282,36 @@ impl Work {
         }
     }
 
-    fn attention(&self, image: ImageId, tags: &[usize]) {
-        let (Some(pipeline), Some(tagged)) = (&self.pipeline, self.tagged.get(&image)) else {
-            return;
+    /// Looks at one image at settings of its own, if that was asked for.
+    fn compare(&mut self) {
+        let Some((generation, image, settings)) = self.to_compare.take() else { return };
+        let look = match (&self.pipeline, self.recall(image)) {
+            (Some(pipeline), Some(tagged)) => pipeline.look(&tagged, &settings).map(Arc::new),
+            _ => return self.outbox.send(Event::Compared { image, generation, look: None }),
         };
-        match pipeline.attention_of(tagged, tags) {
+        if let Err(error) = &look {
+            self.outbox.send(Event::Trouble(error.to_string()));
+        }
+        self.outbox.send(Event::Compared { image, generation, look: look.ok() });
+    }
+
+    fn keep(&self, image: ImageId, tagged: &Tagged) {
+        if let Err(error) = self.shelf.put(image, tagged) {
+            let sentence = format!("cannot write results to the cache folder: {error}");
+            self.outbox.send(Event::Trouble(sentence));
+        }
+    }
+
+    fn recall(&self, image: ImageId) -> Option<Tagged> {
+        self.shelf.get(image).unwrap_or_else(|error| {
+            self.outbox.send(super::unreadable(&error));
+            None
+        })
+    }
+
+    fn attention(&self, image: ImageId, tags: &[usize]) {
+        let (Some(pipeline), Some(tagged)) = (&self.pipeline, self.recall(image)) else { return };
+        match pipeline.attention_of(&tagged, tags) {
             Ok(attention) => {
                 let attention = Arc::new(attention);
                 self.outbox.send(Event::Attention { image, attention });

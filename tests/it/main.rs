@@ -5,6 +5,7 @@
 
 mod demo_scenes;
 mod demo_train;
+mod drops;
 mod evaluate;
 mod fit;
 mod full;
@@ -12,7 +13,11 @@ mod golden;
 mod image;
 mod inspect;
 mod metrics;
+mod performance;
 mod score;
+mod snapshots;
+mod soak;
+mod stage;
 mod store;
 mod tsne_cli;
 mod ui;

@@ -1,119 +1,17 @@
-//! The window, driven through its accessibility tree with a tiny model: what it shows is what the
-//! library computes.
+//! The window's behaviour: what it shows is what the library computes.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use eframe::egui::{Key, Modifiers, Ui};
+use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use tagood_lens::app::command::Command;
 use tagood_lens::app::session::Session;
-use tagood_lens::app::{App, Options};
-use tagood_lens::bundle::Bundle;
-use tagood_lens::bundle::manifest::{Lambda, Recipe};
-use tagood_lens::bundle::vocabulary::Class;
-use tagood_lens::gpu::{self, DeviceChoice};
+use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::image::{DecodeOptions, decode_file};
-use tagood_lens::pipeline::{Keep, Look, Pipeline, Settings};
+use tagood_lens::pipeline::{Keep, Look, Settings};
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(name)
-}
-
-/// The tiny tagger and projector with a made-up vocabulary: every tag stands for a class, and those
-/// that the tagger is half sure of count.
-fn pipeline() -> Pipeline {
-    let mut bundle = Bundle::open(&fixture("tiny_ram.pth")).unwrap();
-    bundle.attach_projector(&fixture("tiny_projector.pth")).unwrap();
-    // Heads cannot be read off a checkpoint; the tiny model has four.
-    bundle.manifest.tagger.decoder.heads = 4;
-    let classes = bundle.manifest.projector.as_ref().unwrap().classes;
-    let tags = bundle.vocabulary.tags.len();
-    let class = |index: usize| Class { name: format!("class {index}"), tags: vec![index % tags] };
-    bundle.vocabulary.thresholds = vec![0.2; tags];
-    bundle.vocabulary.set_classes((0..classes.max(tags)).map(class).collect());
-    bundle.manifest.lambda.push(Lambda {
-        detector: "tagood-cosine".into(),
-        recipe: Recipe::Paper,
-        tau: 0.5,
-        value: 0.1,
-        tpr: 0.95,
-    });
-    Pipeline::load(&bundle, &gpu::compute(DeviceChoice::Cpu).unwrap()).unwrap()
-}
-
-/// Four pictures and a file that is none.
-fn pictures(folder: &Path) -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    for number in 0..4u8 {
-        let path = folder.join(format!("picture {number}.png"));
-        let paint = |x: u32, y: u32| {
-            let blob = (x / 16 + y / 16 + u32::from(number)).is_multiple_of(3);
-            image::Rgb([if blob { 230 } else { 20 }, (x * 2) as u8, 60 * number])
-        };
-        image::RgbImage::from_fn(96, 80, paint).save(&path).unwrap();
-        paths.push(path);
-    }
-    let broken = folder.join("broken.png");
-    std::fs::write(&broken, b"this is no picture").unwrap();
-    paths.push(broken);
-    paths
-}
-
-struct Stage {
-    options: Option<Options>,
-    app: Option<App>,
-}
-
-impl Stage {
-    fn app(&self) -> &App {
-        self.app.as_ref().unwrap()
-    }
-}
-
-fn draw(ui: &mut Ui, stage: &mut Stage) {
-    if let Some(options) = stage.options.take() {
-        stage.app = Some(App::new(ui.ctx(), options).unwrap());
-    }
-    let app = stage.app.as_mut().unwrap();
-    app.tick(&ui.ctx().clone());
-    app.draw(ui);
-}
-
-fn window(paths: Vec<PathBuf>) -> Harness<'static, Stage> {
-    let options = Options {
-        model_name: "tiny".into(),
-        open: Arc::new(|_| Ok(pipeline())),
-        device: DeviceChoice::Cpu,
-        paths,
-        autosave: None,
-        theme: None,
-        drops: None,
-    };
-    let stage = Stage { options: Some(options), app: None };
-    let mut harness = Harness::builder().with_size([1400.0, 900.0]).build_ui_state(draw, stage);
-    settle(&mut harness);
-    harness
-}
-
-/// Runs frames until the worker has answered everything.
-fn settle(harness: &mut Harness<'_, Stage>) {
-    let started = Instant::now();
-    let mut calm = 0;
-    while calm < 5 {
-        assert!(started.elapsed() < Duration::from_secs(120), "the worker does not answer");
-        harness.step();
-        calm = if harness.state().app().is_settled() { calm + 1 } else { 0 };
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn send(harness: &mut Harness<'_, Stage>, command: Command) {
-    harness.state_mut().app.as_mut().unwrap().send(command);
-    settle(harness);
-}
+use super::stage::{Stage, drop_file, pictures, pipeline, send, settle, window};
 
 /// What the library says of a picture.
 fn expected(path: &Path, settings: &Settings) -> Look {
@@ -160,6 +58,33 @@ fn verdicts_are_the_librarys() {
 }
 
 #[test]
+fn files_are_dropped_and_tau_is_dragged() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path());
+    let mut harness = window(Vec::new());
+    paths.iter().for_each(|path| drop_file(&mut harness, path.clone()));
+    harness.step();
+    settle(&mut harness);
+    assert_eq!(harness.state().app().model().entries().len(), paths.len());
+    assert_shows(&harness, &paths[0]);
+    let slider = harness.get_by_label("Tau").rect();
+    harness.drag_at(slider.center());
+    harness.step();
+    let mut before = harness.state().app().model().settings.tau;
+    for share in [0.6, 0.7, 0.8] {
+        harness.hover_at(slider.left_center() + vec2(slider.width() * share, 0.0));
+        // Pressed and moved in one frame, applied in the next.
+        harness.run_steps(2);
+        let tau = harness.state().app().model().settings.tau;
+        assert!(tau > before, "{before} to {tau}");
+        before = tau;
+    }
+    harness.drop_at(slider.left_center() + vec2(slider.width() * 0.8, 0.0));
+    settle(&mut harness);
+    assert_shows(&harness, &paths[0]);
+}
+
+#[test]
 fn a_bad_file_shows_its_error_and_stops_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(pictures(folder.path()));
@@ -188,6 +113,68 @@ fn a_tag_shows_its_map() {
     let tagged = entry.tagged.as_ref().unwrap();
     let expected = tagged.attention.relevance(tag, info.layer(&model.settings)).unwrap();
     assert_eq!(map, expected);
+}
+
+#[test]
+fn one_image_at_two_thresholds() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path());
+    let mut harness = window(paths.clone());
+    harness.key_press(Key::V);
+    settle(&mut harness);
+    for tau in [0.9, 0.1] {
+        send(&mut harness, Command::SetTauBeside(tau));
+        let model = harness.state().app().model();
+        let settings = Settings { tau, ..model.settings.clone() };
+        let expected = expected(&paths[0], &settings);
+        let look = model.look_beside().unwrap();
+        assert_eq!(look.decomposition.mask, expected.decomposition.mask);
+        assert_eq!(look.verdict.outcome, expected.verdict.outcome);
+        let (kept, all) = (expected.decomposition.kept(), look.decomposition.mask.len());
+        harness.get_by_label_contains(&format!("{kept} of {all} tokens kept   τ = {tau:.2}"));
+        assert_shows(&harness, &paths[0]);
+    }
+    harness.key_press(Key::CloseCurlyBracket);
+    settle(&mut harness);
+    assert!((harness.state().app().model().comparison.tau - 0.11).abs() < 1e-6);
+    harness.key_press(Key::V);
+    settle(&mut harness);
+    assert!(harness.query_by_label("Image B: picture 0.png").is_none());
+}
+
+#[test]
+fn two_images_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    harness.key_press(Key::C);
+    settle(&mut harness);
+    harness.get_by_label_contains("Select a second image");
+    let ids: Vec<_> = harness.state().app().model().entries().iter().map(|e| e.id).collect();
+    send(&mut harness, Command::Select(vec![ids[2], ids[1]]));
+    harness.get_by_label("Image A: picture 1.png");
+    harness.get_by_label("Image B: picture 2.png");
+    // A tag's map is fetched for both.
+    let tag = (0..).find(|tag| {
+        let entry = harness.state().app().model().entry(ids[2]).unwrap();
+        entry.tagged.as_ref().unwrap().attention.tags.binary_search(tag).is_err()
+    });
+    send(&mut harness, Command::ShowTags(tag.into_iter().collect()));
+    let model = harness.state().app().model();
+    for id in [ids[1], ids[2]] {
+        assert!(model.entry(id).unwrap().attention(tag.unwrap(), 0).is_some());
+    }
+}
+
+#[test]
+fn the_released_recipe_shows_its_patterns() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    assert!(harness.query_by_label_contains("Patterns against").is_none());
+    send(&mut harness, Command::SetRecipe(Recipe::Released));
+    let look = harness.state().app().model().focused().unwrap().look.clone().unwrap();
+    let mean = look.patterns.iter().sum::<f32>() / look.patterns.len() as f32;
+    assert!((mean - look.nearest[0].similarity).abs() < 1e-5);
+    harness.get_by_label_contains("Patterns against");
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! The image on show with a map over it, beside another or at another τ, and the τ slider.
+
+mod camera;
+mod canvas;
+mod tools;
+
+use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
+
+use super::{Panel, PanelCtx};
+use crate::app::command::{Command, WindowCommand};
+use crate::app::compare::Beside;
+use crate::ui::widgets::empty_note;
+use crate::worker::ImageId;
+
+use camera::Camera;
+pub(super) use canvas::field_rect;
+use canvas::{Canvas, Subject};
+
+/// Space between two images, in points.
+const GAP: f32 = 6.0;
+
+/// The panel.
+#[derive(Default)]
+pub struct ImagePanel {
+    camera: Camera,
+    /// The images that the camera was turned to.
+    shown: (Option<ImageId>, Option<ImageId>),
+    left: Canvas,
+    right: Canvas,
+    /// The patch under the pointer, outlined on both sides.
+    hovered: Option<[u32; 2]>,
+}
+
+impl Panel for ImagePanel {
+    fn name(&self) -> &'static str {
+        "image"
+    }
+
+    fn title(&self) -> &'static str {
+        "Image"
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        let model = cx.model;
+        let Some(entry) = model.focused() else { return nothing_ui(ui, cx) };
+        let beside = model.comparison.beside;
+        let other = model.beside().filter(|_| beside == Beside::Image);
+        let shown = (Some(entry.id), other.map(|other| other.id));
+        // The same two in other places are no reason to turn elsewhere.
+        if self.shown != shown && self.shown != (shown.1, shown.0) {
+            self.camera.fit();
+        }
+        self.shown = shown;
+        if std::mem::take(&mut cx.view.fit) {
+            self.camera.fit();
+        }
+        if std::mem::take(&mut cx.view.one_to_one) {
+            self.camera.one_to_one(ui.pixels_per_point());
+        }
+        tools::tools_ui(ui, cx, entry, &self.camera);
+        let height = (ui.available_height() - tools::taus_height(beside)).max(40.0);
+        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+        cx.view.image_rect = Some(rect);
+        let (look, tau) = (entry.look.as_deref(), model.settings.tau);
+        let letter = |letter| (beside != Beside::Nothing).then_some(letter);
+        let first = Subject { entry, look, tau, letter: letter('A') };
+        let second = match (beside, other) {
+            (Beside::Nothing, _) | (Beside::Image, None) => None,
+            (Beside::Image, Some(entry)) => {
+                Some(Subject { entry, look: entry.look.as_deref(), tau, letter: letter('B') })
+            }
+            (Beside::Tau, _) => {
+                let look = model.look_beside().map(AsRef::as_ref);
+                Some(Subject { entry, look, tau: model.comparison.tau, letter: letter('B') })
+            }
+        };
+        self.canvases_ui(ui, cx, rect, &first, second.as_ref());
+        tools::taus_ui(ui, cx, entry);
+    }
+}
+
+impl ImagePanel {
+    fn canvases_ui(
+        &mut self,
+        ui: &mut Ui,
+        cx: &mut PanelCtx<'_>,
+        rect: Rect,
+        first: &Subject<'_>,
+        second: Option<&Subject<'_>>,
+    ) {
+        if first.letter.is_none() {
+            self.hovered = self.left.ui(ui, cx, first, rect, &mut self.camera, None);
+            return;
+        }
+        let middle = rect.center().x;
+        let left = Rect::from_min_max(rect.min, pos2(middle - GAP / 2.0, rect.bottom()));
+        let right = Rect::from_min_max(pos2(middle + GAP / 2.0, rect.top()), rect.max);
+        // Of two images, the same place is not the same thing.
+        let same = second.is_some_and(|second| second.entry.id == first.entry.id);
+        let linked = self.hovered.filter(|_| same);
+        let hovered = self.left.ui(ui, cx, first, left, &mut self.camera, linked);
+        let other = match second {
+            Some(second) => self.right.ui(ui, cx, second, right, &mut self.camera, linked),
+            None => {
+                let mut child = ui.new_child(egui::UiBuilder::new().max_rect(right));
+                let note = "Ctrl+click another image in the gallery; C ends the comparison.";
+                empty_note(&mut child, "Select a second image", note);
+                None
+            }
+        };
+        let hovered = hovered.or(other);
+        if same && hovered != self.hovered {
+            // The other side follows in the next frame.
+            ui.ctx().request_repaint();
+        }
+        self.hovered = hovered;
+    }
+}
+
+fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+    let note = "Drop images anywhere in this window, or press Ctrl+O. Ctrl+P lists everything that \
+                can be done.";
+    let place = ui.available_rect_before_wrap().center() + vec2(0.0, 58.0);
+    empty_note(ui, "See why an image is in- or out-of-distribution", note);
+    let button = egui::Button::new("Open images…");
+    if ui.put(Rect::from_center_size(place, vec2(130.0, 28.0)), button).clicked() {
+        cx.commands.push(Command::Window(WindowCommand::OpenFiles));
+    }
+}

@@ -1,0 +1,171 @@
+//! What stands above and below the image: how the map is drawn, what is compared, and τ.
+
+use eframe::egui::{self, Align, ComboBox, DragValue, Layout, RichText, Slider, Ui};
+
+use super::super::PanelCtx;
+use super::camera::Camera;
+use crate::app::command::Command;
+use crate::app::compare::Beside;
+use crate::app::state::{Entry, MapView};
+use crate::pipeline::Look;
+use crate::ui::theme::Palette;
+use crate::ui::widgets::toggle;
+use crate::worker::ModelInfo;
+
+/// The tools above the image.
+pub fn tools_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, camera: &Camera) {
+    let palette = Palette::of_ui(ui);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let mut map = cx.model.map.clone();
+        let hint = "Show the relevance map (M): how much each image token has to do with the tags on \
+                    show";
+        if toggle(ui, map.visible, "Map", hint).clicked() {
+            map.visible = !map.visible;
+        }
+        let slider = Slider::new(&mut map.opacity, 0.0..=1.0).show_value(false);
+        ui.spacing_mut().slider_width = 60.0;
+        ui.add_enabled(map.visible, slider)
+            .on_hover_text("Opacity of the map")
+            .accessible_name("Opacity");
+        style_ui(ui, &mut map);
+        if let Some(info) = cx.model.info() {
+            layer_ui(ui, &mut map, info, cx.model.settings.recipe.layer(usize::MAX));
+        }
+        if map != cx.model.map {
+            cx.commands.push(Command::SetMap(map));
+        }
+        compare_ui(ui, cx);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let one = camera.is_one_to_one(ui.pixels_per_point());
+            if toggle(ui, one, "1:1", "One image pixel on one screen pixel (1)").clicked() {
+                cx.view.one_to_one = true;
+            }
+            let hint = "Fit the image into its panel (F)";
+            if toggle(ui, camera.fits(), "Fit", hint).clicked() {
+                cx.view.fit = true;
+            }
+            let size = entry.size.map(|[w, h]| format!("{w} × {h}")).unwrap_or_default();
+            ui.label(RichText::new(size).small().color(palette.weak));
+            let name = RichText::new(&entry.name).color(palette.text);
+            ui.add(egui::Label::new(name).truncate());
+        });
+    });
+}
+
+/// How the map is drawn.
+fn style_ui(ui: &mut Ui, map: &mut MapView) {
+    ui.menu_button("Style", |ui| {
+        ui.set_min_width(200.0);
+        let smooth = "A smooth field, or one square for each token: what the method really sees";
+        ui.checkbox(&mut map.smooth, "Smooth between tokens").on_hover_text(smooth);
+        let contour = "A line around what is kept";
+        ui.checkbox(&mut map.contour, "Contour of τ").on_hover_text(contour);
+        let dimmed = "Darken what is not kept; otherwise its colours show too";
+        ui.checkbox(&mut map.dimmed, "Dim below τ").on_hover_text(dimmed);
+        ui.checkbox(&mut map.legend, "Scale of colours");
+    })
+    .response
+    .on_hover_text("How the map is drawn");
+}
+
+/// What stands beside the image.
+fn compare_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+    let beside = cx.model.comparison.beside;
+    let mut choice = |ui: &mut Ui, this: Beside, name: &str, hint: &str| {
+        if toggle(ui, beside == this, name, hint).clicked() {
+            cx.commands.push(Command::ShowBeside(this));
+        }
+    };
+    let images = "Two images side by side (C): the one on show and the one selected before it";
+    choice(ui, Beside::Image, "A | B", images);
+    let taus = "The image at two thresholds τ, side by side (V)";
+    choice(ui, Beside::Tau, "τ | τ", taus);
+}
+
+fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usize) {
+    let decoder = &info.manifest.tagger.decoder;
+    let of_recipe = if recipe_layer == 0 { "first" } else { "last" };
+    let name = |layer: Option<usize>| match layer {
+        None => format!("Layer: {of_recipe}"),
+        Some(layer) => format!("Layer {}", layer + 1),
+    };
+    ComboBox::from_id_salt("layer")
+        .selected_text(name(map.layer))
+        .width(84.0)
+        .show_ui(ui, |ui| {
+            ui.selectable_value(&mut map.layer, None, format!("As the recipe says ({of_recipe})"));
+            for layer in 0..decoder.layers {
+                ui.selectable_value(&mut map.layer, Some(layer), name(Some(layer)));
+            }
+        })
+        .response
+        .on_hover_text(
+            "The tag decoder's layer whose attention is shown; verdicts use the recipe's",
+        )
+        .accessible_name("Layer");
+    ComboBox::from_id_salt("head")
+        .selected_text(map.head.map_or("All heads".into(), |head| format!("Head {}", head + 1)))
+        .width(76.0)
+        .show_ui(ui, |ui| {
+            ui.selectable_value(&mut map.head, None, "All heads, summed");
+            for head in 0..decoder.heads {
+                ui.selectable_value(&mut map.head, Some(head), format!("Head {}", head + 1));
+            }
+        })
+        .response
+        .on_hover_text("One attention head, or the sum of all, as verdicts use it")
+        .accessible_name("Head");
+}
+
+/// τ under the image, and the second one where two are compared.
+pub fn taus_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry) {
+    ui.add_space(4.0);
+    let two = cx.model.comparison.beside == Beside::Tau;
+    let hint = "Relevance above which an image token counts as part of an object. Keys: [ and ]";
+    let (name, before) = (if two { "τ A" } else { "τ" }, cx.model.settings.tau);
+    let tau = tau_ui(ui, name, "Tau", hint, before, entry.look.as_deref());
+    if tau != before {
+        cx.commands.push(Command::SetTau(tau));
+    }
+    if two {
+        let hint = "The second threshold. Keys: { and }";
+        let (look, before) = (cx.model.look_beside().cloned(), cx.model.comparison.tau);
+        let tau = tau_ui(ui, "τ B", "Second tau", hint, before, look.as_deref());
+        if tau != before {
+            cx.commands.push(Command::SetTauBeside(tau));
+        }
+    }
+}
+
+/// How high [`taus_ui`] is, in points.
+pub fn taus_height(beside: Beside) -> f32 {
+    if beside == Beside::Tau { 62.0 } else { 34.0 }
+}
+
+/// A slider, a typed entry, and what τ keeps.
+fn tau_ui(
+    ui: &mut Ui,
+    letter: &str,
+    name: &str,
+    hint: &str,
+    mut tau: f32,
+    look: Option<&Look>,
+) -> f32 {
+    let palette = Palette::of_ui(ui);
+    ui.horizontal(|ui| {
+        let text = RichText::new(letter).size(16.0).color(palette.accent).strong();
+        ui.label(text).on_hover_text(hint);
+        let kept = look.map(|look| {
+            let d = &look.decomposition;
+            format!("{} of {} tokens kept", d.kept(), d.mask.len())
+        });
+        ui.spacing_mut().slider_width = (ui.available_width() - 214.0).max(60.0);
+        let slider = Slider::new(&mut tau, 0.0..=1.0).show_value(false);
+        ui.add(slider).on_hover_text(hint).accessible_name(name);
+        let entry = DragValue::new(&mut tau).range(0.0..=1.0).speed(0.005).fixed_decimals(2);
+        ui.add(entry).accessible_name(format!("{name} value"));
+        ui.label(RichText::new(kept.unwrap_or_else(|| "–".into())).color(palette.weak));
+    });
+    tau
+}

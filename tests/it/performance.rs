@@ -1,0 +1,211 @@
+//! The numbers of docs/performance.md for the window: `cargo test --test it performance:: --
+//! --ignored --nocapture --test-threads 1`. The model is the embedded one, or the bundle that
+//! `TAGOOD_BENCH_MODEL` names.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Pos2, RawInput, Rect, vec2};
+use tagood_lens::app::command::Command;
+use tagood_lens::app::{App, Options};
+use tagood_lens::bundle::{Bundle, embedded};
+use tagood_lens::demo::{SCENE_SIZE, Set, scene};
+use tagood_lens::gpu::{self, DeviceChoice};
+use tagood_lens::pipeline::Pipeline;
+
+const FRAME: Duration = Duration::from_micros(16_667);
+
+fn pipeline(device: DeviceChoice) -> anyhow::Result<Pipeline> {
+    let bundle = match std::env::var_os("TAGOOD_BENCH_MODEL") {
+        Some(path) => Bundle::open(Path::new(&path))?,
+        None => embedded::bundle()?,
+    };
+    Ok(Pipeline::load(&bundle, &gpu::compute(device)?)?)
+}
+
+/// Files of demo scenes; of more than there are scenes, each scene has many names.
+fn files(folder: &Path, count: usize, scenes: usize) -> Vec<PathBuf> {
+    let path = |index: usize| folder.join(format!("{index:05}.png"));
+    for index in 0..count {
+        if index < scenes {
+            let set = if index % 2 == 0 { Set::Id } else { Set::Near };
+            let (side, image) = (SCENE_SIZE as u32, scene(set, 5, index as u64).image);
+            image::RgbImage::from_raw(side, side, image).unwrap().save(path(index)).unwrap();
+        } else {
+            std::fs::hard_link(path(index % scenes), path(index)).unwrap();
+        }
+    }
+    (0..count).map(path).collect()
+}
+
+/// The window's own work without one: frames are laid out and tessellated, not drawn.
+struct Desk {
+    ctx: egui::Context,
+    app: App,
+    started: Instant,
+    /// What each frame took by the clock, and of the processor.
+    work_ms: Vec<[f64; 2]>,
+}
+
+impl Desk {
+    fn open(paths: Vec<PathBuf>) -> Self {
+        let (ctx, started) = (egui::Context::default(), Instant::now());
+        let options = Options {
+            model_name: "the model".into(),
+            open: Arc::new(pipeline),
+            device: DeviceChoice::Cpu,
+            paths,
+            autosave: None,
+            theme: None,
+            drops: None,
+            attended: false,
+            started,
+        };
+        let app = App::new(&ctx, options).unwrap();
+        Self { ctx, app, started, work_ms: Vec::new() }
+    }
+
+    fn frame(&mut self) {
+        let (started, before_ms) = (Instant::now(), processor_ms());
+        let input = RawInput {
+            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, vec2(1480.0, 920.0))),
+            time: Some(self.started.elapsed().as_secs_f64()),
+            focused: true,
+            ..RawInput::default()
+        };
+        let app = &mut self.app;
+        let mut output = self.ctx.run_ui(input, |ui| {
+            app.tick(&ui.ctx().clone());
+            app.draw(ui);
+        });
+        output.textures_delta.clear();
+        std::hint::black_box(self.ctx.tessellate(output.shapes, output.pixels_per_point));
+        let clock_ms = started.elapsed().as_secs_f64() * 1e3;
+        self.work_ms.push([clock_ms, processor_ms() - before_ms]);
+    }
+
+    /// The times of the frames so far, forgotten then.
+    fn tell(&mut self, what: &str) {
+        let [clock, processor] = [0, 1].map(|which| {
+            let times: Vec<f64> = self.work_ms.iter().map(|times| times[which]).collect();
+            percentiles(&times)
+        });
+        println!("{what}, ms by the clock: {clock}; of the processor: {processor}");
+        self.work_ms.clear();
+    }
+
+    /// Frames at 60 a second until `done`.
+    fn until(&mut self, done: impl Fn(&App) -> bool) {
+        while !done(&self.app) {
+            let next = Instant::now() + FRAME;
+            self.frame();
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+    }
+}
+
+/// Time that this thread has had of a processor: other programs do not add to it. Zero where the
+/// system does not tell.
+fn processor_ms() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns = text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok());
+    ns.unwrap_or_default() / 1e6
+}
+
+fn percentiles(values: &[f64]) -> String {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize];
+    format!("p50 {:.2}, p99 {:.2}, most {:.2} ({} times)", at(0.5), at(0.99), at(1.0), sorted.len())
+}
+
+fn status_mb(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+    digits.parse::<u64>().unwrap_or_default() >> 10
+}
+
+fn is_done(app: &App) -> bool {
+    app.is_settled() && !app.model().entries().is_empty()
+}
+
+#[test]
+#[ignore = "measures; see the head of this file"]
+fn start_frames_and_tau() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files(folder.path(), 1000, 64);
+    let mut desk = Desk::open(paths.clone());
+    desk.frame();
+    desk.tell("first frame");
+    desk.until(|app| app.model().focused().is_some_and(|entry| entry.look.is_some()));
+    println!("first verdict {:.0} ms after the start", desk.started.elapsed().as_secs_f64() * 1e3);
+    desk.work_ms.clear();
+    desk.until(is_done);
+    println!(
+        "1,000 images tagged and scored {:.1} s after the start",
+        desk.started.elapsed().as_secs_f64()
+    );
+    desk.tell("a frame's work meanwhile");
+
+    let few: Vec<_> = desk.app.model().entries().iter().skip(40).map(|entry| entry.id).collect();
+    desk.app.send(Command::Remove(few));
+    desk.frame();
+    desk.until(is_done);
+    let (mut wait_ms, mut tau) = (Vec::new(), 0.2);
+    for _ in 0..300 {
+        tau = if tau > 0.8 { 0.2 } else { tau + 0.013 };
+        let asked = Instant::now();
+        desk.app.send(Command::SetTau(tau));
+        loop {
+            desk.frame();
+            let model = desk.app.model();
+            if model.focused().is_some_and(|entry| entry.generation == model.generation) {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        wait_ms.push(asked.elapsed().as_secs_f64() * 1e3);
+        // As a hand moves: the next value comes with a later frame.
+        std::thread::sleep(FRAME);
+    }
+    println!("τ moved to new verdict with 40 images open, ms: {}", percentiles(&wait_ms));
+}
+
+#[test]
+#[ignore = "measures; see the head of this file"]
+fn ten_thousand_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = std::env::var("TAGOOD_BENCH_IMAGES").map_or(10_000, |text| text.parse().unwrap());
+    let mut desk = Desk::open(files(folder.path(), count, 64));
+    let mut told = 0;
+    while !is_done(&desk.app) {
+        let done = desk.app.model().entries().iter().filter(|e| e.look.is_some()).count();
+        if done >= told + count / 5 {
+            told = done;
+            println!(
+                "{done} images, {:.0} s: {} MB in use",
+                desk.started.elapsed().as_secs_f64(),
+                status_mb("VmRSS:")
+            );
+        }
+        let until = Instant::now() + Duration::from_secs(1);
+        desk.until(|app| is_done(app) || Instant::now() > until);
+    }
+    println!(
+        "{count} images open: {} MB in use, at most {} MB",
+        status_mb("VmRSS:"),
+        status_mb("VmHWM:")
+    );
+    desk.work_ms.clear();
+    for _ in 0..120 {
+        desk.frame();
+    }
+    desk.tell("a frame's work with them");
+    let started = Instant::now();
+    desk.app.send(Command::SetTau(0.31));
+    desk.frame();
+    desk.until(is_done);
+    println!("all looked at again at another τ in {:.1} s", started.elapsed().as_secs_f64());
+}

@@ -1,0 +1,132 @@
+//! What each panel looks like, in both themes, on the software adapter. After a change that is meant:
+//! `UPDATE_SNAPSHOTS=1 cargo test --test it snapshots::`, and look at the pictures.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{self, Rect, Theme};
+use eframe::egui_wgpu::RendererOptions;
+use egui_kittest::kittest::Queryable as _;
+use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
+use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
+use egui_tiles::{Tiles, Tree};
+use tagood_lens::app::command::{Command, WindowCommand};
+use tagood_lens::app::compare::Beside;
+use tagood_lens::app::layout::Layout;
+use tagood_lens::bundle::manifest::Recipe;
+use tagood_lens::demo::{Set, scene_at};
+use tagood_lens::render;
+
+use super::stage::{Stage, draw, options, settle};
+
+/// Pixels that adapters and processors may draw otherwise.
+const FAILED_PIXELS: usize = 40;
+
+/// Six scenes, of known objects and of others, and a file that is none.
+fn scenes(folder: &Path) -> Vec<PathBuf> {
+    let sets = [Set::Id, Set::Id, Set::Id, Set::Near, Set::Near, Set::Texture];
+    let mut paths = Vec::new();
+    for (index, set) in sets.into_iter().enumerate() {
+        let scene = scene_at(set, 3, index as u64, 160);
+        let side = scene.size as u32;
+        let path = folder.join(format!("{index} {}.png", scene.kind));
+        image::RgbImage::from_raw(side, side, scene.image).unwrap().save(&path).unwrap();
+        paths.push(path);
+    }
+    let broken = folder.join("broken.png");
+    std::fs::write(&broken, b"this is no picture").unwrap();
+    paths.push(broken);
+    paths
+}
+
+fn window(paths: Vec<PathBuf>, theme: Theme, size: [f32; 2]) -> Harness<'static, Stage> {
+    let state = create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE);
+    render::install(&state).unwrap();
+    let mut options = options(paths);
+    options.theme = Some(theme);
+    let stage = Stage { options: Some(options), app: None };
+    let renderer = WgpuTestRenderer::from_render_state(state);
+    let mut harness =
+        Harness::builder().with_size(size).renderer(renderer).build_ui_state(draw, stage);
+    settle(&mut harness);
+    harness
+}
+
+fn send(harness: &mut Harness<'_, Stage>, command: Command) {
+    harness.state_mut().app.as_mut().unwrap().send(command);
+    settle(harness);
+}
+
+/// Leaves one panel alone in the window.
+fn show_alone(harness: &mut Harness<'_, Stage>, name: &str) {
+    let ctx = harness.ctx.clone();
+    let app = harness.state_mut().app.as_mut().unwrap();
+    let mut tiles = Tiles::default();
+    let pane = tiles.insert_pane(name.to_owned());
+    let root = tiles.insert_tab_tile(vec![pane]);
+    let layout: Layout = Tree::new(egui::Id::unique("layout"), root, tiles);
+    let mut session = app.session(&ctx);
+    session.layout = layout;
+    app.restore(&ctx, session);
+    settle(harness);
+}
+
+/// Covers what is never twice the same: measured times.
+fn mask_times(harness: &mut Harness<'_, Stage>) {
+    let rects: Vec<Rect> = ["Seen once", "At each τ"]
+        .into_iter()
+        .filter_map(|label| harness.query_by_label(label).map(|node| node.rect()))
+        .collect();
+    for rect in rects {
+        let right = egui::pos2(rect.right() + 400.0, rect.bottom());
+        harness.mask(Rect::from_min_max(rect.right_top(), right));
+    }
+}
+
+fn take(harness: &mut Harness<'_, Stage>, results: &mut SnapshotResults, name: &str, theme: Theme) {
+    harness.remove_cursor();
+    settle(harness);
+    mask_times(harness);
+    let theme = if theme == Theme::Dark { "dark" } else { "light" };
+    let options = SnapshotOptions::new().max_failed_pixels(FAILED_PIXELS);
+    results.add(harness.try_snapshot_options(format!("{name}_{theme}"), &options));
+}
+
+#[test]
+fn panels_look_as_they_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = scenes(folder.path());
+    let mut results = SnapshotResults::new();
+    for theme in [Theme::Dark, Theme::Light] {
+        let mut harness = window(paths.clone(), theme, [520.0, 560.0]);
+        for name in ["gallery", "tags", "log"] {
+            show_alone(&mut harness, name);
+            take(&mut harness, &mut results, name, theme);
+        }
+        show_alone(&mut harness, "verdict");
+        take(&mut harness, &mut results, "verdict", theme);
+        send(&mut harness, Command::SetRecipe(Recipe::Released));
+        take(&mut harness, &mut results, "verdict_released", theme);
+        send(&mut harness, Command::SetRecipe(Recipe::Paper));
+
+        let mut harness = window(paths.clone(), theme, [820.0, 560.0]);
+        show_alone(&mut harness, "image");
+        take(&mut harness, &mut results, "image", theme);
+        send(&mut harness, Command::ShowBeside(Beside::Tau));
+        take(&mut harness, &mut results, "image_two_taus", theme);
+        let ids: Vec<_> = harness.state().app().model().entries().iter().map(|e| e.id).collect();
+        send(&mut harness, Command::ShowBeside(Beside::Image));
+        send(&mut harness, Command::Select(vec![ids[3], ids[0]]));
+        take(&mut harness, &mut results, "image_two_images", theme);
+        send(&mut harness, Command::ShowBeside(Beside::Nothing));
+        show_alone(&mut harness, "explain");
+        for step in 1..=10 {
+            harness.state_mut().app.as_mut().unwrap().preset(1, step, None);
+            settle(&mut harness);
+            if [2, 4, 6, 10].contains(&step) {
+                take(&mut harness, &mut results, &format!("explain_{step}"), theme);
+            }
+        }
+        send(&mut harness, Command::Window(WindowCommand::Shortcuts));
+        take(&mut harness, &mut results, "keys", theme);
+    }
+}

@@ -1,0 +1,228 @@
+//! Random hands on the window: keys, clicks, drags, drops of good and bad files, removals, undo. A few
+//! seconds in every run of the tests; longer with `TAGOOD_SOAK_SECONDS=600 cargo test --test it soak::
+//! -- --nocapture`, which tells the memory in use after each minute.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Event, Key, Modifiers, PointerButton, Pos2, pos2, vec2};
+use egui_kittest::Harness;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use tagood_lens::app::command::Command;
+use tagood_lens::bundle::manifest::Recipe;
+
+use super::stage::{Stage, drop_file, pictures, settle, window};
+
+const SEED: u64 = 2411;
+const SECONDS: u64 = 12;
+/// Images open at once, at most.
+const IMAGES: usize = 400;
+/// Memory that may come on top of what is in use after a tenth of the time, in bytes: caches that
+/// fill slowly.
+const GROWTH: u64 = 400 << 20;
+const SIZE: Pos2 = pos2(1400.0, 900.0);
+
+struct Hands {
+    dice: ChaCha8Rng,
+    files: Vec<PathBuf>,
+    pointer: Pos2,
+}
+
+impl Hands {
+    fn somewhere(&mut self) -> Pos2 {
+        pos2(self.dice.random_range(0.0..SIZE.x), self.dice.random_range(0.0..SIZE.y))
+    }
+
+    fn act(&mut self, harness: &mut Harness<'_, Stage>) {
+        match self.dice.random_range(0..100) {
+            0..30 => self.key(harness),
+            30..55 => self.click(harness),
+            55..65 => self.drag(harness),
+            65..72 => self.wheel(harness),
+            72..80 => self.drop_files(harness),
+            80..83 => self.type_text(harness),
+            _ => self.command(harness),
+        }
+    }
+
+    fn key(&mut self, harness: &mut Harness<'_, Stage>) {
+        let keys = [
+            Key::ArrowLeft,
+            Key::ArrowRight,
+            Key::ArrowUp,
+            Key::ArrowDown,
+            Key::OpenBracket,
+            Key::CloseBracket,
+            Key::OpenCurlyBracket,
+            Key::CloseCurlyBracket,
+            Key::Delete,
+            Key::Escape,
+            Key::Enter,
+            Key::Tab,
+            Key::Space,
+            Key::Questionmark,
+            Key::Num0,
+            Key::Num1,
+            Key::Plus,
+            Key::Minus,
+            Key::A,
+            Key::C,
+            Key::E,
+            Key::F,
+            Key::L,
+            Key::M,
+            Key::P,
+            Key::T,
+            Key::U,
+            Key::V,
+            Key::Y,
+            Key::Z,
+        ];
+        let modifiers = [
+            Modifiers::NONE,
+            Modifiers::NONE,
+            Modifiers::COMMAND,
+            Modifiers::SHIFT,
+            Modifiers::COMMAND | Modifiers::SHIFT,
+        ];
+        let (Some(&key), Some(&modifiers)) =
+            (keys.choose(&mut self.dice), modifiers.choose(&mut self.dice))
+        else {
+            return;
+        };
+        harness.key_press_modifiers(modifiers, key);
+    }
+
+    fn button(&self, harness: &Harness<'_, Stage>, button: PointerButton, pressed: bool) {
+        let (pos, modifiers) = (self.pointer, Modifiers::NONE);
+        harness.event(Event::PointerButton { pos, button, pressed, modifiers });
+    }
+
+    fn move_to(&mut self, harness: &Harness<'_, Stage>, to: Pos2) {
+        self.pointer = to;
+        harness.event(Event::PointerMoved(to));
+    }
+
+    fn click(&mut self, harness: &mut Harness<'_, Stage>) {
+        let to = self.somewhere();
+        let button = match self.dice.random_bool(0.15) {
+            true => PointerButton::Secondary,
+            false => PointerButton::Primary,
+        };
+        self.move_to(harness, to);
+        harness.step();
+        self.button(harness, button, true);
+        self.button(harness, button, false);
+    }
+
+    fn drag(&mut self, harness: &mut Harness<'_, Stage>) {
+        let from = self.somewhere();
+        self.move_to(harness, from);
+        harness.step();
+        self.button(harness, PointerButton::Primary, true);
+        let by = vec2(self.dice.random_range(-300.0..300.0), self.dice.random_range(-80.0..80.0));
+        for part in 1..=4 {
+            self.move_to(harness, from + by * (part as f32 / 4.0));
+            harness.step();
+        }
+        self.button(harness, PointerButton::Primary, false);
+    }
+
+    fn wheel(&mut self, harness: &mut Harness<'_, Stage>) {
+        let to = self.somewhere();
+        self.move_to(harness, to);
+        harness.event(Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Point,
+            delta: vec2(0.0, self.dice.random_range(-400.0..400.0)),
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Unknown,
+            modifiers: Modifiers::NONE,
+        });
+    }
+
+    fn drop_files(&mut self, harness: &mut Harness<'_, Stage>) {
+        for _ in 0..self.dice.random_range(1..6) {
+            if let Some(path) = self.files.choose(&mut self.dice).cloned() {
+                drop_file(harness, path);
+            }
+        }
+    }
+
+    fn type_text(&mut self, harness: &mut Harness<'_, Stage>) {
+        let texts = ["p", "tag 1", "0.3", "ü λ τ", "hide", ""];
+        if let Some(&text) = texts.choose(&mut self.dice) {
+            harness.event(Event::Text(text.to_owned()));
+        }
+    }
+
+    fn command(&mut self, harness: &mut Harness<'_, Stage>) {
+        let app = harness.state_mut().app.as_mut().unwrap();
+        let ids: Vec<_> = app.model().entries().iter().map(|entry| entry.id).collect();
+        let some = |dice: &mut ChaCha8Rng, count: usize| -> Vec<_> {
+            ids.choose_multiple(dice, count).copied().collect()
+        };
+        let command = match self.dice.random_range(0..10) {
+            0..4 => Command::SetTau(self.dice.random_range(-0.1..1.1)),
+            4 => Command::SetTauBeside(self.dice.random_range(0.0..1.0)),
+            5 => Command::SetLambda(self.dice.random_bool(0.5).then_some(0.3)),
+            6 => Command::SetRecipe(match self.dice.random_bool(0.5) {
+                true => Recipe::Paper,
+                false => Recipe::Released,
+            }),
+            7 => Command::ToggleTag(self.dice.random_range(0..40)),
+            8 => Command::Select(some(&mut self.dice, 2)),
+            _ => Command::Remove(some(&mut self.dice, 3)),
+        };
+        app.send(command);
+        if ids.len() > IMAGES {
+            app.send(Command::Remove(ids));
+        }
+    }
+}
+
+/// Memory in use, in bytes; `None` where the system does not tell.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
+}
+
+#[test]
+fn random_hands_break_nothing() {
+    let seconds = std::env::var("TAGOOD_SOAK_SECONDS").ok();
+    let seconds = seconds.map_or(SECONDS, |text| text.parse().unwrap());
+    let whole = Duration::from_secs(seconds);
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = pictures(folder.path());
+    let (empty, cut) = (folder.path().join("empty.jpg"), folder.path().join("cut.png"));
+    std::fs::write(&empty, b"").unwrap();
+    std::fs::write(&cut, &std::fs::read(&files[0]).unwrap()[..80]).unwrap();
+    files.extend([empty, cut, folder.path().join("nowhere.png"), folder.path().to_owned()]);
+
+    let mut harness = window(Vec::new());
+    let mut hands = Hands { dice: ChaCha8Rng::seed_from_u64(SEED), files, pointer: pos2(0.0, 0.0) };
+    let started = Instant::now();
+    let (mut acts, mut warm, mut minute) = (0u64, None, 0);
+    while started.elapsed() < whole {
+        hands.act(&mut harness);
+        harness.step();
+        acts += 1;
+        if warm.is_none() && started.elapsed() > whole / 10 {
+            warm = resident_bytes();
+        }
+        if started.elapsed().as_secs() / 60 > minute {
+            minute += 1;
+            let mb = resident_bytes().unwrap_or_default() >> 20;
+            eprintln!("minute {minute}: {acts} acts, {mb} MB in use");
+        }
+    }
+    harness.state_mut().app.as_mut().unwrap().send(Command::CancelAll);
+    settle(&mut harness);
+    if let (Some(warm), Some(now)) = (warm, resident_bytes()) {
+        let (warm, now) = (warm >> 20, now >> 20);
+        eprintln!("{acts} acts with seed {SEED}; memory in use from {warm} MB to {now} MB");
+        assert!(now < warm + (GROWTH >> 20), "memory grew from {warm} MB to {now} MB");
+    }
+}

@@ -1,0 +1,152 @@
+//! The window without a screen, driven through its accessibility tree with a tiny model.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{Context, DroppedFile, FullOutput, TexturesDelta, Ui};
+use egui_kittest::{Harness, TestRenderer};
+use tagood_lens::app::command::Command;
+use tagood_lens::app::{App, Options};
+use tagood_lens::bundle::Bundle;
+use tagood_lens::bundle::manifest::{Lambda, Recipe};
+use tagood_lens::bundle::vocabulary::Class;
+use tagood_lens::gpu::{self, DeviceChoice};
+use tagood_lens::pipeline::Pipeline;
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(name)
+}
+
+/// The tiny tagger and projector with a made-up vocabulary: every tag stands for a class, and those
+/// that the tagger is half sure of count.
+pub fn pipeline() -> Pipeline {
+    let mut bundle = Bundle::open(&fixture("tiny_ram.pth")).unwrap();
+    bundle.attach_projector(&fixture("tiny_projector.pth")).unwrap();
+    // Heads cannot be read off a checkpoint; the tiny model has four.
+    bundle.manifest.tagger.decoder.heads = 4;
+    let classes = bundle.manifest.projector.as_ref().unwrap().classes;
+    let tags = bundle.vocabulary.tags.len();
+    let class = |index: usize| Class { name: format!("class {index}"), tags: vec![index % tags] };
+    bundle.vocabulary.thresholds = vec![0.2; tags];
+    bundle.vocabulary.set_classes((0..classes.max(tags)).map(class).collect());
+    bundle.manifest.lambda.push(Lambda {
+        detector: "tagood-cosine".into(),
+        recipe: Recipe::Paper,
+        tau: 0.5,
+        value: 0.1,
+        tpr: 0.95,
+    });
+    Pipeline::load(&bundle, &gpu::compute(DeviceChoice::Cpu).unwrap()).unwrap()
+}
+
+/// Four pictures and a file that is none.
+pub fn pictures(folder: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for number in 0..4u8 {
+        let path = folder.join(format!("picture {number}.png"));
+        let paint = |x: u32, y: u32| {
+            let blob = (x / 16 + y / 16 + u32::from(number)).is_multiple_of(3);
+            image::Rgb([if blob { 230 } else { 20 }, (x * 2) as u8, 60 * number])
+        };
+        image::RgbImage::from_fn(96, 80, paint).save(&path).unwrap();
+        paths.push(path);
+    }
+    let broken = folder.join("broken.png");
+    std::fs::write(&broken, b"this is no picture").unwrap();
+    paths.push(broken);
+    paths
+}
+
+pub struct Stage {
+    pub options: Option<Options>,
+    pub app: Option<App>,
+}
+
+impl Stage {
+    pub fn app(&self) -> &App {
+        self.app.as_ref().unwrap()
+    }
+}
+
+pub fn draw(ui: &mut Ui, stage: &mut Stage) {
+    if let Some(options) = stage.options.take() {
+        stage.app = Some(App::new(ui.ctx(), options).unwrap());
+    }
+    let app = stage.app.as_mut().unwrap();
+    app.tick(&ui.ctx().clone());
+    app.draw(ui);
+}
+
+/// How a test's window starts.
+pub fn options(paths: Vec<PathBuf>) -> Options {
+    Options {
+        model_name: "tiny".into(),
+        open: Arc::new(|_| Ok(pipeline())),
+        device: DeviceChoice::Cpu,
+        paths,
+        autosave: None,
+        theme: None,
+        drops: None,
+        attended: false,
+        started: Instant::now(),
+    }
+}
+
+/// Draws nothing and keeps nothing: textures would pile up until something is drawn.
+struct Blind;
+
+impl TestRenderer for Blind {
+    fn handle_delta(&mut self, delta: &mut TexturesDelta) {
+        delta.clear();
+    }
+
+    fn render(&mut self, _: &Context, _: &FullOutput) -> Result<image::RgbaImage, String> {
+        Err("this window is not drawn".into())
+    }
+}
+
+/// The window without a screen, with everything there that was asked for.
+pub fn window(paths: Vec<PathBuf>) -> Harness<'static, Stage> {
+    let stage = Stage { options: Some(options(paths)), app: None };
+    let builder = Harness::builder().with_size([1400.0, 900.0]).renderer(Blind);
+    let mut harness = builder.build_ui_state(draw, stage);
+    settle(&mut harness);
+    harness
+}
+
+/// A dropped file, as the window library brings it.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+/// Lets go of a file over the window.
+pub fn drop_file(harness: &mut Harness<'_, Stage>, path: PathBuf) {
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+}
+
+/// Runs frames until the worker has answered everything.
+pub fn settle(harness: &mut Harness<'_, Stage>) {
+    let started = Instant::now();
+    let mut calm = 0;
+    while calm < 5 {
+        assert!(started.elapsed() < Duration::from_secs(120), "the worker does not answer");
+        harness.step();
+        calm = if harness.state().app().is_settled() { calm + 1 } else { 0 };
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn send(harness: &mut Harness<'_, Stage>, command: Command) {
+    harness.state_mut().app.as_mut().unwrap().send(command);
+    settle(harness);
+}
