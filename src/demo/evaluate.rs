@@ -133,6 +133,7 @@ pub fn evaluate(
         recipe: manifest.recipe,
         tau: manifest.tau,
         taus: options.taus.clone(),
+        whole_image: true,
         detectors: options.detectors.clone(),
         odin: OdinInput::Tokens,
     };
