@@ -4,7 +4,7 @@ use super::backgrounds::{BACKGROUNDS, Background, Layout, Setting};
 use super::clutter::{CLUTTER, Clutter, Habitat};
 use super::dice::Dice;
 use super::light::Light;
-use super::objects::{KNOWN, Kind, Look, UNKNOWN};
+use super::objects::{KNOWN, Kind, Look, UNKNOWN, made_up};
 use super::paint::{Affine, Painter, turn};
 use super::tags::Hue;
 
@@ -17,15 +17,17 @@ pub enum Subject {
     Unknown(usize),
     /// The clutter kind at this index.
     Clutter(usize),
+    /// The thing with this number that exists nowhere.
+    MadeUp(usize),
 }
 
 impl Subject {
-    /// The object kind; `None` for clutter.
+    /// The object kind; `None` for clutter and what is made up.
     pub fn kind(self) -> Option<&'static Kind> {
         match self {
             Subject::Known(i) => KNOWN.get(i),
             Subject::Unknown(i) => UNKNOWN.get(i),
-            Subject::Clutter(_) => None,
+            Subject::Clutter(_) | Subject::MadeUp(_) => None,
         }
     }
 
@@ -33,6 +35,7 @@ impl Subject {
     pub fn name(self) -> &'static str {
         match self {
             Subject::Clutter(i) => CLUTTER[i].name,
+            Subject::MadeUp(_) => "made up",
             Subject::Known(i) => KNOWN[i].name,
             Subject::Unknown(i) => UNKNOWN[i].name,
         }
@@ -44,6 +47,7 @@ impl Subject {
             Subject::Known(i) => (KNOWN[i].paint)(p, look),
             Subject::Unknown(i) => (UNKNOWN[i].paint)(p, look),
             Subject::Clutter(i) => (CLUTTER[i].paint)(p, look),
+            Subject::MadeUp(i) => made_up::paint(i as u64, p, look),
         }
     }
 }
@@ -119,15 +123,34 @@ pub struct Composition {
 /// Which objects a scene is to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cast {
-    /// One ID object and perhaps smaller ones.
+    /// One ID object and perhaps smaller ones, mostly of its class.
     Known,
-    /// One unknown object and perhaps smaller ones.
+    /// One ID object and perhaps smaller ones of any class.
+    KnownMixed,
+    /// One unknown object and perhaps smaller ones, mostly of its kind.
     Unknown,
     /// One ID object alone.
     KnownAlone,
+    /// Things that exist nowhere.
+    MadeUp,
     /// None.
     Nothing,
 }
+
+impl Cast {
+    /// Draws lots for an object.
+    fn subject(self, dice: &mut Dice) -> Subject {
+        match self {
+            Cast::Unknown => Subject::Unknown(dice.below(UNKNOWN.len())),
+            Cast::MadeUp => Subject::MadeUp(dice.below(1 << 30)),
+            _ => Subject::Known(dice.below(KNOWN.len())),
+        }
+    }
+}
+
+/// Percent of the further objects of a scene that are of the main one's kind. A scene is filed under
+/// one class; two objects of different classes would make that class a matter of taste.
+const ALIKE: usize = 90;
 
 impl Composition {
     /// Draws lots for a scene.
@@ -162,7 +185,8 @@ impl Composition {
             return;
         }
         let half = dice.range(17.0, 34.0);
-        let main = self.object(dice, cast, half);
+        let subject = cast.subject(dice);
+        let main = self.object(dice, subject, half);
         self.objects.push(main);
         let more = if cast == Cast::KnownAlone {
             0
@@ -172,11 +196,13 @@ impl Composition {
         for _ in 0..more {
             let half = (main.half * dice.range(0.5, 0.8)).max(12.5);
             for _ in 0..12 {
-                let other = self.object(dice, cast, half);
+                let alike = cast != Cast::KnownMixed && dice.chance(ALIKE);
+                let subject = if alike { main.subject } else { cast.subject(dice) };
+                let other = self.object(dice, subject, half);
                 let clear = self.objects.iter().all(|o| {
                     let reach = (o.half + other.half) * 0.86;
                     let (dx, dy) = (o.x - other.x, o.y - other.y);
-                    o.subject != other.subject && dx * dx + dy * dy > reach * reach
+                    dx * dx + dy * dy > reach * reach
                 });
                 if clear {
                     self.objects.insert(0, other);
@@ -186,11 +212,7 @@ impl Composition {
         }
     }
 
-    fn object(&self, dice: &mut Dice, cast: Cast, half: f32) -> Piece {
-        let subject = match cast {
-            Cast::Unknown => Subject::Unknown(dice.below(UNKNOWN.len())),
-            _ => Subject::Known(dice.below(KNOWN.len())),
-        };
+    fn object(&self, dice: &mut Dice, subject: Subject, half: f32) -> Piece {
         let hues = subject.kind().map_or(&Hue::ALL[..], |kind| kind.hues);
         let mut hue = hues[dice.below(hues.len())];
         if hue == self.setting.hue {

@@ -22,7 +22,10 @@ pub mod train;
 pub mod write;
 
 pub use paint::UNOWNED;
-pub use scene::{SCENE_SIZE, Scene, SceneObject, Set, UnknownSet, scene, scene_at, twin};
+pub use scene::{
+    SCENE_SIZE, Scene, SceneObject, Set, UnknownSet, made_up_scene, mixed_scene, scene, scene_at,
+    twin,
+};
 pub use style::STYLES;
 pub use tags::{Hue, ID_CLASSES, TAGS, TagGroup, tag_from_class, tag_group, tag_index};
 pub use texture::TEXTURES;

@@ -130,6 +130,26 @@ pub fn scene_at(set: Set, seed: u64, index: u64, size: usize) -> Scene {
     }
 }
 
+/// The domain of mixed scenes' random draws, apart from the sets'.
+const MIXED_DOMAIN: u64 = 19;
+
+/// Draws an ID scene whose objects may all be of different classes, for training: what stands
+/// together should not tell what a thing is.
+pub fn mixed_scene(seed: u64, index: u64, size: usize) -> Scene {
+    let mut dice = Dice::new(MIXED_DOMAIN, seed, index);
+    Composition::new(&mut dice, Cast::KnownMixed).draw(&mut dice, size.max(1))
+}
+
+/// The domain of made-up scenes' random draws, apart from the sets'.
+const MADE_UP_DOMAIN: u64 = 18;
+
+/// Draws a scene of things that exist nowhere and that no tag names, for training: as
+/// [`scene_at`], but of no set that anything is judged by.
+pub fn made_up_scene(seed: u64, index: u64, size: usize) -> Scene {
+    let mut dice = Dice::new(MADE_UP_DOMAIN, seed, index);
+    Composition::new(&mut dice, Cast::MadeUp).draw(&mut dice, size.max(1))
+}
+
 /// The domain of twins' random draws, apart from the sets'.
 const TWIN_DOMAIN: u64 = 16;
 
@@ -184,7 +204,7 @@ impl Composition {
     /// Paints one piece with its shadows.
     fn set(&self, canvas: &mut Canvas, piece: &Piece, label: u8) {
         let layout = self.ground().layout;
-        let is_object = piece.subject.kind().is_some();
+        let is_object = !matches!(piece.subject, Subject::Clutter(_));
         if piece.grounded {
             let (foot, half) = (piece.foot(), piece.half);
             let contact = super::paint::Affine {

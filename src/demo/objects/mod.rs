@@ -5,6 +5,7 @@ mod animals;
 mod food;
 mod household;
 mod instruments;
+pub mod made_up;
 mod outdoors;
 mod unknown_living;
 mod unknown_made;

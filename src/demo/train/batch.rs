@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use rayon::prelude::*;
 
 use super::TrainConfig;
-use crate::demo::{ID_CLASSES, Scene, Set, TAGS, scene_at};
+use crate::demo::{ID_CLASSES, Scene, Set, TAGS, made_up_scene, mixed_scene, scene_at};
 use crate::image::{RgbImage, tensor_data};
 
 /// A batch of drawn scenes.
@@ -47,9 +47,10 @@ impl SceneBatch {
     }
 }
 
-/// Every fifth training scene shows no object of any class, so that the tagger learns that there
-/// may be none. Objects that no tag names are never shown.
-const CONTEXT_EVERY: u64 = 5;
+/// Of as many training scenes, one shows no object at all and one shows things that exist nowhere,
+/// so that the tagger learns that there may be nothing to name. The kinds of the sets that it is
+/// judged by are never shown.
+const ROUND: u64 = 5;
 
 /// Draws the scenes `first..first + count` of a training seed at the network's size, with outlines
 /// on a grid of `grid` × `grid` cells.
@@ -57,8 +58,11 @@ pub fn draw_batch(seed: u64, first: u64, count: usize, side: usize, grid: usize)
     let drawn: Vec<(Vec<f32>, Vec<f32>, Vec<usize>)> = (first..first + count as u64)
         .into_par_iter()
         .map(|index| {
-            let set = if index % CONTEXT_EVERY == 0 { Set::Context } else { Set::Id };
-            let mut scene = scene_at(set, seed, index, side);
+            let mut scene = match index % ROUND {
+                0 => scene_at(Set::Context, seed, index, side),
+                1 => made_up_scene(seed, index, side),
+                _ => mixed_scene(seed, index, side),
+            };
             let cover = cover(&scene, grid);
             let pixels = std::mem::take(&mut scene.image);
             let image = RgbImage::from_raw(side as u32, side as u32, pixels);

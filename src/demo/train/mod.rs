@@ -65,8 +65,8 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             tagger: tagger_config(),
-            steps: 3000,
-            batch: 24,
+            steps: 8000,
+            batch: 16,
             learning_rate: 1e-3,
             warmup: 150,
             seed: 1,
