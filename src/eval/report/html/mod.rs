@@ -33,9 +33,9 @@ pub fn page(report: &Report, table: &ScoreTable) -> String {
     page.push_str(&head(report, &title));
     page.push_str(&cards(report, chosen));
     page.push_str("<h2 id=\"detectors\">Detectors</h2>\n");
-    write!(
+    writeln!(
         page,
-        "<p class=\"dim\">{}. {} Click a heading to sort, a row to see its plots below.</p>\n",
+        "<p class=\"dim\">{}. {} Click a heading to sort, a row to see its plots below.</p>",
         escape(&sentence(&report.settings[0].to_string())),
         escape(LEGEND)
     )
@@ -111,7 +111,7 @@ fn head(report: &Report, title: &str) -> String {
          <a href=\"#counts\">Counts</a></nav>\n",
     );
     for warning in &report.warnings {
-        write!(html, "<p class=\"note\">{}.</p>\n", escape(&sentence(warning))).ok();
+        writeln!(html, "<p class=\"note\">{}.</p>", escape(&sentence(warning))).ok();
     }
     html
 }
@@ -119,7 +119,7 @@ fn head(report: &Report, title: &str) -> String {
 fn cards(report: &Report, chosen: usize) -> String {
     let mut html = String::from("<div class=\"cards\">\n");
     let mut card = |value: String, text: String| {
-        write!(html, "<div class=\"card\"><b>{value}</b><span>{}</span></div>\n", escape(&text))
+        writeln!(html, "<div class=\"card\"><b>{value}</b><span>{}</span></div>", escape(&text))
             .ok();
     };
     if let Some(mean) = report.detectors.get(chosen).and_then(|d| d.outcomes[0].mean()) {
