@@ -122,7 +122,8 @@ mod tests {
         let mut spill = Spill::create().unwrap();
         let first = spill.write(&[1; 100]).unwrap();
         let second = spill.write(&[2; 50]).unwrap();
-        assert_eq!((spill.read(first).unwrap(), spill.read(second).unwrap()).0, [1; 100]);
+        assert_eq!(spill.read(first).unwrap(), [1; 100]);
+        assert_eq!(spill.read(second).unwrap(), [2; 50]);
         spill.free(first);
         let third = spill.write(&[3; 60]).unwrap();
         let fourth = spill.write(&[4; 40]).unwrap();
