@@ -6,6 +6,7 @@ use crate::bundle::manifest::Recipe;
 use crate::worker::{ImageId, ImageSource, JobId, Request, Worker};
 
 use super::compare::Beside;
+use super::sets::Role;
 use super::state::{Edit, Job, MapView, Model};
 
 /// What panels, keys and the palette send.
@@ -31,6 +32,8 @@ pub enum Command {
     SetDetector(String),
     /// Chooses the recipe, with its own detector.
     SetRecipe(Recipe),
+    /// Says what the images of a set are, by its name.
+    SetRole(String, Role),
     /// Shows these tags' maps alone; none for the union of those that count.
     ShowTags(Vec<usize>),
     /// Adds a tag's map to those on show, or takes it away.
@@ -164,6 +167,10 @@ impl Model {
                 self.settings.lambda = None;
                 self.look(worker);
             }
+            Command::SetRole(set, role) => {
+                self.roles.insert(set, role);
+                self.regroup();
+            }
             Command::ShowTags(mut tags) => {
                 tags.sort_unstable();
                 self.map.tags = tags;
@@ -183,6 +190,10 @@ impl Model {
             }
             Command::Restore(edit) => {
                 (self.settings, self.map.tags) = (edit.settings, edit.tags);
+                if self.roles != edit.roles {
+                    self.roles = edit.roles;
+                    self.regroup();
+                }
                 self.look(worker);
             }
             Command::Window(_) => {}

@@ -17,6 +17,7 @@ impl Model {
                 let kept = self.settings_under(&info.defaults, &info);
                 self.network = ModelState::Ready(info);
                 self.settings = kept;
+                self.regroup();
                 self.reopen(worker);
                 self.look(worker);
             }
@@ -24,7 +25,8 @@ impl Model {
                 self.trouble(error.clone());
                 self.network = ModelState::Failed(error);
             }
-            Event::Listed { job, images } => {
+            Event::Listed { job, images, folders } => {
+                self.roots.extend(folders);
                 let total = images.len();
                 if let Some(job) = self.jobs.iter_mut().find(|other| other.id == job) {
                     job.total = total;
@@ -42,6 +44,7 @@ impl Model {
             Event::Failed { image, error } => {
                 if let Some(entry) = self.entry_mut(image) {
                     entry.error = Some(error);
+                    self.scores_revision += 1;
                 }
                 self.advance(image);
             }
@@ -61,6 +64,7 @@ impl Model {
                     && generation >= entry.generation
                 {
                     (entry.look, entry.generation) = (Some(look), generation);
+                    self.scores_revision += 1;
                 }
             }
             Event::LookFailed { images, generation, error } => {
@@ -127,6 +131,7 @@ impl Model {
     /// Asks for a look at everything at the present settings.
     pub fn look(&mut self, worker: &Worker) {
         self.generation += 1;
+        self.scores_revision += 1;
         worker.ask(Request::Look {
             generation: self.generation,
             settings: self.settings.clone(),

@@ -12,6 +12,7 @@ pub mod offscreen;
 mod milestones;
 mod overlays;
 pub mod session;
+pub mod sets;
 pub mod state;
 mod window;
 

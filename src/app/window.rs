@@ -143,6 +143,7 @@ impl App {
         if let Some(tau) = session.tau_beside {
             self.model.comparison.tau = tau.clamp(0.0, 1.0);
         }
+        (self.model.roots, self.model.roles) = (session.folders, session.roles);
         self.model.look(&self.worker);
         self.layout = session.layout;
         ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });

@@ -87,6 +87,12 @@ impl Verdict {
         Self { outcome: Some(outcome), score: Some(score), lambda, reason }
     }
 
+    /// The score as metrics rank it: −∞ for what is out-of-distribution directly and so has no score;
+    /// `None` where the model can tell neither.
+    pub fn ranked_score(&self) -> Option<f32> {
+        self.score.or_else(|| (self.outcome == Some(Outcome::Ood)).then_some(f32::NEG_INFINITY))
+    }
+
     /// How far the score lies above λ; negative below it.
     pub fn margin(&self) -> Option<f32> {
         Some(self.score? - self.lambda?)

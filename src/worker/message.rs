@@ -180,6 +180,8 @@ pub enum Event {
         job: JobId,
         /// The images, in order.
         images: Vec<(ImageId, ImageSource)>,
+        /// The folders among what was opened.
+        folders: Vec<PathBuf>,
     },
     /// An image was decoded.
     Decoded {
