@@ -1,5 +1,7 @@
 //! How the worker's events change the model.
 
+use std::sync::Arc;
+
 use crate::pipeline::Settings;
 use crate::worker::{Event, ImageId, JobId, Request, Worker};
 
@@ -52,6 +54,7 @@ impl Model {
                 if let Some(entry) = self.entry_mut(image) {
                     entry.stage_ms[2] = tagger_ms;
                     (entry.is_tagged, entry.error) = (true, None);
+                    self.data_revision += 1;
                 }
                 self.advance(image);
             }
@@ -59,7 +62,9 @@ impl Model {
             Event::Compared { image, generation, look } => {
                 self.comparison.take(image, generation, look);
             }
-            Event::Looked { image, generation, look } => {
+            Event::Looked { image, generation, mut look } => {
+                // λ may have moved since the worker was asked.
+                Arc::make_mut(&mut look).verdict.decide(self.lambda());
                 if let Some(entry) = self.entry_mut(image)
                     && generation >= entry.generation
                 {
@@ -72,10 +77,14 @@ impl Model {
                 for image in images {
                     if let Some(entry) = self.entry_mut(image) {
                         entry.generation = entry.generation.max(generation);
+                        entry.failed_generation = Some(generation);
                     }
                 }
+                self.scores_revision += 1;
                 self.trouble(error);
             }
+            Event::Surveyed(surveyed) => self.take_surveyed(surveyed),
+            Event::SurveyFailed { ticket, error } => self.take_survey_failed(ticket, error),
             Event::Attention { image, attention } => {
                 if let Some(entry) = self.entry_mut(image) {
                     for &tag in &attention.tags {
@@ -85,6 +94,7 @@ impl Model {
             }
             Event::Picture { .. } => {}
             Event::JobEnded(job) => {
+                self.scores_revision += 1;
                 self.jobs.retain(|other| other.id != job);
                 self.job_of.retain(|_, other| *other != job);
             }

@@ -64,6 +64,8 @@ pub struct ImageSet {
     /// Its folder's name, with the folder above it where two are called the same; empty for images
     /// that are not files.
     pub name: String,
+    /// The folder; `None` for images that are not files.
+    pub folder: Option<PathBuf>,
     /// What its images are: the user's word, or what name and class folders suggest.
     pub role: Role,
 }
@@ -100,15 +102,20 @@ impl Model {
         let mut sets: Vec<SetScores> = (0..self.sets.len()).map(empty).collect();
         for entry in self.entries() {
             let Some(set) = sets.get_mut(entry.set_at) else { continue };
-            match (&entry.error, &entry.look) {
-                (None, Some(look)) if entry.generation == self.generation => {
+            let failed = entry.error.is_some() || entry.failed_generation == Some(self.generation);
+            match &entry.look {
+                _ if failed => set.failed += 1,
+                Some(look) if entry.generation == self.generation => {
                     match look.verdict.ranked_score() {
                         Some(score) => set.scores.push((score, entry.id)),
                         None => set.failed += 1,
                     }
                 }
-                (None, _) => set.pending += 1,
-                (Some(_), _) => set.failed += 1,
+                // A job that was stopped leaves images of which nothing will be known.
+                None if !entry.is_tagged && !self.job_of.contains_key(&entry.id) => {
+                    set.failed += 1;
+                }
+                _ => set.pending += 1,
             }
         }
         sets
@@ -153,11 +160,13 @@ impl Model {
             counts[at] = (counts[at].0 + 1, counts[at].1 + usize::from(class.is_some()));
             found.push((at, class));
         }
-        let set = |(name, (images, known)): (String, (usize, usize))| {
+        let set = |((name, folder), (images, known)): ((String, &Option<&Path>), _)| {
             let chosen = self.roles.get(&name).copied();
-            ImageSet { role: chosen.unwrap_or_else(|| default_role(&name, images, known)), name }
+            let role = chosen.unwrap_or_else(|| default_role(&name, images, known));
+            ImageSet { role, name, folder: folder.map(Path::to_path_buf) }
         };
-        let sets: Vec<ImageSet> = set_names(&places).into_iter().zip(counts).map(set).collect();
+        let names = set_names(&places).into_iter().zip(&places);
+        let sets: Vec<ImageSet> = names.zip(counts).map(set).collect();
         for (at, (set_at, class)) in found.into_iter().enumerate() {
             if let Some(entry) = self.entry_at_mut(at) {
                 (entry.set_at, entry.class) = (set_at, class);
@@ -166,6 +175,7 @@ impl Model {
         }
         (self.sets, self.roots) = (sets, used);
         self.scores_revision += 1;
+        self.data_revision += 1;
     }
 
     fn class_names(&self) -> HashMap<String, usize> {

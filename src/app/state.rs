@@ -7,13 +7,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::compare::Comparison;
+use super::fitting::Fitting;
 use super::sets::{ImageSet, Role};
+use super::tuning::Tuning;
 use crate::bundle::manifest::Recipe;
 use crate::decompose;
 use crate::image::Thumbnail;
 use crate::pipeline::{Attention, Look, Settings, Tagged};
 use crate::score::verdict::Outcome;
-use crate::worker::{ImageId, ImageSource, JobId, ModelInfo};
+use crate::worker::{ImageId, ImageSource, JobId, ModelInfo, Worker};
 
 /// An open image with what is known of it so far.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Entry {
     pub look: Option<Arc<Look>>,
     /// The request that the look answers.
     pub generation: u64,
+    /// The newest request that it could not be looked at for.
+    pub failed_generation: Option<u64>,
     /// Attention of other tags; `None` while it is on its way.
     pub extra: BTreeMap<usize, Option<Arc<Attention>>>,
     /// Why there is no result.
@@ -67,6 +71,7 @@ impl Entry {
             tagged: None,
             look: None,
             generation: 0,
+            failed_generation: None,
             extra: BTreeMap::new(),
             error: None,
         }
@@ -233,6 +238,12 @@ pub struct Model {
     pub revision: u64,
     /// Grows when a score, a set or a role changes.
     pub scores_revision: u64,
+    /// Grows when the tagged images, a set or a role change, whatever the settings.
+    pub data_revision: u64,
+    /// Curves and tables of the open sets.
+    pub tuning: Tuning,
+    /// The model that is being fitted, if one is.
+    pub fitting: Fitting,
 }
 
 impl Default for Model {
@@ -256,6 +267,9 @@ impl Default for Model {
             generation: 0,
             revision: 0,
             scores_revision: 0,
+            data_revision: 0,
+            tuning: Tuning::default(),
+            fitting: Fitting::default(),
         }
     }
 }
@@ -299,6 +313,29 @@ impl Model {
     /// λ in force.
     pub fn lambda(&self) -> Option<f32> {
         self.info()?.lambda(&self.settings)
+    }
+
+    /// Decides every image anew by the λ in force, without asking the worker: scores stay.
+    pub(super) fn decide(&mut self) {
+        let lambda = self.lambda();
+        self.revision += 1;
+        for entry in &mut self.entries {
+            if let Some(look) = &mut entry.look {
+                // The worker keeps no looks, so this copies nothing.
+                Arc::make_mut(look).verdict.decide(lambda);
+            }
+        }
+    }
+
+    /// Takes over settings; only what they change is computed anew.
+    pub(super) fn adopt(&mut self, settings: Settings, worker: &Worker) {
+        let same_scores = Settings { lambda: self.settings.lambda, ..settings.clone() };
+        let only_lambda = same_scores == self.settings;
+        self.settings = settings;
+        match only_lambda {
+            true => self.decide(),
+            false => self.look(worker),
+        }
     }
 
     /// Whether everything that was asked for has been answered.
