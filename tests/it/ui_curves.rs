@@ -10,12 +10,13 @@ use tagood_lens::app::command::Command;
 use tagood_lens::app::fitting::{FitJob, FitMode, FitState, Program};
 use tagood_lens::app::sets::Role;
 use tagood_lens::app::state::Model;
+use tagood_lens::app::tuning::Wanted;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::eval::metrics::{Confusion, Metrics, RankedScores};
 use tagood_lens::image::{DecodeOptions, decode_file};
-use tagood_lens::pipeline::{Keep, Settings, Tagged};
-use tagood_lens::score::verdict::Outcome;
-use tagood_lens::worker::ImageId;
+use tagood_lens::pipeline::{Keep, Look, Settings, Tagged};
+use tagood_lens::score::verdict::{Outcome, Verdict};
+use tagood_lens::worker::{Event, ImageId, ImageSource, JobId, ModelInfo, Worker};
 
 use super::stage::{Stage, pipeline, send, settle, window};
 
@@ -91,7 +92,11 @@ fn tagged(folders: &[PathBuf]) -> Vec<Vec<Tagged>> {
             pipeline.prepare(&decode_file(file, &DecodeOptions::default()).unwrap().rgb)
         };
         let inputs: Vec<Vec<f32>> = files.iter().map(prepare).collect();
-        pipeline.tag(&inputs, Keep::Id).unwrap()
+        let mut tagged = pipeline.tag(&inputs, Keep::Id).unwrap();
+        // The window keeps tokens in half precision, as the feature store does.
+        let round = |value: &mut f32| *value = half::f16::from_f32(*value).to_f32();
+        tagged.iter_mut().for_each(|tagged| tagged.tokens.iter_mut().for_each(round));
+        tagged
     };
     folders.iter().map(of_folder).collect()
 }
@@ -192,8 +197,13 @@ fn tau_moves_and_the_curves_are_the_librarys() {
 fn a_click_on_a_bin_selects_its_images() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(sets(folder.path()));
+    let scores = ranked(model(&harness)).distinct_scores().to_vec();
+    send(&mut harness, Command::SetLambda(Some(scores[scores.len() / 2] as f32)));
+    harness.run_steps(2);
     let (label, count) = {
-        let bin = harness.get_all_by_label_contains("near, scores ").next().unwrap();
+        let lambda = harness.get_by_label("λ on the histogram").rect().expand(2.0);
+        let mut bins = harness.get_all_by_label_contains("near, scores ");
+        let bin = bins.find(|bin| !bin.rect().intersects(lambda)).unwrap();
         bin.click();
         let label = bin.accesskit_node().label().unwrap();
         let count: usize =
@@ -316,7 +326,7 @@ fn a_training_is_started_stopped_resumed_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let lens = env!("CARGO_BIN_EXE_tagood-lens");
     let mut draw = std::process::Command::new(lens);
-    draw.args(["demo", "scenes", "--set", "id", "--count", "48", "--out"]).arg(folder.path());
+    draw.args(["demo", "scenes", "--set", "id", "--count", "64", "--out"]).arg(folder.path());
     assert!(draw.output().unwrap().status.success());
     let id = folder.path().join("id");
     let mut harness = window(vec![id.clone()]);
@@ -357,4 +367,71 @@ fn a_training_is_started_stopped_resumed_and_used() {
     wait_for(&mut harness, "the new model", |m| m.info().is_some_and(|i| i.manifest.name == "id"));
     settle(&mut harness);
     assert!(model(&harness).entries().iter().all(|entry| entry.look.is_some()));
+}
+
+/// What a frame's λ costs with 100,000 images: `cargo test --test it ui_curves::what_ -- --ignored
+/// --nocapture`.
+#[test]
+#[ignore = "measures; see above"]
+fn what_a_dragged_lambda_costs() {
+    const IMAGES: usize = 100_000;
+    let worker = Worker::start(std::sync::Arc::new(|| {})).unwrap();
+    let mut model = Model::default();
+    let pipeline = pipeline();
+    let info = std::sync::Arc::new(ModelInfo::of(&pipeline, 0.0));
+    model.take_event(Event::ModelReady(info), &worker);
+    let image = |at: usize| {
+        let set = if at.is_multiple_of(2) { "id" } else { "near" };
+        (ImageId::unique(), ImageSource::File(format!("/sets/{set}/{at}.png").into()))
+    };
+    let images: Vec<(ImageId, ImageSource)> = (0..IMAGES).map(image).collect();
+    let folders = vec!["/sets/id".into(), "/sets/near".into()];
+    let started = std::time::Instant::now();
+    model.take_event(
+        Event::Listed { job: JobId::unique(), images: images.clone(), folders },
+        &worker,
+    );
+    println!("listed and grouped in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+    for (at, (image, _)) in images.into_iter().enumerate() {
+        let spread = (image.scattered() % 10_000) as f32 / 10_000.0;
+        let score = spread + if at.is_multiple_of(2) { 0.2 } else { 0.0 };
+        let verdict = Verdict::by_threshold(score, Some(0.5), vec!["a tag".into()], None);
+        let look = Look {
+            decomposition: Default::default(),
+            projected: None,
+            nearest: Vec::new(),
+            patterns: Vec::new(),
+            verdict,
+            stage_ms: [0.0; 3],
+        };
+        let (generation, look) = (model.generation, std::sync::Arc::new(look));
+        model.take_event(Event::Tagged { image, tagger_ms: 0.0 }, &worker);
+        model.take_event(Event::Looked { image, generation, look }, &worker);
+    }
+    let wanted = Wanted { curves: true, ..Wanted::default() };
+    let started = std::time::Instant::now();
+    model.tune(&worker, 1.0, wanted);
+    println!("scores gathered in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+    while model.tuning.present.is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        model.tune(&worker, 1.0, wanted);
+    }
+    println!("sorted and compared after {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+    let measured = model.tuning.present.clone().unwrap();
+    let (mut decided, mut counted) = (Vec::new(), Vec::new());
+    for step in 0..200 {
+        let lambda = 0.2 + step as f32 * 0.004;
+        let started = std::time::Instant::now();
+        model.apply(Command::SetLambda(Some(lambda)), &worker);
+        decided.push(started.elapsed().as_secs_f64() * 1e3);
+        let started = std::time::Instant::now();
+        let counts = measured.counts_at(lambda);
+        counted.push(started.elapsed().as_secs_f64() * 1e3);
+        let kept = model.entries().iter().filter(|e| e.outcome() == Some(Outcome::Id)).count();
+        assert_eq!(kept, counts.id_kept + counts.ood_missed);
+    }
+    for (what, mut times) in [("every verdict anew", decided), ("the four counts", counted)] {
+        times.sort_unstable_by(f64::total_cmp);
+        println!("{what}: p50 {:.4} ms, p99 {:.4} ms", times[100], times[198]);
+    }
 }

@@ -72,7 +72,7 @@ pub struct Measured {
     pub revision: u64,
     /// τ, recipe and detector; λ does not matter here.
     pub settings: Settings,
-    /// Every set that has a role.
+    /// Every set.
     pub sets: Vec<MeasuredSet>,
     /// ID against OOD; `None` where one of them has no score.
     pub separation: Option<Separation>,
@@ -92,8 +92,7 @@ impl Measured {
                 failed: scores.failed,
             }
         };
-        let sets: Vec<MeasuredSet> =
-            sets.into_iter().filter(|(set, _)| set.role != Role::Unused).map(measured).collect();
+        let sets: Vec<MeasuredSet> = sets.into_iter().map(measured).collect();
         let scores = |set: &MeasuredSet| -> Vec<f32> { set.sorted.iter().map(|s| s.0).collect() };
         let of_role = |role: Role| sets.iter().filter(move |set| set.role == role);
         let id: Vec<f32> = of_role(Role::Id).flat_map(scores).collect();
@@ -138,10 +137,14 @@ impl Measured {
         self.sets.iter().filter_map(bounds).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// The images whose scores lie nearest to λ, of every set, the nearest last.
+    fn with_role(&self) -> impl Iterator<Item = &MeasuredSet> {
+        self.sets.iter().filter(|set| set.role != Role::Unused)
+    }
+
+    /// The images whose scores lie nearest to λ, of every set that has a role, the nearest last.
     pub fn nearest(&self, lambda: f32, count: usize) -> Vec<ImageId> {
         let mut near: Vec<(f32, ImageId)> =
-            self.sets.iter().flat_map(|set| set.nearest(lambda, count)).collect();
+            self.with_role().flat_map(|set| set.nearest(lambda, count)).collect();
         near.sort_by(|a, b| (b.0 - lambda).abs().total_cmp(&(a.0 - lambda).abs()));
         let surplus = near.len().saturating_sub(count);
         near.drain(..surplus);

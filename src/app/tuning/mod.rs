@@ -3,6 +3,7 @@
 //! computed off the window's thread; what is on show is the last that came back.
 
 mod measured;
+mod results;
 mod surveys;
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,7 +19,7 @@ use crate::score::verdict::Outcome;
 use crate::worker::{ImageId, Worker};
 
 pub use measured::{Measured, MeasuredSet};
-pub use surveys::{DetectorRow, DetectorTable, Sweep, SweepPoint};
+pub use results::{DetectorRow, DetectorTable, Sweep, SweepPoint};
 
 /// Seconds between two measurements while scores stream in.
 const MEASURE_EVERY: f64 = 0.1;
@@ -195,7 +196,7 @@ impl Model {
         }
     }
 
-    /// The scores of the sets that have a role, as they are now.
+    /// The sets with their scores, as they are now.
     fn snapshot(&self) -> Vec<(ImageSet, SetScores)> {
         let scores = self.set_scores();
         self.sets().iter().cloned().zip(scores).collect()

@@ -48,12 +48,16 @@ impl Goals {
             goal = Some(Goal::CostOfMissed(self.cost));
         }
         if let Some(Ok(point)) = goal.map(|goal| separation.lambda_for(goal)) {
-            let highest = separation.pooled.distinct_scores().last().copied().unwrap_or_default();
-            // Where nothing is to be kept, λ lies just above the highest score.
-            let lambda = match point.lambda.is_infinite() {
-                true => (highest as f32).next_up(),
-                false => point.lambda as f32,
+            let finite = |scores: &[f64]| scores.iter().copied().find(|score| score.is_finite());
+            let scores = separation.pooled.distinct_scores();
+            // Where nothing is to be kept, λ lies just above the highest score; where images without
+            // a score would have to be, at the lowest.
+            let lambda = match point.lambda {
+                f64::INFINITY => scores.last().map(|&highest| (highest as f32).next_up()),
+                f64::NEG_INFINITY => finite(scores).map(|lowest| lowest as f32),
+                lambda => Some(lambda as f32),
             };
+            let Some(lambda) = lambda else { return };
             cx.commands.push(Command::SetLambda(Some(lambda)));
         }
     }

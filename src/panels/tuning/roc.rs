@@ -181,8 +181,8 @@ impl RocPanel {
             nearest(&separation.mean_curve, axes, transform, pointer).map(|place| place.lambda)
         });
         if let Some(wanted) = dragged.or(moved.set_to) {
-            // Above the highest score nothing is kept; λ stays a number that can be drawn.
-            let wanted = wanted.min(f64::from(high)) as f32;
+            // Beyond the scores a curve has no numbers; λ stays one that can be drawn.
+            let wanted = wanted.clamp(f64::from(low), f64::from(high)) as f32;
             if wanted != lambda {
                 cx.commands.push(Command::SetLambda(Some(wanted)));
             }
