@@ -1,11 +1,17 @@
-//! Metrics over a million scores: ranking, every metric, one threshold, one bootstrap resample.
+//! Metrics over a million scores: ranking, every metric, one threshold, one bootstrap resample. And
+//! what the window does with 100,000 scores while λ is dragged.
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tagood_lens::app::sets::{ImageSet, Role, SetScores};
+use tagood_lens::app::tuning::Measured;
+use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::eval::metrics::{Convention, RankedScores};
+use tagood_lens::pipeline::Settings;
+use tagood_lens::worker::ImageId;
 
 const SCORES_PER_CLASS: usize = 500_000;
 
@@ -38,5 +44,45 @@ fn million_scores(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, million_scores);
+/// What a drag of λ costs for each frame with 100,000 images open, and what a change of scores costs
+/// off the window's thread.
+fn tuning(criterion: &mut Criterion) {
+    const IMAGES: usize = 100_000;
+    let sets = || {
+        let set = |name: &str, role, mean: f64, images: usize| {
+            let scores = scores(mean, images as u64).into_iter().take(images);
+            let scores = scores.map(|score| (score as f32, ImageId::unique())).collect();
+            let set = ImageSet { name: name.into(), folder: None, role };
+            (set, SetScores { scores, ..SetScores::default() })
+        };
+        vec![
+            set("id", Role::Id, 0.5, IMAGES / 2),
+            set("near", Role::Ood, 0.2, IMAGES / 4),
+            set("far", Role::Ood, 0.0, IMAGES / 4),
+        ]
+    };
+    let settings = || Settings::new(0.5, Recipe::Paper);
+    let measured = Measured::of(1, settings(), sets());
+    let mut group = criterion.benchmark_group("tuning with 1e5 scores");
+    group.sample_size(10);
+    let mut lambda = 0.0f32;
+    group.bench_function("counts at a dragged λ", |b| {
+        b.iter(|| {
+            lambda = (lambda + 0.001) % 1.0;
+            measured.counts_at(black_box(lambda))
+        });
+    });
+    group.bench_function("wrong images at a dragged λ", |b| {
+        b.iter(|| -> usize {
+            lambda = (lambda + 0.001) % 1.0;
+            measured.sets.iter().map(|set| set.wrong(lambda).len()).sum()
+        });
+    });
+    group.bench_function("sort, compare, draw curves", |b| {
+        b.iter_batched(sets, |sets| Measured::of(1, settings(), sets), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, million_scores, tuning);
 criterion_main!(benches);

@@ -19,6 +19,7 @@ pub struct Action {
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+const SHIFT: Modifiers = Modifiers::SHIFT;
 const NONE: Modifiers = Modifiers::NONE;
 
 const fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
@@ -66,6 +67,19 @@ pub const ACTIONS: &[Action] = actions! {
         "Explain the method", key(NONE, Key::E), Command::Window(W::Explain);
         "Undo", key(CTRL, Key::Z), Command::Window(W::Undo);
         "Redo", key(CTRL_SHIFT, Key::Z), Command::Window(W::Redo);
+    }
+    "Tuning" {
+        "Show scores", key(NONE, Key::H), Command::Window(W::Show("scores"));
+        "Show ROC curves", key(NONE, Key::R), Command::Window(W::Show("roc"));
+        "Show detectors", key(NONE, Key::D), Command::Window(W::Show("detectors"));
+        "Show τ sweep", key(NONE, Key::T), Command::Window(W::Show("sweep"));
+        "Show comparison of A and B", key(NONE, Key::B), Command::Window(W::Show("compare"));
+        "Show training", None, Command::Window(W::Show("training"));
+        "Pin the setting as A", key(NONE, Key::P), Command::Pin;
+        "Unpin A", key(SHIFT, Key::P), Command::Unpin;
+        "Go back to setting A", key(NONE, Key::A), Command::RestorePinned;
+        "Let background work rest", None, Command::PauseSurveys(true);
+        "Let background work go on", None, Command::PauseSurveys(false);
     }
     "Window" {
         "Command palette", key(CTRL, Key::P), Command::Window(W::Palette);

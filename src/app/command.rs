@@ -6,6 +6,8 @@ use crate::bundle::manifest::Recipe;
 use crate::worker::{ImageId, ImageSource, JobId, Request, Worker};
 
 use super::compare::Beside;
+use super::fitting::{FitJob, FitMode};
+use super::sets::Role;
 use super::state::{Edit, Job, MapView, Model};
 
 /// What panels, keys and the palette send.
@@ -31,6 +33,22 @@ pub enum Command {
     SetDetector(String),
     /// Chooses the recipe, with its own detector.
     SetRecipe(Recipe),
+    /// Says what the images of a set are, by its name.
+    SetRole(String, Role),
+    /// Keeps the present setting for comparison with what comes.
+    Pin,
+    /// Forgets the setting kept for comparison.
+    Unpin,
+    /// Goes back to the setting kept for comparison.
+    RestorePinned,
+    /// Draws another detector's curves too, or no longer.
+    ToggleOverlay(String),
+    /// Lets the work in the background rest, or go on.
+    PauseSurveys(bool),
+    /// Fits a model to a set, or a part of that.
+    StartFit(FitJob, FitMode),
+    /// Stops the fit.
+    StopFit,
     /// Shows these tags' maps alone; none for the union of those that count.
     ShowTags(Vec<usize>),
     /// Adds a tag's map to those on show, or takes it away.
@@ -102,6 +120,10 @@ pub enum WindowCommand {
     ZoomOut,
     /// As large as designed.
     ZoomReset,
+    /// Brings a panel to the front, by its name.
+    Show(&'static str),
+    /// Loads the model that was fitted.
+    UseFit,
     /// The panels as they were at first.
     ResetLayout,
     /// Ends the program.
@@ -151,7 +173,7 @@ impl Model {
             }
             Command::SetLambda(lambda) => {
                 self.settings.lambda = lambda;
-                self.look(worker);
+                self.decide();
             }
             Command::SetDetector(detector) => {
                 // A λ that was set by hand belongs to the scale of another detector.
@@ -164,6 +186,26 @@ impl Model {
                 self.settings.lambda = None;
                 self.look(worker);
             }
+            Command::SetRole(set, role) => {
+                self.roles.insert(set, role);
+                self.regroup();
+            }
+            Command::Pin => self.pin(worker),
+            Command::Unpin => self.tuning.pinned = None,
+            Command::RestorePinned => {
+                if let Some(pinned) = self.tuning.pinned.clone() {
+                    self.adopt(pinned.settings.clone(), worker);
+                }
+            }
+            Command::ToggleOverlay(detector) => {
+                let overlaid = &mut self.tuning.overlaid;
+                if !overlaid.remove(&detector) {
+                    overlaid.insert(detector);
+                }
+            }
+            Command::PauseSurveys(paused) => self.tuning.paused = paused,
+            Command::StartFit(job, mode) => self.fitting.start(job, mode, worker.waker()),
+            Command::StopFit => self.fitting.stop(),
             Command::ShowTags(mut tags) => {
                 tags.sort_unstable();
                 self.map.tags = tags;
@@ -177,13 +219,18 @@ impl Model {
             }
             Command::Cancel(job) => worker.ask(Request::Cancel(job)),
             Command::CancelAll => {
+                self.tuning.paused |= self.tuning.is_surveying();
                 for job in &self.jobs {
                     worker.ask(Request::Cancel(job.id));
                 }
             }
             Command::Restore(edit) => {
-                (self.settings, self.map.tags) = (edit.settings, edit.tags);
-                self.look(worker);
+                self.map.tags = edit.tags;
+                if self.roles != edit.roles {
+                    self.roles = edit.roles;
+                    self.regroup();
+                }
+                self.adopt(edit.settings, worker);
             }
             Command::Window(_) => {}
         }

@@ -1,5 +1,7 @@
 //! How the worker's events change the model.
 
+use std::sync::Arc;
+
 use crate::pipeline::Settings;
 use crate::worker::{Event, ImageId, JobId, Request, Worker};
 
@@ -17,6 +19,7 @@ impl Model {
                 let kept = self.settings_under(&info.defaults, &info);
                 self.network = ModelState::Ready(info);
                 self.settings = kept;
+                self.regroup();
                 self.reopen(worker);
                 self.look(worker);
             }
@@ -24,7 +27,8 @@ impl Model {
                 self.trouble(error.clone());
                 self.network = ModelState::Failed(error);
             }
-            Event::Listed { job, images } => {
+            Event::Listed { job, images, folders } => {
+                self.roots.extend(folders);
                 let total = images.len();
                 if let Some(job) = self.jobs.iter_mut().find(|other| other.id == job) {
                     job.total = total;
@@ -42,6 +46,7 @@ impl Model {
             Event::Failed { image, error } => {
                 if let Some(entry) = self.entry_mut(image) {
                     entry.error = Some(error);
+                    self.scores_revision += 1;
                 }
                 self.advance(image);
             }
@@ -49,6 +54,7 @@ impl Model {
                 if let Some(entry) = self.entry_mut(image) {
                     entry.stage_ms[2] = tagger_ms;
                     (entry.is_tagged, entry.error) = (true, None);
+                    self.data_revision += 1;
                 }
                 self.advance(image);
             }
@@ -56,11 +62,14 @@ impl Model {
             Event::Compared { image, generation, look } => {
                 self.comparison.take(image, generation, look);
             }
-            Event::Looked { image, generation, look } => {
+            Event::Looked { image, generation, mut look } => {
+                // λ may have moved since the worker was asked.
+                Arc::make_mut(&mut look).verdict.decide(self.lambda());
                 if let Some(entry) = self.entry_mut(image)
                     && generation >= entry.generation
                 {
                     (entry.look, entry.generation) = (Some(look), generation);
+                    self.scores_revision += 1;
                 }
             }
             Event::LookFailed { images, generation, error } => {
@@ -68,10 +77,14 @@ impl Model {
                 for image in images {
                     if let Some(entry) = self.entry_mut(image) {
                         entry.generation = entry.generation.max(generation);
+                        entry.failed_generation = Some(generation);
                     }
                 }
+                self.scores_revision += 1;
                 self.trouble(error);
             }
+            Event::Surveyed(surveyed) => self.take_surveyed(surveyed),
+            Event::SurveyFailed { ticket, error } => self.take_survey_failed(ticket, error),
             Event::Attention { image, attention } => {
                 if let Some(entry) = self.entry_mut(image) {
                     for &tag in &attention.tags {
@@ -81,6 +94,7 @@ impl Model {
             }
             Event::Picture { .. } => {}
             Event::JobEnded(job) => {
+                self.scores_revision += 1;
                 self.jobs.retain(|other| other.id != job);
                 self.job_of.retain(|_, other| *other != job);
             }
@@ -127,6 +141,7 @@ impl Model {
     /// Asks for a look at everything at the present settings.
     pub fn look(&mut self, worker: &Worker) {
         self.generation += 1;
+        self.scores_revision += 1;
         worker.ask(Request::Look {
             generation: self.generation,
             settings: self.settings.clone(),

@@ -7,11 +7,15 @@ use egui_tiles::{
     Behavior, Container, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree, UiResponse,
 };
 
+use super::tuning::Wanted;
 use crate::panels::{Panel, PanelCtx};
 use crate::ui::theme::Palette;
 
 /// A panel's place holds its name.
 pub type Layout = Tree<String>;
+
+/// The panels below the image.
+const BOTTOM: [&str; 7] = ["scores", "roc", "detectors", "sweep", "compare", "training", "log"];
 
 /// The panels as they are at first.
 pub fn initial() -> Layout {
@@ -22,13 +26,13 @@ pub fn initial() -> Layout {
     let gallery = tabs(&mut tiles, vec![gallery]);
     let (image, explain) = (pane(&mut tiles, "image"), pane(&mut tiles, "explain"));
     let image = tabs(&mut tiles, vec![image, explain]);
-    let (scores, log) = (pane(&mut tiles, "scores"), pane(&mut tiles, "log"));
-    let scores = tabs(&mut tiles, vec![scores, log]);
+    let bottom = BOTTOM.map(|name| pane(&mut tiles, name));
+    let bottom = tabs(&mut tiles, bottom.to_vec());
     let verdict = pane(&mut tiles, "verdict");
     let verdict = tabs(&mut tiles, vec![verdict]);
     let tags = pane(&mut tiles, "tags");
     let tags = tabs(&mut tiles, vec![tags]);
-    let center = split(&mut tiles, LinearDir::Vertical, &[(image, 0.76), (scores, 0.24)]);
+    let center = split(&mut tiles, LinearDir::Vertical, &[(image, 0.62), (bottom, 0.38)]);
     let right = split(&mut tiles, LinearDir::Vertical, &[(verdict, 0.62), (tags, 0.38)]);
     let columns = [(gallery, 0.19), (center, 0.57), (right, 0.24)];
     let root = split(&mut tiles, LinearDir::Horizontal, &columns);
@@ -56,6 +60,15 @@ pub fn show(layout: &mut Layout, name: &str) {
 pub fn is_shown(layout: &Layout, name: &str) -> bool {
     let shown = layout.active_tiles();
     layout.tiles.find_pane(&name.to_owned()).is_some_and(|id| shown.contains(&id))
+}
+
+/// What of the tuning is on show.
+pub fn wanted(layout: &Layout) -> Wanted {
+    Wanted {
+        curves: ["roc", "scores", "compare"].iter().any(|name| is_shown(layout, name)),
+        table: is_shown(layout, "detectors"),
+        sweep: is_shown(layout, "sweep"),
+    }
 }
 
 /// Draws the panels in their places.

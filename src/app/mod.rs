@@ -6,13 +6,16 @@ pub mod command;
 pub mod compare;
 mod dialogs;
 mod events;
+pub mod fitting;
 mod follow;
 pub mod layout;
 pub mod offscreen;
 mod milestones;
 mod overlays;
 pub mod session;
+pub mod sets;
 pub mod state;
+pub mod tuning;
 mod window;
 
 use std::collections::BTreeMap;
@@ -144,6 +147,11 @@ impl App {
         Session::of(&self.model, &self.layout, dark, ctx.zoom_factor())
     }
 
+    /// Lets models be fitted from the window, by this program.
+    pub fn enable_fitting(&mut self, program: fitting::Program) {
+        self.model.fitting.program = Some(program);
+    }
+
     /// Does something, at the next frame.
     pub fn send(&mut self, command: Command) {
         self.commands.push(command);
@@ -151,7 +159,10 @@ impl App {
 
     /// Whether everything that was asked for is there to be seen.
     pub fn is_settled(&self) -> bool {
-        self.commands.is_empty() && self.model.is_settled() && !self.pictures.is_waiting()
+        self.commands.is_empty()
+            && self.model.is_settled()
+            && self.model.is_tuned(layout::wanted(&self.layout))
+            && !self.pictures.is_waiting()
     }
 
     /// Brings a panel to the front.
@@ -199,6 +210,10 @@ impl App {
         }
         self.model.follow(&self.worker);
         let time = ctx.input(|input| input.time);
+        self.model.fitting.take_news();
+        if let Some(wait) = self.model.tune(&self.worker, time, layout::wanted(&self.layout)) {
+            ctx.request_repaint_after_secs(wait as f32);
+        }
         self.undoer.feed_state(time, &self.model.edit());
         if self.undoer.is_in_flux() {
             ctx.request_repaint_after_secs(0.5);

@@ -1,5 +1,6 @@
 //! What is kept between two runs: images, settings, layout.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use thiserror::Error;
 
 use super::compare::Beside;
 use super::layout::Layout;
+use super::sets::Role;
 use super::state::{MapView, Model};
 use crate::bundle::manifest::Recipe;
 use crate::pipeline::Settings;
@@ -46,6 +48,12 @@ pub struct Session {
     format: u32,
     /// The images' files; those that are no files are not kept.
     pub images: Vec<PathBuf>,
+    /// The folders that were opened: what makes sets of the images.
+    #[serde(default)]
+    pub folders: BTreeSet<PathBuf>,
+    /// What the user said of sets, by name.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Role>,
     /// The file on show.
     pub focus: Option<PathBuf>,
     /// Relevance threshold.
@@ -83,6 +91,8 @@ impl Session {
         Self {
             format: FORMAT,
             images: model.entries().iter().filter_map(|entry| path(&entry.source)).collect(),
+            folders: model.roots.clone(),
+            roles: model.roles.clone(),
             focus: model.focused().and_then(|entry| path(&entry.source)),
             tau: settings.tau,
             lambda: settings.lambda,

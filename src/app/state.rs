@@ -1,18 +1,21 @@
 //! What the window knows: the images, their results, the settings, the jobs. Nothing here draws.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::compare::Comparison;
+use super::fitting::Fitting;
+use super::sets::{ImageSet, Role};
+use super::tuning::Tuning;
 use crate::bundle::manifest::Recipe;
 use crate::decompose;
 use crate::image::Thumbnail;
 use crate::pipeline::{Attention, Look, Settings, Tagged};
 use crate::score::verdict::Outcome;
-use crate::worker::{ImageId, ImageSource, JobId, ModelInfo};
+use crate::worker::{ImageId, ImageSource, JobId, ModelInfo, Worker};
 
 /// An open image with what is known of it so far.
 #[derive(Debug)]
@@ -23,8 +26,12 @@ pub struct Entry {
     pub source: ImageSource,
     /// What to call it.
     pub name: String,
-    /// The set it belongs to: its folder's name.
+    /// The set it belongs to, by name.
     pub set: String,
+    /// The set, by its place in [`Model::sets`].
+    pub set_at: usize,
+    /// The model's class that a folder above it is called after.
+    pub class: Option<usize>,
     /// A small picture.
     pub thumbnail: Option<Arc<Thumbnail>>,
     /// Width and height, in pixels.
@@ -39,6 +46,8 @@ pub struct Entry {
     pub look: Option<Arc<Look>>,
     /// The request that the look answers.
     pub generation: u64,
+    /// The newest request that it could not be looked at for.
+    pub failed_generation: Option<u64>,
     /// Attention of other tags; `None` while it is on its way.
     pub extra: BTreeMap<usize, Option<Arc<Attention>>>,
     /// Why there is no result.
@@ -48,12 +57,10 @@ pub struct Entry {
 impl Entry {
     /// An image of which nothing is known yet.
     pub fn new(id: ImageId, source: ImageSource) -> Self {
-        let set = match &source {
-            ImageSource::File(path) => path.parent().and_then(Path::file_name),
-            _ => None,
-        };
         Self {
-            set: set.map(|set| set.to_string_lossy().into_owned()).unwrap_or_default(),
+            set: String::new(),
+            set_at: 0,
+            class: None,
             name: source.name(),
             id,
             source,
@@ -64,6 +71,7 @@ impl Entry {
             tagged: None,
             look: None,
             generation: 0,
+            failed_generation: None,
             extra: BTreeMap::new(),
             error: None,
         }
@@ -165,6 +173,8 @@ pub struct Edit {
     pub settings: Settings,
     /// The tags on show.
     pub tags: Vec<usize>,
+    /// What the user said of sets, by name.
+    pub roles: BTreeMap<String, Role>,
 }
 
 /// How far the model is.
@@ -198,6 +208,11 @@ pub struct Job {
 pub struct Model {
     entries: Vec<Entry>,
     index: HashMap<ImageId, usize>,
+    pub(super) sets: Vec<ImageSet>,
+    /// What the user said of sets, by name; the others are told by folder and class names.
+    pub roles: BTreeMap<String, Role>,
+    /// The folders that were opened and hold open images.
+    pub roots: BTreeSet<PathBuf>,
     /// The network.
     pub network: ModelState,
     /// τ, λ, detector, recipe.
@@ -221,6 +236,14 @@ pub struct Model {
     pub generation: u64,
     /// Grows with every change of entries or results.
     pub revision: u64,
+    /// Grows when a score, a set or a role changes.
+    pub scores_revision: u64,
+    /// Grows when the tagged images, a set or a role change, whatever the settings.
+    pub data_revision: u64,
+    /// Curves and tables of the open sets.
+    pub tuning: Tuning,
+    /// The model that is being fitted, if one is.
+    pub fitting: Fitting,
 }
 
 impl Default for Model {
@@ -228,6 +251,9 @@ impl Default for Model {
         Self {
             entries: Vec::new(),
             index: HashMap::new(),
+            sets: Vec::new(),
+            roles: BTreeMap::new(),
+            roots: BTreeSet::new(),
             network: ModelState::None,
             settings: Settings::new(crate::bundle::DEFAULT_TAU, Recipe::default()),
             map: MapView::default(),
@@ -240,6 +266,10 @@ impl Default for Model {
             troubles: Vec::new(),
             generation: 0,
             revision: 0,
+            scores_revision: 0,
+            data_revision: 0,
+            tuning: Tuning::default(),
+            fitting: Fitting::default(),
         }
     }
 }
@@ -261,6 +291,12 @@ impl Model {
         self.entries.get_mut(*self.index.get(&id)?)
     }
 
+    /// The image at a place of [`Model::entries`], to change it.
+    pub(super) fn entry_at_mut(&mut self, at: usize) -> Option<&mut Entry> {
+        self.revision += 1;
+        self.entries.get_mut(at)
+    }
+
     /// The image on show.
     pub fn focused(&self) -> Option<&Entry> {
         self.entry(self.focus?)
@@ -277,6 +313,29 @@ impl Model {
     /// λ in force.
     pub fn lambda(&self) -> Option<f32> {
         self.info()?.lambda(&self.settings)
+    }
+
+    /// Decides every image anew by the λ in force, without asking the worker: scores stay.
+    pub(super) fn decide(&mut self) {
+        let lambda = self.lambda();
+        self.revision += 1;
+        for entry in &mut self.entries {
+            if let Some(look) = &mut entry.look {
+                // The worker keeps no looks, so this copies nothing.
+                Arc::make_mut(look).verdict.decide(lambda);
+            }
+        }
+    }
+
+    /// Takes over settings; only what they change is computed anew.
+    pub(super) fn adopt(&mut self, settings: Settings, worker: &Worker) {
+        let same_scores = Settings { lambda: self.settings.lambda, ..settings.clone() };
+        let only_lambda = same_scores == self.settings;
+        self.settings = settings;
+        match only_lambda {
+            true => self.decide(),
+            false => self.look(worker),
+        }
     }
 
     /// Whether everything that was asked for has been answered.
@@ -300,6 +359,7 @@ impl Model {
             self.job_of.insert(id, job);
             self.entries.push(Entry::new(id, source));
         }
+        self.regroup();
         if self.focus.is_none()
             && let Some(first) = self.entries.first()
         {
@@ -319,6 +379,7 @@ impl Model {
         self.selected.retain(|id| !ids.contains(id));
         self.at_hand.retain(|id| !ids.contains(id));
         self.job_of.retain(|id, _| !ids.contains(id));
+        self.regroup();
         if self.focus.is_some_and(|focus| ids.contains(&focus)) {
             let last = self.entries.len().saturating_sub(1);
             self.focus = self.entries.get(kept_before.min(last)).map(|entry| entry.id);
@@ -328,6 +389,10 @@ impl Model {
 
     /// What undo would bring back.
     pub fn edit(&self) -> Edit {
-        Edit { settings: self.settings.clone(), tags: self.map.tags.clone() }
+        Edit {
+            settings: self.settings.clone(),
+            tags: self.map.tags.clone(),
+            roles: self.roles.clone(),
+        }
     }
 }

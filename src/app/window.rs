@@ -68,6 +68,12 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::ZoomIn => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(3.0)),
         W::ZoomOut => ctx.set_zoom_factor((ctx.zoom_factor() - 0.1).max(0.5)),
         W::ZoomReset => ctx.set_zoom_factor(1.0),
+        W::Show(panel) => layout::show(&mut app.layout, panel),
+        W::UseFit => {
+            if let Some(job) = app.model.fitting.job.clone() {
+                app.take_answer(ctx, Answer::Model(job.out));
+            }
+        }
         W::ResetLayout => app.layout = layout::initial(),
         W::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
     }
@@ -111,6 +117,9 @@ impl App {
             Answer::Do(command) => self.commands.push(command),
             Answer::Trouble(sentence) => self.model.trouble(sentence),
             Answer::Model(path) => {
+                if let Some(program) = &mut self.model.fitting.program {
+                    program.model = vec!["--model".into(), path.clone().into()];
+                }
                 let name = path.display().to_string();
                 let open = Arc::new(move |device: DeviceChoice| {
                     let compute = crate::gpu::compute(device)?;
@@ -143,6 +152,7 @@ impl App {
         if let Some(tau) = session.tau_beside {
             self.model.comparison.tau = tau.clamp(0.0, 1.0);
         }
+        (self.model.roots, self.model.roles) = (session.folders, session.roles);
         self.model.look(&self.worker);
         self.layout = session.layout;
         ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });

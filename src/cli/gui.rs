@@ -13,6 +13,7 @@ use eframe::egui_wgpu::WgpuConfiguration;
 use super::model::ModelArgs;
 use super::{CliResult, display};
 use crate::app::compare::Beside;
+use crate::app::fitting::Program;
 use crate::app::{App, Options, offscreen, session};
 
 /// How the window starts.
@@ -103,9 +104,14 @@ impl GuiArgs {
         }
     }
 
+    fn fit_program(&self) -> anyhow::Result<Program> {
+        Ok(Program { path: std::env::current_exe()?, model: self.model.arguments() })
+    }
+
     fn screenshot(&self, started: Instant, out: &std::path::Path) -> CliResult {
         let ctx = egui::Context::default();
         let mut app = App::new(&ctx, self.options(started, None))?;
+        app.enable_fitting(self.fit_program()?);
         if let Some(panel) = &self.panel {
             app.show_panel(panel);
         }
@@ -134,11 +140,14 @@ impl GuiArgs {
             ..Default::default()
         };
         options.drops = display::choose(&mut native);
+        let program = self.fit_program()?;
         let create = Box::new(move |cc: &eframe::CreationContext<'_>| {
             if let Some(state) = &cc.wgpu_render_state {
                 crate::render::install(state)?;
             }
-            Ok(Box::new(App::new(&cc.egui_ctx, options)?) as Box<dyn eframe::App>)
+            let mut app = App::new(&cc.egui_ctx, options)?;
+            app.enable_fitting(program);
+            Ok(Box::new(app) as Box<dyn eframe::App>)
         });
         eframe::run_native("TagOOD Lens", native, create)
             .map_err(|error| anyhow!("cannot open a window: {error}"))?;

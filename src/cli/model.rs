@@ -1,5 +1,6 @@
 //! The arguments that name a model, shared by the subcommands that use one.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -64,6 +65,28 @@ impl ModelArgs {
             bundle.manifest.transform = transform;
         }
         Ok(bundle)
+    }
+
+    /// The arguments that name the same model to another run of the program.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
+        let files = [
+            ("--model", &self.model),
+            ("--projector", &self.projector),
+            ("--tags", &self.tags),
+            ("--thresholds", &self.thresholds),
+        ];
+        for (name, file) in files {
+            if let Some(file) = file {
+                add(name, file.clone().into());
+            }
+        }
+        if let Some(transform) = self.transform {
+            add("--transform", transform.to_string().into());
+        }
+        add("--device", self.device.to_string().into());
+        arguments
     }
 
     /// Opens the device.

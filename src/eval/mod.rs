@@ -10,6 +10,7 @@ pub mod refit;
 pub mod report;
 pub mod scan;
 pub mod scores;
+pub mod separation;
 pub mod tsne;
 
 pub use crate::dataset;

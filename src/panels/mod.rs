@@ -7,8 +7,9 @@ mod gallery;
 mod gallery_order;
 mod image;
 mod log;
-mod scores;
 mod tags;
+mod training;
+mod tuning;
 mod verdict;
 
 use eframe::egui::Ui;
@@ -69,7 +70,12 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(explain::Explain),
         Box::new(verdict::VerdictPanel::default()),
         Box::new(tags::Tags::default()),
-        Box::new(scores::Scores::default()),
+        Box::new(tuning::roc::RocPanel::default()),
+        Box::new(tuning::histogram::Histogram::default()),
+        Box::new(tuning::detectors::Detectors::default()),
+        Box::new(tuning::sweep::SweepPanel::default()),
+        Box::new(tuning::compare::Compare::default()),
+        Box::new(training::Training::default()),
         Box::new(log::Log),
     ]
 }

@@ -296,7 +296,7 @@ impl Pipeline {
         Ok(Verdict::by_threshold(score, lambda, names.collect(), nearest))
     }
 
-    fn bound(&self, detector: &str) -> Result<&crate::score::Bound, PipelineError> {
+    pub(super) fn bound(&self, detector: &str) -> Result<&crate::score::Bound, PipelineError> {
         match self.detector(detector) {
             Some(bound) => Ok(bound),
             // An unknown name is one error, a detector that was not fitted another.

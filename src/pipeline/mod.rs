@@ -8,6 +8,7 @@
 mod inputs;
 mod live;
 mod odin;
+mod survey;
 mod tagged;
 
 use std::collections::BTreeMap;

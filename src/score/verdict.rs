@@ -51,7 +51,12 @@ pub enum Reason {
         nearest: Option<String>,
     },
     /// The model has no λ for this detector, so there is a score and no decision.
-    NoLambda,
+    NoLambda {
+        /// The tags that count.
+        tags: Vec<String>,
+        /// The nearest class.
+        nearest: Option<String>,
+    },
     /// The model has no projector, so there are tags and maps alone.
     NoProjector,
 }
@@ -78,13 +83,36 @@ impl Verdict {
         nearest: Option<String>,
     ) -> Self {
         let Some(limit) = lambda else {
-            return Self { outcome: None, score: Some(score), lambda, reason: Reason::NoLambda };
+            let reason = Reason::NoLambda { tags, nearest };
+            return Self { outcome: None, score: Some(score), lambda, reason };
         };
         let (outcome, reason) = match score >= limit {
             true => (Outcome::Id, Reason::Above { tags, nearest }),
             false => (Outcome::Ood, Reason::Below { tags, nearest }),
         };
         Self { outcome: Some(outcome), score: Some(score), lambda, reason }
+    }
+
+    /// Decides anew by another threshold; what is decided without a score stays.
+    pub fn decide(&mut self, lambda: Option<f32>) {
+        self.lambda = lambda;
+        let Some(score) = self.score else { return };
+        let (tags, nearest) = match &mut self.reason {
+            Reason::Above { tags, nearest }
+            | Reason::Below { tags, nearest }
+            | Reason::NoLambda { tags, nearest } => (std::mem::take(tags), nearest.take()),
+            Reason::NoIdTag { .. } | Reason::NothingKept { .. } | Reason::NoProjector => return,
+        };
+        *self = Self::by_threshold(score, lambda, tags, nearest);
+    }
+
+    /// The score as metrics rank it: −∞ for what is out-of-distribution outright, whatever λ is;
+    /// `None` where the model can tell neither.
+    pub fn ranked_score(&self) -> Option<f32> {
+        match self.reason {
+            Reason::NoIdTag { .. } | Reason::NothingKept { .. } => Some(f32::NEG_INFINITY),
+            _ => self.score,
+        }
     }
 
     /// How far the score lies above λ; negative below it.
@@ -117,7 +145,7 @@ impl fmt::Display for Reason {
             Self::Below { tags, nearest } => {
                 write!(f, "{}, but the score falls short of λ{}", seen(tags), near(nearest))
             }
-            Self::NoLambda => f.write_str("the model has no threshold λ for this detector"),
+            Self::NoLambda { .. } => f.write_str("the model has no threshold λ for this detector"),
             Self::NoProjector => {
                 f.write_str("the model has no projector: tags and maps, but no verdict")
             }

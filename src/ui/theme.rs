@@ -79,6 +79,25 @@ const LIGHT: Palette = Palette {
     fault: grey(0xBF_2E_2E),
 };
 
+/// Orange, violet, yellow, sky, rose, lime: far apart for colour-blind readers too.
+const SERIES_ON_DARK: [Color32; 6] = [
+    grey(0xF2_95_45),
+    grey(0xB5_8C_F5),
+    grey(0xE8_D8_5A),
+    grey(0x6F_C3_F2),
+    grey(0xE8_7F_B0),
+    grey(0xA5_CF_6A),
+];
+
+const SERIES_ON_LIGHT: [Color32; 6] = [
+    grey(0xB3_56_0A),
+    grey(0x6A_3F_C0),
+    grey(0x8A_76_00),
+    grey(0x0A_6F_A8),
+    grey(0xA8_2C_6B),
+    grey(0x4D_75_12),
+];
+
 impl Palette {
     /// The colours of a theme.
     pub fn of(theme: Theme) -> Self {
@@ -91,6 +110,13 @@ impl Palette {
     /// The colours in force.
     pub fn of_ui(ui: &egui::Ui) -> Self {
         if ui.visuals().dark_mode { DARK } else { LIGHT }
+    }
+
+    /// The colour of one of several curves or sets; they repeat after six, so that a line's style has
+    /// to tell them apart as well.
+    pub fn series(&self, at: usize) -> Color32 {
+        let colors = if self.panel == DARK.panel { SERIES_ON_DARK } else { SERIES_ON_LIGHT };
+        colors[at % colors.len()]
     }
 
     /// A verdict's colour; weak where there is none.

@@ -1,7 +1,7 @@
 //! Decoding ahead of the network: lists, decodes, makes thumbnails and the network's input on all
 //! cores, a few batches ahead of the worker and no more.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,18 +50,24 @@ pub(super) struct Decoding {
 
 impl Decoding {
     /// Lists what lies under the paths, then decodes it.
-    pub fn run_paths(self, paths: &[std::path::PathBuf]) {
+    pub fn run_paths(self, paths: &[PathBuf]) {
         let files = list_images(paths).into_iter().map(ImageSource::File).collect();
-        self.run_sources(files);
+        let folders = paths.iter().filter(|path| path.is_dir()).cloned().collect();
+        self.run_listed(files, folders);
     }
 
     /// Names the images, then decodes them batch by batch until there are no more or the job is
     /// cancelled.
     pub fn run_sources(self, sources: Vec<ImageSource>) {
+        self.run_listed(sources, Vec::new());
+    }
+
+    fn run_listed(self, sources: Vec<ImageSource>, folders: Vec<PathBuf>) {
         let images: Vec<(ImageId, ImageSource)> =
             sources.into_iter().map(|source| (ImageId::unique(), source)).collect();
         self.progress.set_total(images.len());
-        self.outbox.send(Event::Listed { job: self.job, images: images.clone() });
+        let (job, listed) = (self.job, images.clone());
+        self.outbox.send(Event::Listed { job, images: listed, folders });
         self.run_images(&images);
     }
 

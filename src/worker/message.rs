@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::job::JobId;
+use super::survey::{Survey, Surveyed};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::vocabulary::Vocabulary;
 use crate::gpu::DeviceChoice;
@@ -21,6 +22,16 @@ impl ImageId {
     pub fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A number that says nothing of when the image came: by it, the first of many images stand
+    /// fairly for all.
+    pub fn scattered(self) -> u64 {
+        // The finalizer of SplitMix64.
+        let mut bits = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
     }
 }
 
@@ -111,6 +122,8 @@ pub enum Request {
         /// τ, λ, detector, recipe.
         settings: Settings,
     },
+    /// Scores images at other settings while nothing else is to do; `None` stops the one at work.
+    Survey(Option<Survey>),
     /// Brings the attention of tags that were not kept.
     AttentionOf {
         /// The image.
@@ -180,6 +193,8 @@ pub enum Event {
         job: JobId,
         /// The images, in order.
         images: Vec<(ImageId, ImageSource)>,
+        /// The folders among what was opened.
+        folders: Vec<PathBuf>,
     },
     /// An image was decoded.
     Decoded {
@@ -237,6 +252,15 @@ pub enum Event {
         images: Vec<ImageId>,
         /// The request this answers.
         generation: u64,
+        /// Why.
+        error: String,
+    },
+    /// Some images of a survey were scored.
+    Surveyed(Surveyed),
+    /// A survey ended early; the sentence says why.
+    SurveyFailed {
+        /// The survey.
+        ticket: u64,
         /// Why.
         error: String,
     },

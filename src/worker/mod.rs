@@ -15,6 +15,7 @@ mod job;
 mod message;
 mod shelf;
 mod spill;
+mod survey;
 mod work;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use shelf::Shelf;
 
 pub use job::{JobId, Progress};
 pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request};
+pub use survey::{Survey, Surveyed};
 
 /// Called from any thread when an event waits.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -91,6 +93,11 @@ impl Worker {
             Err(TrySendError::Disconnected(_)) => "the model's thread has ended; start again",
         };
         self.outbox.send(Event::Trouble(trouble.into()));
+    }
+
+    /// Wakes the window, as an event does.
+    pub fn waker(&self) -> Wake {
+        self.outbox.wake.clone()
     }
 
     /// Decodes an image for show, past the queue.

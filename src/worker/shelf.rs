@@ -132,11 +132,6 @@ impl Shelf {
         lock(&self.places).of.keys().copied().collect()
     }
 
-    /// Whether there is something of an image.
-    pub fn holds(&self, image: ImageId) -> bool {
-        lock(&self.places).of.contains_key(&image)
-    }
-
     fn write(&self, bytes: &[u8]) -> io::Result<Stretch> {
         let mut spill = lock(&self.spill);
         let spill = match &mut *spill {

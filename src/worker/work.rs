@@ -11,6 +11,7 @@ use super::decode::{Batch, Decoding, Preparation};
 use super::job::{JobId, Progress};
 use super::message::{Event, ImageId, ModelInfo, OpenModel, Request};
 use super::shelf::Shelf;
+use super::survey::Underway;
 use crate::gpu::DeviceChoice;
 use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, Tagged};
 
@@ -30,6 +31,18 @@ pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox, shelf: Arc<Shel
         if work.look_on() {
             continue;
         }
+        if work.survey.is_some() {
+            // Last of all, and only where nothing waits.
+            select! {
+                recv(requests) -> request => match request {
+                    Ok(request) => work.handle(request),
+                    Err(_) => return work.cancel_all(),
+                },
+                recv(batches) -> batch => if let Ok(batch) = batch { work.tag(batch) },
+                default => work.survey_on(),
+            }
+            continue;
+        }
         select! {
             recv(requests) -> request => match request {
                 Ok(request) => work.handle(request),
@@ -40,15 +53,15 @@ pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox, shelf: Arc<Shel
     }
 }
 
-struct Work {
-    pipeline: Option<Pipeline>,
+pub(super) struct Work {
+    pub(super) pipeline: Option<Pipeline>,
     open: Option<OpenModel>,
     on_cpu: bool,
     preparation: Preparations,
     batches: Sender<Batch>,
-    outbox: Outbox,
+    pub(super) outbox: Outbox,
     jobs: BTreeMap<JobId, Progress>,
-    shelf: Arc<Shelf>,
+    pub(super) shelf: Arc<Shelf>,
     generation: u64,
     settings: Option<Settings>,
     /// Images that await a look at the present settings.
@@ -57,6 +70,7 @@ struct Work {
     first: bool,
     /// One image with settings of its own.
     to_compare: Option<(u64, ImageId, Settings)>,
+    pub(super) survey: Option<Underway>,
 }
 
 /// Hands the present model's preparation to every decoding thread, or lets it wait for one.
@@ -107,6 +121,7 @@ impl Work {
             to_look: VecDeque::new(),
             first: false,
             to_compare: None,
+            survey: None,
         }
     }
 
@@ -125,15 +140,16 @@ impl Work {
             Request::Look { generation, settings, focus } => {
                 self.generation = generation;
                 self.settings = Some(settings);
-                self.to_look = focus.into_iter().filter(|&id| self.shelf.holds(id)).collect();
-                let focus = self.to_look.front().copied();
-                let all = self.shelf.images().into_iter();
-                self.to_look.extend(all.filter(|&id| Some(id) != focus));
-                self.first = true;
+                let mut order = self.shelf.images();
+                // In no order of theirs, so that the first few stand fairly for all of every set.
+                order.sort_unstable_by_key(|&id| (Some(id) != focus, id.scattered()));
+                self.first = order.first().is_some_and(|&id| Some(id) == focus);
+                self.to_look = order.into();
             }
             Request::Compare { generation, image, settings } => {
                 self.to_compare = Some((generation, image, settings));
             }
+            Request::Survey(survey) => self.survey = survey.map(Underway::from),
             Request::AttentionOf { image, tags } => self.attention(image, &tags),
             Request::Remove(images) => {
                 let gone: BTreeSet<ImageId> = images.into_iter().collect();
@@ -161,6 +177,7 @@ impl Work {
                 let info = Arc::new(ModelInfo::of(&pipeline, load_ms));
                 self.shelf.clear();
                 self.to_look.clear();
+                self.survey = None;
                 self.settings = Some(info.defaults.clone());
                 self.on_cpu = device == DeviceChoice::Cpu;
                 (self.pipeline, self.open) = (Some(pipeline), Some(open));
@@ -302,7 +319,7 @@ impl Work {
         }
     }
 
-    fn recall(&self, image: ImageId) -> Option<Tagged> {
+    pub(super) fn recall(&self, image: ImageId) -> Option<Tagged> {
         self.shelf.get(image).unwrap_or_else(|error| {
             self.outbox.send(super::unreadable(&error));
             None

@@ -21,4 +21,5 @@ mod stage;
 mod store;
 mod tsne_cli;
 mod ui;
+mod ui_curves;
 mod weights;

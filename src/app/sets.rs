@@ -1,0 +1,346 @@
+//! The open images as sets: which folder makes a set, whether it is in- or out-of-distribution, and
+//! the scores of each.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::state::{Entry, Model};
+use crate::score::verdict::Outcome;
+use crate::worker::{ImageId, ImageSource};
+
+/// What the images of a set are in truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// In-distribution: they show classes that the model knows.
+    Id,
+    /// Out-of-distribution.
+    Ood,
+    /// Not told: they take no part in curves and tables.
+    Unused,
+}
+
+impl Role {
+    /// Every role, with the word for it.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Id, "ID"), (Self::Ood, "OOD"), (Self::Unused, "unused")];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Id => "ID",
+            Self::Ood => "OOD",
+            Self::Unused => "unused",
+        }
+    }
+
+    /// The verdict that would be right.
+    pub fn truth(self) -> Option<Outcome> {
+        match self {
+            Self::Id => Some(Outcome::Id),
+            Self::Ood => Some(Outcome::Ood),
+            Self::Unused => None,
+        }
+    }
+
+    /// What a folder's name says, in words such as `id`, `near-ood` or `far`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = name.to_lowercase();
+        let mut words = name.split(|c: char| !c.is_alphanumeric());
+        words.find_map(|word| match word {
+            "id" | "ind" | "indistribution" => Some(Self::Id),
+            "ood" | "near" | "far" | "outdistribution" => Some(Self::Ood),
+            "mask" | "masks" => Some(Self::Unused),
+            _ => None,
+        })
+    }
+}
+
+/// A set of open images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSet {
+    /// Its folder's name, with the folder above it where two are called the same; empty for images
+    /// that are not files.
+    pub name: String,
+    /// The folder; `None` for images that are not files.
+    pub folder: Option<PathBuf>,
+    /// What its images are: the user's word, or what name and class folders suggest.
+    pub role: Role,
+}
+
+impl ImageSet {
+    /// What to call it on show.
+    pub fn title(&self) -> &str {
+        if self.name.is_empty() { "Pasted" } else { &self.name }
+    }
+}
+
+/// The scores of a set's images.
+#[derive(Clone, Debug, Default)]
+pub struct SetScores {
+    /// The set, by its place in [`Model::sets`].
+    pub set: usize,
+    /// Scores at the present settings; −∞ where an image is rejected before it is scored.
+    pub scores: Vec<(f32, ImageId)>,
+    /// Images whose score is still to come.
+    pub pending: usize,
+    /// Images that cannot be had, or not scored.
+    pub failed: usize,
+}
+
+impl Model {
+    /// The sets of open images, in the order in which they were opened.
+    pub fn sets(&self) -> &[ImageSet] {
+        &self.sets
+    }
+
+    /// The scores of each set at the present settings.
+    pub fn set_scores(&self) -> Vec<SetScores> {
+        let empty = |set| SetScores { set, ..SetScores::default() };
+        let mut sets: Vec<SetScores> = (0..self.sets.len()).map(empty).collect();
+        for entry in self.entries() {
+            let Some(set) = sets.get_mut(entry.set_at) else { continue };
+            let failed = entry.error.is_some() || entry.failed_generation == Some(self.generation);
+            match &entry.look {
+                _ if failed => set.failed += 1,
+                Some(look) if entry.generation == self.generation => {
+                    match look.verdict.ranked_score() {
+                        Some(score) => set.scores.push((score, entry.id)),
+                        None => set.failed += 1,
+                    }
+                }
+                // A job that was stopped leaves images of which nothing will be known.
+                None if !entry.is_tagged && !self.job_of.contains_key(&entry.id) => {
+                    set.failed += 1;
+                }
+                _ => set.pending += 1,
+            }
+        }
+        sets
+    }
+
+    /// What an image is in truth, as far as its set tells.
+    pub fn truth(&self, set_at: usize) -> Option<Outcome> {
+        self.sets.get(set_at)?.role.truth()
+    }
+
+    /// Puts every image into its set, and finds its class; roles that the user chose stay.
+    pub(super) fn regroup(&mut self) {
+        let classes = self.class_names();
+        let is_class = |name: &str| classes.contains_key(&plain(name));
+        let parents: BTreeSet<&Path> = self.entries().iter().filter_map(folder_of).collect();
+        let (folders, used) = set_folders(&parents, &self.roots, &is_class);
+        let class = |(&parent, set): (&&Path, &PathBuf)| class_of(parent, set, &classes);
+        let class_of_parent: BTreeMap<&Path, Option<usize>> =
+            folders.iter().map(|place| (*place.0, class(place))).collect();
+        // Images of a folder come one after another: what held for the last mostly holds again.
+        let mut last = None;
+        let mut places: Vec<Option<&Path>> = Vec::new();
+        let mut counts: Vec<(usize, usize)> = Vec::new();
+        let mut found: Vec<(usize, Option<usize>)> = Vec::with_capacity(self.entries().len());
+        for entry in self.entries() {
+            let parent = folder_of(entry);
+            let (at, class) = match last {
+                Some((same, place)) if same == parent => place,
+                _ => {
+                    let folder =
+                        parent.and_then(|parent| folders.get(parent)).map(PathBuf::as_path);
+                    let at =
+                        places.iter().position(|place| *place == folder).unwrap_or_else(|| {
+                            places.push(folder);
+                            counts.push((0, 0));
+                            places.len() - 1
+                        });
+                    (at, parent.and_then(|parent| class_of_parent.get(parent).copied().flatten()))
+                }
+            };
+            last = Some((parent, (at, class)));
+            counts[at] = (counts[at].0 + 1, counts[at].1 + usize::from(class.is_some()));
+            found.push((at, class));
+        }
+        let set = |((name, folder), (images, known)): ((String, &Option<&Path>), _)| {
+            let chosen = self.roles.get(&name).copied();
+            let role = chosen.unwrap_or_else(|| default_role(&name, images, known));
+            ImageSet { role, name, folder: folder.map(Path::to_path_buf) }
+        };
+        let names = set_names(&places).into_iter().zip(&places);
+        let sets: Vec<ImageSet> = names.zip(counts).map(set).collect();
+        for (at, (set_at, class)) in found.into_iter().enumerate() {
+            if let Some(entry) = self.entry_at_mut(at) {
+                (entry.set_at, entry.class) = (set_at, class);
+                entry.set.clone_from(&sets[set_at].name);
+            }
+        }
+        (self.sets, self.roots) = (sets, used);
+        self.scores_revision += 1;
+        self.data_revision += 1;
+    }
+
+    fn class_names(&self) -> HashMap<String, usize> {
+        let classes = self.info().map(|info| info.vocabulary.classes.as_slice()).unwrap_or(&[]);
+        classes.iter().enumerate().map(|(at, class)| (plain(&class.name), at)).collect()
+    }
+}
+
+/// A name as it is compared: folders have underscores where tags have spaces.
+fn plain(name: &str) -> String {
+    name.replace(['_', '-'], " ").trim().to_lowercase()
+}
+
+fn default_role(name: &str, images: usize, of_known_class: usize) -> Role {
+    let by_classes = || if of_known_class * 2 >= images { Role::Id } else { Role::Ood };
+    match name {
+        "" => Role::Unused,
+        name => Role::from_name(name).unwrap_or_else(by_classes),
+    }
+}
+
+/// The folder that an image's file lies in.
+fn folder_of(entry: &Entry) -> Option<&Path> {
+    match &entry.source {
+        ImageSource::File(path) => path.parent(),
+        _ => None,
+    }
+}
+
+/// The class that a folder below the set's is called after, the innermost first.
+fn class_of(folder: &Path, set: &Path, classes: &HashMap<String, usize>) -> Option<usize> {
+    let inside = folder.ancestors().take_while(|folder| *folder != set);
+    inside
+        .filter_map(Path::file_name)
+        .find_map(|name| classes.get(&plain(&name.to_string_lossy())))
+        .copied()
+}
+
+/// How the images below an opened folder fall into sets.
+#[derive(Default)]
+struct Below {
+    /// The folders directly in it that lead to images.
+    first: BTreeSet<String>,
+    /// Whether images lie deeper than those folders.
+    deep: bool,
+}
+
+impl Below {
+    /// Whether each folder directly in `root` is a set of its own: it is called like one, or there
+    /// are several with class folders inside. Otherwise they are classes of one set.
+    fn is_split(&self, root: &Path, is_class: &impl Fn(&str) -> bool) -> bool {
+        let has_role = |name: &str| Role::from_name(name).is_some();
+        if self.first.iter().any(|name| is_class(name)) {
+            return false;
+        }
+        let named = self.first.iter().any(|name| has_role(name));
+        let root_has_role = root.file_name().is_some_and(|name| has_role(&name.to_string_lossy()));
+        named || (self.deep && self.first.len() > 1 && !root_has_role)
+    }
+}
+
+/// The set's folder of every folder that holds images itself, and the opened folders that are used.
+fn set_folders<'a>(
+    parents: &BTreeSet<&'a Path>,
+    roots: &BTreeSet<PathBuf>,
+    is_class: &impl Fn(&str) -> bool,
+) -> (BTreeMap<&'a Path, PathBuf>, BTreeSet<PathBuf>) {
+    let name_of = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut below: BTreeMap<&Path, Below> = BTreeMap::new();
+    let mut rooted = Vec::with_capacity(parents.len());
+    for &parent in parents {
+        let root = parent.ancestors().find(|folder| roots.contains(*folder));
+        let inside = root.and_then(|root| parent.strip_prefix(root).ok());
+        let first = inside.and_then(|inside| inside.components().next());
+        let first = first.map(|first| PathBuf::from(first.as_os_str()));
+        if let (Some(root), Some(inside)) = (root, inside) {
+            let below = below.entry(root).or_default();
+            below.first.extend(first.as_deref().and_then(name_of));
+            below.deep |= inside.components().count() > 1;
+        }
+        rooted.push((parent, root, first));
+    }
+    let used = below.keys().map(|root| root.to_path_buf()).collect();
+    let folder = |(parent, root, first): (&'a Path, Option<&Path>, Option<PathBuf>)| {
+        let known = |path: &Path| name_of(path).is_some_and(|name| is_class(&name));
+        let folder = match (root, first) {
+            (Some(root), Some(first)) if below[root].is_split(root, is_class) => root.join(first),
+            (Some(root), _) => root.to_owned(),
+            // Files opened one by one out of class folders belong together.
+            (None, _) if known(parent) => parent.parent().unwrap_or(parent).to_owned(),
+            (None, _) => parent.to_owned(),
+        };
+        (parent, folder)
+    };
+    (rooted.into_iter().map(folder).collect(), used)
+}
+
+/// The folders' names, with the folder above where two are called the same.
+fn set_names(folders: &[Option<&Path>]) -> Vec<String> {
+    let name = |path: &Path| match path.file_name() {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => path.display().to_string(),
+    };
+    let short: Vec<String> =
+        folders.iter().map(|folder| folder.map(name).unwrap_or_default()).collect();
+    let unique = |at: usize| short.iter().filter(|other| **other == short[at]).count() == 1;
+    let full = |at: usize| match folders[at].and_then(Path::parent) {
+        Some(above) if !unique(at) => format!("{}/{}", name(above), short[at]),
+        _ => short[at].clone(),
+    };
+    (0..folders.len()).map(full).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The set's folder of each file.
+    fn folders(roots: &[&str], files: &[&str], classes: &[&str]) -> Vec<String> {
+        let roots = roots.iter().map(PathBuf::from).collect();
+        let parents: BTreeSet<&Path> =
+            files.iter().filter_map(|file| Path::new(file).parent()).collect();
+        let (folders, _) = set_folders(&parents, &roots, &|name| classes.contains(&name));
+        let folder = |file: &&str| folders[Path::new(file).parent().unwrap()].clone();
+        files.iter().map(|file| folder(file).display().to_string()).collect()
+    }
+
+    #[test]
+    fn a_folder_of_class_folders_is_one_set() {
+        let files = ["s/id/cat/1.png", "s/id/dog/2.png"];
+        assert_eq!(folders(&["s/id"], &files, &["cat"]), ["s/id", "s/id"]);
+        // Even where the classes are strange ones.
+        assert_eq!(folders(&["s/near"], &["s/near/yeti/1.png"], &["cat"]), ["s/near"]);
+        assert_eq!(folders(&["photos"], &["photos/a/1.png", "photos/b/1.png"], &[]), ["photos"; 2]);
+    }
+
+    #[test]
+    fn a_folder_of_sets_is_many() {
+        let files = ["s/id/cat/1.png", "s/near/yeti/2.png", "s/far/3.png"];
+        assert_eq!(folders(&["s"], &files, &["cat"]), ["s/id", "s/near", "s/far"]);
+        let files = ["d/sun/a/1.png", "d/textures/b/1.png"];
+        assert_eq!(folders(&["d"], &files, &["cat"]), ["d/sun", "d/textures"]);
+    }
+
+    #[test]
+    fn files_opened_singly_go_by_their_folder() {
+        let files = ["x/cat/1.png", "x/dog/2.png", "x/holiday/3.png"];
+        assert_eq!(folders(&[], &files, &["cat", "dog"]), ["x", "x", "x/holiday"]);
+    }
+
+    #[test]
+    fn names_tell_sets_apart() {
+        let folders = [Some(Path::new("a/test")), Some(Path::new("b/test")), Some(Path::new("c"))];
+        assert_eq!(set_names(&folders), ["a/test", "b/test", "c"]);
+        assert_eq!(set_names(&[None]), [""]);
+    }
+
+    #[test]
+    fn names_suggest_roles() {
+        for (name, role) in [("id", Role::Id), ("near-ood", Role::Ood), ("far", Role::Ood)] {
+            assert_eq!(Role::from_name(name), Some(role), "{name}");
+        }
+        assert_eq!(Role::from_name("idea"), None);
+        assert_eq!(default_role("val", 10, 9), Role::Id);
+        assert_eq!(default_role("val", 10, 0), Role::Ood);
+        assert_eq!(default_role("", 3, 0), Role::Unused);
+    }
+}

@@ -1,0 +1,322 @@
+//! A table of metrics that sorts by any column and copies as Markdown or CSV.
+
+use std::cmp::Ordering;
+use std::fmt::Write as _;
+
+use eframe::egui::{self, Align, Color32, Layout, RichText, Sense, Ui, vec2};
+use egui_extras::{Column, TableBuilder};
+
+use crate::eval::metrics::{Interval, Intervals, Metric, Metrics};
+use crate::ui::theme::Palette;
+
+/// A row of the table.
+#[derive(Clone, Debug)]
+pub struct MetricRow {
+    /// What was measured.
+    pub name: String,
+    /// The colour of its curve.
+    pub color: Option<Color32>,
+    /// OOD images behind it, where that is one set.
+    pub images: Option<usize>,
+    /// Every metric.
+    pub metrics: Metrics,
+    /// 95 % intervals, where there are any.
+    pub intervals: Option<Intervals>,
+    /// Whether it stands out.
+    pub strong: bool,
+}
+
+/// The metrics that the table shows; copies hold all.
+const SHOWN: [(Metric, &str, &str); 5] = [
+    (Metric::Auroc, "AUROC", "Chance that a random ID image scores higher than a random OOD image"),
+    (
+        Metric::Fpr95,
+        "FPR95\nID +",
+        "ID positive, the paper's convention: share of OOD kept where 95 % of ID is kept",
+    ),
+    (
+        Metric::Fpr95OodPositive,
+        "FPR95\nOOD +",
+        "OOD positive, OpenOOD's convention: share of ID lost where 95 % of OOD is caught",
+    ),
+    (Metric::AuprIn, "AUPR-in", "ID positive: area under precision and recall"),
+    (Metric::AuprOut, "AUPR-out", "OOD positive: area under precision and recall"),
+];
+
+/// A metric's name in copied tables.
+fn long_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Auroc => "AUROC",
+        Metric::Fpr95 => "FPR95 (ID positive)",
+        Metric::Fpr95Interpolated => "FPR95 (ID positive, interpolated)",
+        Metric::Fpr95OodPositive => "FPR95 (OOD positive)",
+        Metric::Fpr95OodPositiveInterpolated => "FPR95 (OOD positive, interpolated)",
+        Metric::AveragePrecisionId => "AP (ID)",
+        Metric::AveragePrecisionOod => "AP (OOD)",
+        Metric::AuprIn => "AUPR-in",
+        Metric::AuprOut => "AUPR-out",
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Key {
+    Given,
+    Name,
+    Metric(Metric),
+}
+
+/// How the table is sorted.
+pub struct MetricTable {
+    key: Key,
+    best_first: bool,
+}
+
+impl Default for MetricTable {
+    fn default() -> Self {
+        Self { key: Key::Given, best_first: true }
+    }
+}
+
+impl MetricTable {
+    /// The table; `what` heads the first column.
+    pub fn ui(&mut self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
+        let rows = self.sorted(rows);
+        let palette = Palette::of_ui(ui);
+        // Room for the scroll bar.
+        let width = ui.available_width() - 12.0;
+        let name = (width * 0.26).clamp(80.0, 200.0);
+        let column = ((width - name) / SHOWN.len() as f32 - 6.0).clamp(56.0, 110.0);
+        ui.spacing_mut().item_spacing = vec2(6.0, 2.0);
+        let table = TableBuilder::new(ui)
+            .id_salt(what)
+            .min_scrolled_height(40.0)
+            .auto_shrink(false)
+            .cell_layout(Layout::right_to_left(Align::Center))
+            .column(Column::exact(name).clip(true))
+            .columns(Column::exact(column).clip(true), SHOWN.len());
+        let header = table.header(30.0, |mut header| {
+            header.col(|ui| {
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    self.heading_ui(ui, Key::Name, what, "Sort by name");
+                });
+            });
+            for (metric, short, hint) in SHOWN {
+                header.col(|ui| self.heading_ui(ui, Key::Metric(metric), short, hint));
+            }
+        });
+        header.body(|body| {
+            let height = if rows.iter().any(|row| row.intervals.is_some()) { 32.0 } else { 20.0 };
+            body.rows(height, rows.len(), |mut line| {
+                let row = &rows[line.index()];
+                line.col(|ui| {
+                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| name_ui(ui, row));
+                });
+                for (metric, ..) in SHOWN {
+                    line.col(|ui| value_ui(ui, row, metric, &palette));
+                }
+            });
+        });
+    }
+
+    fn heading_ui(&mut self, ui: &mut Ui, key: Key, text: &str, hint: &str) {
+        let palette = Palette::of_ui(ui);
+        let arrow = match (self.key == key, self.best_first) {
+            (false, _) => "",
+            (true, true) => " ↓",
+            (true, false) => " ↑",
+        };
+        let color = if self.key == key { palette.strong } else { palette.weak };
+        let text = RichText::new(format!("{text}{arrow}")).small().color(color);
+        let button = egui::Button::new(text).frame(false).wrap_mode(egui::TextWrapMode::Extend);
+        if ui.add(button).on_hover_text(format!("{hint}. Click to sort.")).clicked() {
+            // Best first, then worst first, then as given.
+            (self.key, self.best_first) = match (self.key == key, self.best_first) {
+                (false, _) => (key, true),
+                (true, true) => (key, false),
+                (true, false) => (Key::Given, true),
+            };
+        }
+    }
+
+    fn sorted(&self, rows: &[MetricRow]) -> Vec<MetricRow> {
+        let mut rows = rows.to_vec();
+        let order = |a: &MetricRow, b: &MetricRow| match self.key {
+            Key::Given => Ordering::Equal,
+            Key::Name => a.name.cmp(&b.name),
+            Key::Metric(metric) if metric.higher_is_better() => {
+                b.metrics.get(metric).total_cmp(a.metrics.get(metric))
+            }
+            Key::Metric(metric) => a.metrics.get(metric).total_cmp(b.metrics.get(metric)),
+        };
+        rows.sort_by(|a, b| if self.best_first { order(a, b) } else { order(b, a) });
+        rows
+    }
+
+    /// Buttons that copy the table.
+    pub fn copy_ui(&self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
+        let formats: [(&str, fn(&str, &[MetricRow]) -> String); 2] =
+            [("Copy Markdown", markdown), ("Copy CSV", csv)];
+        for (name, write) in formats {
+            let button = egui::Button::new(RichText::new(name).small());
+            if ui.add(button).on_hover_text("All metrics with their intervals").clicked() {
+                ui.ctx().copy_text(write(what, &self.sorted(rows)));
+            }
+        }
+    }
+}
+
+fn name_ui(ui: &mut Ui, row: &MetricRow) {
+    let palette = Palette::of_ui(ui);
+    if let Some(color) = row.color {
+        let (rect, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
+        ui.painter().hline(rect.x_range(), rect.center().y, egui::Stroke::new(3.0, color));
+    }
+    let color = if row.strong { palette.strong } else { palette.text };
+    let label = egui::Label::new(RichText::new(&row.name).color(color)).truncate();
+    let response = ui.add(label);
+    if let Some(images) = row.images {
+        response.on_hover_text(format!("{images} images"));
+    }
+}
+
+fn value_ui(ui: &mut Ui, row: &MetricRow, metric: Metric, palette: &Palette) {
+    let color = if row.strong { palette.strong } else { palette.text };
+    let value = number(*row.metrics.get(metric));
+    let interval = row.intervals.as_ref().map(|intervals| intervals.get(metric));
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.with_layout(Layout::top_down(Align::Max), |ui| {
+            let text = RichText::new(&value).color(color);
+            let response = ui.label(if row.strong { text.strong() } else { text });
+            response.on_hover_text(exactly(row, metric));
+            if let Some(Interval { low, high }) = interval {
+                let text = format!("{} – {}", number(*low), number(*high));
+                ui.label(RichText::new(text).size(9.5).color(palette.weak));
+            }
+        });
+    });
+}
+
+/// A metric in all the variants that there are.
+fn exactly(row: &MetricRow, metric: Metric) -> String {
+    let also: &[Metric] = match metric {
+        Metric::Fpr95 => &[Metric::Fpr95, Metric::Fpr95Interpolated],
+        Metric::Fpr95OodPositive => {
+            &[Metric::Fpr95OodPositive, Metric::Fpr95OodPositiveInterpolated]
+        }
+        Metric::AuprIn => &[Metric::AuprIn, Metric::AveragePrecisionId],
+        Metric::AuprOut => &[Metric::AuprOut, Metric::AveragePrecisionOod],
+        _ => &[Metric::Auroc],
+    };
+    let lines = also.iter().map(|&metric| {
+        let value = format!("{}: {:.3} %", long_name(metric), row.metrics.get(metric) * 100.0);
+        match row.intervals.as_ref().map(|intervals| intervals.get(metric)) {
+            Some(Interval { low, high }) => {
+                format!("{value}, 95 % interval {} to {}", number(*low), number(*high))
+            }
+            None => value,
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A fraction in per cent, two digits, as tables of papers have it.
+fn number(value: f64) -> String {
+    format!("{:.2}", value * 100.0)
+}
+
+/// The table as Markdown, values in per cent.
+fn markdown(what: &str, rows: &[MetricRow]) -> String {
+    let mut text = format!("| {what} |");
+    Metric::ALL.iter().for_each(|&metric| text += &format!(" {} |", long_name(metric)));
+    text += &format!("\n|---|{}\n", "---:|".repeat(Metric::ALL.len()));
+    for row in rows {
+        text += &format!("| {} |", row.name.replace('|', "\\|"));
+        for metric in Metric::ALL {
+            text += &format!(" {}", number(*row.metrics.get(metric)));
+            if let Some(intervals) = &row.intervals {
+                let Interval { low, high } = intervals.get(metric);
+                text += &format!(" ({}–{})", number(*low), number(*high));
+            }
+            text += " |";
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The table as CSV, values as fractions, with the ends of the intervals.
+fn csv(what: &str, rows: &[MetricRow]) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut text = quoted(what);
+    for metric in Metric::ALL {
+        let name = long_name(metric);
+        for column in [name.to_owned(), format!("{name} low"), format!("{name} high")] {
+            text += &format!(",{}", quoted(&column));
+        }
+    }
+    text.push('\n');
+    for row in rows {
+        text += &quoted(&row.name);
+        for metric in Metric::ALL {
+            let ends = row.intervals.as_ref().map(|intervals| *intervals.get(metric));
+            let ends = ends.map_or(",".to_owned(), |ends| format!("{},{}", ends.low, ends.high));
+            // Writing to a string cannot fail.
+            write!(text, ",{},{ends}", row.metrics.get(metric)).unwrap_or_default();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, auroc: f64) -> MetricRow {
+        let metrics = Metrics::from_fn(|metric| match metric {
+            Metric::Auroc => auroc,
+            _ => 1.0 - auroc,
+        });
+        let intervals = Intervals::from_fn(|_| Interval { low: 0.25, high: 0.75 });
+        let intervals = (name != "plain").then_some(intervals);
+        MetricRow {
+            name: name.into(),
+            color: None,
+            images: None,
+            metrics,
+            intervals,
+            strong: false,
+        }
+    }
+
+    #[test]
+    fn sorting_puts_the_best_first_whichever_way_is_better() {
+        let rows = [row("a", 0.5), row("b", 0.9), row("c", 0.7)];
+        let names = |key, best_first| -> String {
+            let table = MetricTable { key, best_first };
+            table.sorted(&rows).into_iter().map(|row| row.name).collect()
+        };
+        assert_eq!(names(Key::Metric(Metric::Auroc), true), "bca");
+        assert_eq!(names(Key::Metric(Metric::Fpr95), true), "bca");
+        assert_eq!(names(Key::Metric(Metric::Auroc), false), "acb");
+        assert_eq!(names(Key::Given, true), "abc");
+    }
+
+    #[test]
+    fn copies_can_be_read_back() {
+        let rows = [row("near \"far\"", 0.875), row("plain", 0.5)];
+        let text = csv("Set", &rows);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(reader.headers().unwrap().len(), 1 + 3 * Metric::ALL.len());
+        let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(&records[0][0], "near \"far\"");
+        assert_eq!(&records[0][1], "0.875");
+        assert_eq!(&records[0][2], "0.25");
+        assert_eq!(&records[1][2], "");
+        let text = markdown("Set", &rows);
+        let columns: Vec<usize> = text.lines().map(|line| line.matches('|').count()).collect();
+        assert_eq!(columns, [11; 4]);
+        assert!(text.contains("| near \"far\" | 87.50 (25.00–75.00) |"));
+    }
+}

@@ -1,0 +1,394 @@
+//! ROC curves of the open sets, with λ as an operating point, and their metrics.
+
+use eframe::egui::{
+    self, ComboBox, CursorIcon, Id, Pos2, Rect, RichText, Role, Stroke, Ui, WidgetInfo, vec2,
+};
+use egui_plot::{GridInput, GridMark, Plot, PlotPoint, PlotTransform};
+
+use super::goals::Goals;
+use super::metric_table::{MetricRow, MetricTable};
+use super::roc_plot::{Axes, Curve, Place, curves, nearest};
+use super::sets::{chips_ui, counts_ui, nothing_ui, partial_ui, weak_ui};
+use super::{lambda_text, percent};
+use crate::app::command::Command;
+use crate::app::tuning::Measured;
+use crate::eval::metrics::Convention;
+use crate::eval::separation::{CurvePoint, Separation};
+use crate::panels::{Panel, PanelCtx};
+use crate::ui::handle::Handle;
+use crate::ui::theme::Palette;
+use crate::ui::widgets::toggle;
+
+/// How near the pointer has to be to a curve, in points.
+const REACH: f32 = 24.0;
+/// Images that a click on a curve selects.
+const NEAR: usize = 24;
+
+/// The panel.
+pub struct RocPanel {
+    log: bool,
+    convention: Convention,
+    goals: Goals,
+    table: MetricTable,
+}
+
+impl Default for RocPanel {
+    fn default() -> Self {
+        Self {
+            log: false,
+            convention: Convention::IdPositive,
+            goals: Goals::default(),
+            table: MetricTable::default(),
+        }
+    }
+}
+
+impl Panel for RocPanel {
+    fn name(&self) -> &'static str {
+        "roc"
+    }
+
+    fn title(&self) -> &'static str {
+        "ROC"
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        let Some(measured) = cx.model.tuning.present.clone() else {
+            return nothing_ui(ui, cx, "ROC curves");
+        };
+        let Some(separation) = &measured.separation else {
+            return nothing_ui(ui, cx, "ROC curves");
+        };
+        super::side_by_side(ui, |ui| {
+            let size = ui.available_size();
+            super::column(ui, (size.x * 0.42).min(size.y * 1.7), |ui| {
+                self.plot_ui(ui, cx, &measured, separation);
+            });
+            ui.add_space(6.0);
+            super::column(ui, ui.available_width(), |ui| {
+                self.side_ui(ui, cx, &measured, separation);
+            });
+        });
+    }
+}
+
+impl RocPanel {
+    fn axes(&self, separation: &Separation) -> Axes {
+        let count = match self.convention {
+            Convention::IdPositive => separation.pooled.ood_count(),
+            Convention::OodPositive => separation.pooled.id_count(),
+        };
+        // One image alone still lies on the axis.
+        let least = (0.5 / count.max(1) as f64).clamp(1e-7, 0.05);
+        Axes { convention: self.convention, log: self.log, least }
+    }
+
+    fn plot_ui(
+        &self,
+        ui: &mut Ui,
+        cx: &mut PanelCtx<'_>,
+        measured: &Measured,
+        separation: &Separation,
+    ) {
+        let palette = Palette::of_ui(ui);
+        let axes = self.axes(separation);
+        let curves = curves(cx.model, measured, &palette);
+        let (low, high) = axes.x_bounds();
+        let (x_name, y_name) = axes.names();
+        let label_text = |text: &str| RichText::new(text).small().color(palette.weak);
+        let plot = Plot::new(("roc", self.log, self.convention == Convention::IdPositive))
+            .show_background(false)
+            .grid_color(palette.line)
+            .default_x_bounds(low, high)
+            .default_y_bounds(-0.01, 1.01)
+            .set_margin_fraction(vec2(0.0, 0.0))
+            .allow_scroll(false)
+            .show_x(false)
+            .show_y(false)
+            .x_axis_label(label_text(x_name))
+            .y_axis_label(label_text(y_name))
+            .x_axis_formatter(move |mark, _| axes.x_label(mark.value))
+            .y_axis_formatter(|mark, _| match mark.value {
+                share if (-1e-9..=1.0001).contains(&share) => format!("{:.0} %", share * 100.0),
+                _ => String::new(),
+            })
+            .x_grid_spacer(move |input| if axes.log { decades(&input) } else { fifths(&input) })
+            .y_grid_spacer(|input| fifths(&input));
+        let dimmed = !cx.model.is_measured();
+        let shown = plot.show(ui, |plot| {
+            for curve in &curves {
+                let line = curve.line(&axes);
+                let faint = curve.color.gamma_multiply(0.5);
+                plot.line(if dimmed && curve.is_present { line.color(faint) } else { line });
+            }
+        });
+        let mut label = format!("ROC curves, {}", convention_name(self.convention));
+        for set in &separation.sets {
+            label += &format!("; {} AUROC {}", set.name, percent(set.metrics.auroc));
+        }
+        shown.response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, &label));
+        let lambda = self.lambda_ui(ui, cx, measured, separation, (&axes, &shown.transform));
+        if lambda {
+            return;
+        }
+        let Some(pointer) = shown.response.hover_pos() else { return };
+        self.hover_ui(ui, cx, &shown.response, pointer, (&curves, separation, measured), {
+            (&axes, &shown.transform)
+        });
+    }
+
+    /// λ as a point on the mean curve, to be dragged along it; whether the pointer is on it.
+    fn lambda_ui(
+        &self,
+        ui: &Ui,
+        cx: &mut PanelCtx<'_>,
+        measured: &Measured,
+        separation: &Separation,
+        (axes, transform): (&Axes, &PlotTransform),
+    ) -> bool {
+        let Some(lambda) = cx.model.lambda() else { return false };
+        let palette = Palette::of_ui(ui);
+        let point = separation.mean_at(f64::from(lambda));
+        let at = on_screen(axes, transform, point);
+        if !transform.frame().expand(2.0).contains(at) {
+            return false;
+        }
+        let (low, high) = super::score_bounds(cx.model, measured);
+        let handle = Handle {
+            label: "λ on the ROC curve".into(),
+            value: f64::from(lambda),
+            range: f64::from(low)..=f64::from(high),
+            step: f64::from(high - low) / 200.0,
+            cursor: CursorIcon::Grab,
+        };
+        let moved =
+            handle.ui(ui, Id::unique("roc λ"), Rect::from_center_size(at, vec2(22.0, 22.0)));
+        let hovered = moved.response.hovered() || moved.response.dragged();
+        let painter = ui.painter().with_clip_rect(transform.frame().expand(10.0));
+        painter.circle(at, 7.0, palette.panel, Stroke::new(2.5, palette.accent));
+        if hovered || moved.response.has_focus() {
+            painter.circle_stroke(at, 11.0, Stroke::new(1.0, palette.accent));
+        }
+        let font = egui::FontId::proportional(11.5);
+        let text = format!("λ {}", lambda_text(f64::from(lambda)));
+        let right = at.x < transform.frame().center().x;
+        let (align, by) = match right {
+            true => (egui::Align2::LEFT_TOP, vec2(12.0, 4.0)),
+            false => (egui::Align2::RIGHT_TOP, vec2(-12.0, 4.0)),
+        };
+        painter.text(at + by, align, text, font, palette.accent);
+        let dragged = moved.dragged_to.and_then(|pointer| {
+            nearest(&separation.mean_curve, axes, transform, pointer).map(|place| place.lambda)
+        });
+        if let Some(wanted) = dragged.or(moved.set_to) {
+            // Beyond the scores a curve has no numbers; λ stays one that can be drawn.
+            let wanted = wanted.clamp(f64::from(low), f64::from(high)) as f32;
+            if wanted != lambda {
+                cx.commands.push(Command::SetLambda(Some(wanted)));
+            }
+        }
+        hovered
+    }
+
+    fn hover_ui(
+        &self,
+        ui: &Ui,
+        cx: &mut PanelCtx<'_>,
+        response: &egui::Response,
+        pointer: Pos2,
+        (curves, separation, measured): (&[Curve<'_>], &Separation, &Measured),
+        (axes, transform): (&Axes, &PlotTransform),
+    ) {
+        let places = curves
+            .iter()
+            .filter_map(|curve| Some((curve, nearest(curve.points, axes, transform, pointer)?)));
+        let by_distance =
+            |a: &(&Curve, Place), b: &(&Curve, Place)| a.1.distance.total_cmp(&b.1.distance);
+        let Some((curve, place)) = places.min_by(by_distance) else { return };
+        if place.distance > REACH {
+            return;
+        }
+        let exact = match curve.set.and_then(|at| separation.sets.get(at)) {
+            Some(set) => Some(set.at(place.lambda)),
+            None => curve.is_present.then(|| separation.mean_at(place.lambda)),
+        };
+        if let Some(point) = exact {
+            let at = on_screen(axes, transform, point);
+            ui.painter().circle(at, 4.0, curve.color, Stroke::new(1.5, Palette::of_ui(ui).panel));
+        }
+        if curve.is_present && response.clicked() {
+            let images = measured.nearest(place.lambda as f32, NEAR);
+            if !images.is_empty() {
+                cx.view.reveal = true;
+                cx.commands.push(Command::Select(images));
+            }
+        }
+        let mut text = format!("{}\nλ {}", curve.name, lambda_text(place.lambda));
+        if let Some(point) = exact {
+            let (fpr, tpr) = point.rates(self.convention);
+            text += &format!("\nTPR {} · FPR {}", percent(tpr), percent(fpr));
+        }
+        let ranked = match curve.set.and_then(|at| separation.sets.get(at)) {
+            Some(set) => Some(&set.ranked),
+            None => curve.is_present.then_some(&separation.pooled),
+        };
+        if let Some(ranked) = ranked {
+            let counts = ranked.counts_at(place.lambda);
+            text += &format!("\nID: {} kept, {} lost", counts.id_kept, counts.id_lost);
+            text += &format!("\nOOD: {} caught, {} missed", counts.ood_caught, counts.ood_missed);
+            text += "\nClick to select the images nearest to this threshold";
+        }
+        response.clone().on_hover_text_at_pointer(text);
+    }
+
+    fn side_ui(
+        &mut self,
+        ui: &mut Ui,
+        cx: &mut PanelCtx<'_>,
+        measured: &Measured,
+        separation: &Separation,
+    ) {
+        ui.horizontal_wrapped(|ui| {
+            chips_ui(ui, cx);
+            partial_ui(ui, cx.model, measured);
+        });
+        ui.horizontal_wrapped(|ui| self.view_ui(ui, cx));
+        ui.horizontal_wrapped(|ui| self.goals.ui(ui, cx, separation));
+        if let Some(lambda) = cx.model.lambda() {
+            ui.horizontal_wrapped(|ui| {
+                ui.label(RichText::new(format!("λ {}", lambda_text(f64::from(lambda)))).strong());
+                ui.add_space(6.0);
+                counts_ui(ui, measured.counts_at(lambda));
+            });
+        }
+        let rows = rows(ui, cx, measured, separation);
+        ui.horizontal(|ui| {
+            self.table.copy_ui(ui, "Set", &rows);
+            if cx.model.tuning.intervals().is_none() && cx.model.is_measured() {
+                weak_ui(ui, "Drawing intervals");
+            }
+        });
+        self.table.ui(ui, "Set", &rows);
+    }
+
+    fn view_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        if toggle(ui, self.log, "Log FPR", "False positive rate on a logarithmic axis").clicked() {
+            self.log = !self.log;
+        }
+        ComboBox::from_id_salt("convention")
+            .selected_text(convention_name(self.convention))
+            .width(100.0)
+            .show_ui(ui, |ui| {
+                for convention in [Convention::IdPositive, Convention::OodPositive] {
+                    let name = convention_name(convention);
+                    ui.selectable_value(&mut self.convention, convention, name);
+                }
+            })
+            .response
+            .accessible_name("Positive class");
+        overlay_menu_ui(ui, cx);
+        let pinned = cx.model.tuning.pinned.is_some();
+        let hint = "Keep this setting to compare others with it";
+        if toggle(ui, pinned, if pinned { "Unpin A" } else { "Pin as A" }, hint).clicked() {
+            cx.commands.push(if pinned { Command::Unpin } else { Command::Pin });
+        }
+    }
+}
+
+/// Which other detectors' curves are drawn too.
+fn overlay_menu_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+    let Some(info) = cx.model.info().cloned() else { return };
+    let overlaid = &cx.model.tuning.overlaid;
+    let text = match overlaid.len() {
+        0 => "Overlay detectors".to_owned(),
+        count => format!("Overlay {count}"),
+    };
+    ui.menu_button(text, |ui| {
+        egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
+            for detector in info.detectors.iter().filter(|d| d.id != cx.model.settings.detector) {
+                let mut on = overlaid.contains(detector.id);
+                if ui.checkbox(&mut on, detector.name).clicked() {
+                    cx.commands.push(Command::ToggleOverlay(detector.id.to_owned()));
+                }
+            }
+        });
+    })
+    .response
+    .on_hover_text("Mean curves of other detectors at the same τ");
+}
+
+fn rows(
+    ui: &Ui,
+    cx: &PanelCtx<'_>,
+    measured: &Measured,
+    separation: &Separation,
+) -> Vec<MetricRow> {
+    let palette = Palette::of_ui(ui);
+    let intervals = cx.model.tuning.intervals();
+    let mut rows = Vec::new();
+    for curve in curves(cx.model, measured, &palette) {
+        let Some(at) = curve.set else { continue };
+        let Some(set) = separation.sets.get(at) else { continue };
+        rows.push(MetricRow {
+            name: set.name.clone(),
+            color: Some(curve.color),
+            images: Some(set.ranked.ood_count()),
+            metrics: set.metrics,
+            intervals: intervals.and_then(|intervals| intervals.get(at)).copied(),
+            strong: false,
+        });
+    }
+    let plain = |name: &str, color, metrics, strong| MetricRow {
+        name: name.to_owned(),
+        color,
+        images: None,
+        metrics,
+        intervals: None,
+        strong,
+    };
+    if rows.len() > 1 {
+        rows.push(plain("Mean", Some(palette.strong), separation.mean, true));
+    }
+    let tuning = &cx.model.tuning;
+    let overlaid = tuning.table.rows.iter().filter(|row| {
+        tuning.overlaid.contains(row.info.id) && row.info.id != measured.settings.detector
+    });
+    for (at, row) in overlaid.enumerate() {
+        let color = palette.series(separation.sets.len() + at);
+        rows.push(plain(row.info.name, Some(color), row.mean, false));
+    }
+    if let Some(a) = tuning.pinned.as_ref().and_then(|a| a.measured.separation.as_ref()) {
+        rows.push(plain("Pinned A, mean", Some(palette.weak), a.mean, false));
+    }
+    rows
+}
+
+fn on_screen(axes: &Axes, transform: &PlotTransform, point: CurvePoint) -> Pos2 {
+    let [x, y] = axes.place(point);
+    transform.position_from_point(&PlotPoint::new(x, y))
+}
+
+fn convention_name(convention: Convention) -> &'static str {
+    match convention {
+        Convention::IdPositive => "ID positive",
+        Convention::OodPositive => "OOD positive",
+    }
+}
+
+/// Grid lines at every fifth, finer where zoomed in.
+fn fifths(input: &GridInput) -> Vec<GridMark> {
+    let span = input.bounds.1 - input.bounds.0;
+    let step = if span > 0.6 { 0.2 } else { 10f64.powf((span / 4.0).log10().floor()) };
+    let (from, until) = ((input.bounds.0 / step).ceil(), (input.bounds.1 / step).floor());
+    let lines = (until - from).clamp(0.0, 40.0) as usize;
+    (0..=lines)
+        .map(|line| GridMark { value: (from + line as f64) * step, step_size: step })
+        .collect()
+}
+
+/// Grid lines at every power of ten, on an axis of logarithms.
+fn decades(input: &GridInput) -> Vec<GridMark> {
+    let (from, until) = (input.bounds.0.ceil() as i32, input.bounds.1.floor() as i32);
+    (from..=until).map(|power| GridMark { value: f64::from(power), step_size: 1.0 }).collect()
+}

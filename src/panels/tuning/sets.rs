@@ -1,0 +1,115 @@
+//! The open sets as chips with their roles, the four counts at λ, and what is still to come.
+
+use eframe::egui::{self, Color32, RichText, Ui};
+
+use crate::app::command::Command;
+use crate::app::sets::Role;
+use crate::app::state::Model;
+use crate::app::tuning::Measured;
+use crate::eval::metrics::Confusion;
+use crate::panels::PanelCtx;
+use crate::ui::theme::Palette;
+
+/// The colour of a set: one for ID, one for each OOD set in turn.
+pub fn set_color(palette: &Palette, model: &Model, set: usize) -> Color32 {
+    match model.sets().get(set).map(|set| set.role) {
+        Some(Role::Id) => palette.id,
+        Some(Role::Ood) => {
+            let before = &model.sets()[..set];
+            palette.series(before.iter().filter(|set| set.role == Role::Ood).count())
+        }
+        _ => palette.weak,
+    }
+}
+
+/// A chip for each set: its name, role and count. A click changes the role.
+pub fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+    let palette = Palette::of_ui(ui);
+    let counts = |at: usize| cx.model.entries().iter().filter(|e| e.set_at == at).count();
+    let measured = cx.model.tuning.present.as_ref();
+    ui.spacing_mut().item_spacing.x = 4.0;
+    for (at, set) in cx.model.sets().iter().enumerate() {
+        let count = match measured.and_then(|m| m.sets.iter().find(|other| other.set == at)) {
+            Some(set) => set.sorted.len() + set.pending + set.failed,
+            None => counts(at),
+        };
+        let color = set_color(&palette, cx.model, at);
+        let name = format!("Set {}: {}, {count} images", set.title(), set.role.word());
+        let text = RichText::new(format!("{}  {} {count}", set.title(), set.role.word()));
+        let menu = ui.menu_button(text.color(color).small(), |ui| {
+            ui.label(
+                RichText::new(format!("The images of {} are", set.title())).color(palette.weak),
+            );
+            for (role, word) in Role::ALL {
+                if ui.selectable_label(set.role == role, word).clicked() {
+                    cx.commands.push(Command::SetRole(set.name.clone(), role));
+                    ui.close();
+                }
+            }
+        });
+        let response = menu.response.accessible_name(&name);
+        response.on_hover_text("What these images are in truth; click to change it");
+    }
+}
+
+/// What λ keeps and rejects.
+pub fn counts_ui(ui: &mut Ui, counts: Confusion) {
+    let palette = Palette::of_ui(ui);
+    let facts = [
+        ("ID kept", counts.id_kept, palette.id, "In-distribution images that λ keeps"),
+        ("ID lost", counts.id_lost, palette.fault, "In-distribution images that λ rejects"),
+        ("OOD caught", counts.ood_caught, palette.id, "Out-of-distribution images that λ rejects"),
+        ("OOD missed", counts.ood_missed, palette.fault, "Out-of-distribution images that λ keeps"),
+    ];
+    for (name, count, color, hint) in facts {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let text = format!("{name} {count}");
+        let color = if count == 0 { palette.weak } else { color };
+        ui.label(RichText::new(text).color(color)).on_hover_text(hint);
+        ui.add_space(8.0);
+    }
+}
+
+/// Says that numbers are not final, and why.
+pub fn partial_ui(ui: &mut Ui, model: &Model, measured: &Measured) {
+    let palette = Palette::of_ui(ui);
+    let failed: usize = measured.sets.iter().map(|set| set.failed).sum();
+    if failed > 0 {
+        let text = RichText::new(format!("{failed} without a score")).small().color(palette.weak);
+        ui.label(text)
+            .on_hover_text("Images that could not be opened or scored; they do not count");
+    }
+    if model.is_measured() {
+        return;
+    }
+    let text = match measured.pending() {
+        0 => "Updating".to_owned(),
+        pending => {
+            let all: usize = measured.sets.iter().map(|set| set.sorted.len()).sum();
+            format!("Partial: {all} of {} images", all + pending)
+        }
+    };
+    let text = RichText::new(text).small().color(palette.ood);
+    ui.label(text).on_hover_text("Scores at the new settings are still coming in");
+}
+
+/// What stands in a panel while there is nothing to compare.
+pub fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, title: &str) {
+    let has = |role| cx.model.sets().iter().any(|set| set.role == role);
+    let note = match (cx.model.entries().is_empty(), has(Role::Id), has(Role::Ood)) {
+        (true, ..) => "Open a folder of in-distribution images and one of others to compare them.",
+        (_, false, _) => "Say which set is in-distribution: click a set above and choose ID.",
+        (_, _, false) => {
+            "Open a set of out-of-distribution images, or click a set above and choose OOD."
+        }
+        _ => "The first scores are on their way.",
+    };
+    ui.horizontal_wrapped(|ui| chips_ui(ui, cx));
+    crate::ui::widgets::empty_note(ui, title, note);
+}
+
+/// A note in small weak type.
+pub fn weak_ui(ui: &mut Ui, text: &str) -> egui::Response {
+    let palette = Palette::of_ui(ui);
+    ui.label(RichText::new(text).small().color(palette.weak))
+}

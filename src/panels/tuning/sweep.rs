@@ -1,0 +1,230 @@
+//! AUROC and FPR95 over τ, the paper's figures 3 and 5, filled in while the window is idle.
+
+use eframe::egui::{
+    CursorIcon, Id, ProgressBar, Rect, RichText, Role, Stroke, Ui, WidgetInfo, pos2, vec2,
+};
+use egui_plot::{Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
+
+use super::percent;
+use super::sets::{chips_ui, nothing_ui, partial_ui, set_color, weak_ui};
+use crate::app::command::Command;
+use crate::app::sets::Role as SetRole;
+use crate::app::tuning::{Sweep, SweepPoint};
+use crate::eval::metrics::{Metric, Metrics};
+use crate::panels::{Panel, PanelCtx};
+use crate::ui::handle::Handle;
+use crate::ui::theme::Palette;
+use crate::ui::widgets::toggle;
+
+/// The panel.
+pub struct SweepPanel {
+    auroc: bool,
+    fpr95: bool,
+}
+
+impl Default for SweepPanel {
+    fn default() -> Self {
+        Self { auroc: true, fpr95: true }
+    }
+}
+
+impl Panel for SweepPanel {
+    fn name(&self) -> &'static str {
+        "sweep"
+    }
+
+    fn title(&self) -> &'static str {
+        "τ sweep"
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        let measured = cx.model.tuning.present.clone();
+        let Some(measured) = measured.filter(|measured| measured.separation.is_some()) else {
+            return nothing_ui(ui, cx, "τ sweep");
+        };
+        ui.horizontal_wrapped(|ui| {
+            chips_ui(ui, cx);
+            partial_ui(ui, cx.model, &measured);
+            ui.add_space(6.0);
+            let hint = "Area under the ROC curve: solid lines, more is better";
+            if toggle(ui, self.auroc, "AUROC", hint).clicked() {
+                self.auroc = !self.auroc;
+            }
+            let hint = "Share of OOD kept where 95 % of ID is kept: dashed lines, less is better";
+            if toggle(ui, self.fpr95, "FPR95", hint).clicked() {
+                self.fpr95 = !self.fpr95;
+            }
+            progress_ui(ui, cx);
+        });
+        self.plot_ui(ui, cx);
+    }
+}
+
+/// How much of the sweep is there.
+fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+    let palette = Palette::of_ui(ui);
+    let sweep = &cx.model.tuning.sweep;
+    let (all, looked_at) = sweep.images;
+    if looked_at < all {
+        let text = format!("{looked_at} of {all} images, drawn by chance");
+        weak_ui(ui, &text).on_hover_text("Large sets are sampled, so that the sweep ends");
+    }
+    let current = cx.model.is_sweep_current();
+    if current && sweep.is_complete() {
+        return;
+    }
+    if cx.model.tuning.paused {
+        weak_ui(ui, "Background work rests");
+        if ui.small_button("Go on").clicked() {
+            cx.commands.push(Command::PauseSurveys(false));
+        }
+        return;
+    }
+    let (done, steps) = (if current { sweep.points.len() } else { 0 }, sweep.steps());
+    let text = RichText::new(format!("{done} of {steps} τ")).size(10.0).color(palette.strong);
+    let bar = ProgressBar::new(done as f32 / steps as f32).desired_width(120.0);
+    ui.add(bar.desired_height(12.0).fill(palette.accent_soft).text(text));
+    if ui.small_button("Rest").on_hover_text("Stop work in the background").clicked() {
+        cx.commands.push(Command::PauseSurveys(true));
+    }
+}
+
+/// One line: whose, which metric of a point, its colour.
+struct Series {
+    name: String,
+    value: Box<dyn Fn(&SweepPoint) -> Option<Metrics>>,
+    color: eframe::egui::Color32,
+    width: f32,
+}
+
+impl SweepPanel {
+    fn plot_ui(&self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        let palette = Palette::of_ui(ui);
+        let (model, sweep) = (cx.model, &cx.model.tuning.sweep);
+        let faded = !model.is_sweep_current();
+        let mut lines: Vec<Series> = Vec::new();
+        for (at, set) in model.sets().iter().enumerate().filter(|(_, s)| s.role == SetRole::Ood) {
+            let name = set.title().to_owned();
+            let wanted = name.clone();
+            let value = move |point: &SweepPoint| {
+                point.sets.iter().find(|(name, _)| *name == wanted).map(|(_, metrics)| *metrics)
+            };
+            let color = set_color(&palette, model, at);
+            lines.push(Series { name, value: Box::new(value), color, width: 1.6 });
+        }
+        if lines.len() > 1 {
+            let value = Box::new(|point: &SweepPoint| Some(point.mean));
+            lines.push(Series { name: "Mean".into(), value, color: palette.strong, width: 2.4 });
+        }
+        let label_text = |text: &str| RichText::new(text).small().color(palette.weak);
+        let plot = Plot::new("sweep")
+            .show_background(false)
+            .grid_color(palette.line)
+            .default_x_bounds(-0.01, 1.01)
+            .default_y_bounds(-0.01, 1.02)
+            .set_margin_fraction(vec2(0.0, 0.0))
+            .allow_scroll(false)
+            .show_x(false)
+            .show_y(false)
+            .x_axis_label(label_text("τ"))
+            .x_axis_formatter(|mark, _| format!("{:.1}", mark.value))
+            .y_axis_formatter(|mark, _| match mark.value {
+                share if (-1e-9..=1.0001).contains(&share) => format!("{:.0} %", share * 100.0),
+                _ => String::new(),
+            });
+        let metrics = [(Metric::Auroc, self.auroc), (Metric::Fpr95, self.fpr95)];
+        let shown = plot.show(ui, |plot| {
+            for (metric, _) in metrics.into_iter().filter(|(_, on)| *on) {
+                for line in &lines {
+                    let color = if faded { line.color.gamma_multiply(0.4) } else { line.color };
+                    let (style, shape) = match metric {
+                        Metric::Auroc => (LineStyle::Solid, MarkerShape::Circle),
+                        _ => (LineStyle::Dashed { length: 7.0 }, MarkerShape::Diamond),
+                    };
+                    let points = || -> PlotPoints<'static> { series(sweep, line, metric).into() };
+                    let name = format!("{} {metric:?}", line.name);
+                    let stroke = Stroke::new(line.width, color);
+                    plot.line(
+                        Line::new(name.clone(), points())
+                            .stroke(stroke)
+                            .style(style)
+                            .allow_hover(false),
+                    );
+                    let marks = Points::new(format!("{name} points"), points()).color(color);
+                    plot.points(marks.shape(shape).radius(3.0).allow_hover(false));
+                }
+            }
+        });
+        let label =
+            format!("AUROC and FPR95 over τ, {} of {} steps", sweep.points.len(), sweep.steps());
+        shown.response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, &label));
+        if tau_ui(ui, cx, &shown.transform) {
+            return;
+        }
+        let Some(pointer) = shown.response.hover_pos() else { return };
+        let sweep = &cx.model.tuning.sweep;
+        let x = shown.transform.value_from_position(pointer).x;
+        let far = |point: &&SweepPoint| (f64::from(point.tau) - x).abs();
+        let Some(point) = sweep.points.values().min_by(|a, b| far(a).total_cmp(&far(b))) else {
+            return;
+        };
+        if shown.response.clicked() {
+            cx.commands.push(Command::SetTau(point.tau));
+        }
+        let mut text = format!("τ {:.2}", point.tau);
+        for line in &lines {
+            if let Some(metrics) = (line.value)(point) {
+                let (auroc, fpr95) = (percent(metrics.auroc), percent(metrics.fpr95));
+                text += &format!("\n{}: AUROC {auroc}, FPR95 {fpr95}", line.name);
+            }
+        }
+        shown.response.on_hover_text_at_pointer(format!("{text}\nClick to set τ"));
+    }
+}
+
+fn series(sweep: &Sweep, line: &Series, metric: Metric) -> Vec<[f64; 2]> {
+    let place = |point: &SweepPoint| {
+        let metrics = (line.value)(point)?;
+        Some([f64::from(point.tau), *metrics.get(metric)])
+    };
+    sweep.points.values().filter_map(place).collect()
+}
+
+/// The present τ as a line to drag; whether the pointer is on it.
+fn tau_ui(ui: &Ui, cx: &mut PanelCtx<'_>, transform: &PlotTransform) -> bool {
+    let palette = Palette::of_ui(ui);
+    let tau = cx.model.settings.tau;
+    let frame = *transform.frame();
+    let x = transform.position_from_point(&PlotPoint::new(f64::from(tau), 0.0)).x;
+    if !frame.x_range().contains(x) {
+        return false;
+    }
+    let rect = Rect::from_x_y_ranges(x - 5.0..=x + 5.0, frame.y_range());
+    let handle = Handle {
+        label: "τ on the sweep".into(),
+        value: f64::from(tau),
+        range: 0.0..=1.0,
+        step: 0.01,
+        cursor: CursorIcon::ResizeHorizontal,
+    };
+    let moved = handle.ui(ui, Id::unique("sweep τ"), rect);
+    let on_it = moved.response.hovered() || moved.response.dragged();
+    let width = if on_it || moved.response.has_focus() { 2.5 } else { 1.5 };
+    ui.painter().vline(x, frame.y_range(), Stroke::new(width, palette.accent));
+    let font = eframe::egui::FontId::proportional(11.5);
+    let left = x < frame.center().x;
+    let (align, by) = match left {
+        true => (eframe::egui::Align2::LEFT_TOP, 6.0),
+        false => (eframe::egui::Align2::RIGHT_TOP, -6.0),
+    };
+    let at = pos2(x + by, frame.top() + 2.0);
+    ui.painter().text(at, align, format!("τ {tau:.2}"), font, palette.accent);
+    let dragged = moved.dragged_to.map(|pointer| transform.value_from_position(pointer).x);
+    if let Some(wanted) = dragged.or(moved.set_to) {
+        let wanted = ((wanted * 100.0).round() / 100.0).clamp(0.0, 1.0) as f32;
+        if wanted != tau {
+            cx.commands.push(Command::SetTau(wanted));
+        }
+    }
+    on_it
+}

@@ -1,0 +1,82 @@
+//! Scores of open images at other settings than those on show, made while there is nothing else to
+//! do.
+
+use super::message::{Event, ImageId};
+use super::work::Work;
+use crate::bundle::manifest::Recipe;
+use crate::pipeline::Tagged;
+
+/// Images scored between two glances at the requests: what the user does waits for no more.
+const CHUNK: usize = 6;
+
+/// What to score. A newer survey takes the place of an older one.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Answers carry it.
+    pub ticket: u64,
+    /// Relevance threshold.
+    pub tau: f32,
+    /// Recipe.
+    pub recipe: Recipe,
+    /// The detectors' ids.
+    pub detectors: Vec<&'static str>,
+    /// The images, in the order in which they are scored.
+    pub images: Vec<ImageId>,
+}
+
+/// Some images' scores.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// The survey.
+    pub ticket: u64,
+    /// The images of this answer.
+    pub images: Vec<ImageId>,
+    /// Their scores under each detector, `[detectors][images]`; `None` for a detector that needs
+    /// what a look does not give.
+    pub scores: Vec<Option<Vec<f32>>>,
+    /// How many of the survey's images are done, those without a result included.
+    pub done: usize,
+}
+
+/// A survey and how far it is.
+pub(super) struct Underway {
+    survey: Survey,
+    done: usize,
+}
+
+impl From<Survey> for Underway {
+    fn from(survey: Survey) -> Self {
+        Self { survey, done: 0 }
+    }
+}
+
+impl Work {
+    /// Scores the next few images of the survey.
+    pub(super) fn survey_on(&mut self) {
+        let (Some(pipeline), Some(Underway { survey, done })) =
+            (&self.pipeline, self.survey.take())
+        else {
+            return;
+        };
+        let until = (done + CHUNK).min(survey.images.len());
+        let (images, tagged): (Vec<ImageId>, Vec<Tagged>) = survey.images[done..until]
+            .iter()
+            .filter_map(|&image| Some((image, self.recall(image)?)))
+            .unzip();
+        let tagged: Vec<&Tagged> = tagged.iter().collect();
+        let (ticket, at) = (survey.ticket, (survey.recipe, survey.tau));
+        match pipeline.scores(&tagged, at, &survey.detectors) {
+            Ok(scores) => {
+                if until < survey.images.len() {
+                    self.survey = Some(Underway { survey, done: until });
+                }
+                let surveyed = Surveyed { ticket, images, scores, done: until };
+                self.outbox.send(Event::Surveyed(surveyed));
+            }
+            Err(error) => {
+                let error = error.to_string();
+                self.outbox.send(Event::SurveyFailed { ticket, error });
+            }
+        }
+    }
+}
