@@ -1,5 +1,6 @@
-//! Drawing off-screen, 1280×800 pixels: heatmaps by sampling, and clouds of points. Takes a software
-//! adapter where there is one, whose rasteriser then has most of the time; the adapter is printed.
+//! Drawing off-screen, 1280×800 pixels: heatmaps by sampling, and clouds of points; and finding points
+//! under the pointer. Takes a software adapter where there is one, whose rasteriser then has most of the
+//! time; the adapter is printed.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use eframe::egui_wgpu::{RenderState, RendererOptions, ScreenDescriptor, wgpu};
 use egui_kittest::wgpu::{create_render_state, default_wgpu_setup};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tagood_lens::render::{self, HeatmapLook, PointCloud, PointLook, PointStyle, Sampling, View};
+use tagood_lens::render::{
+    self, HeatmapLook, Picker, PointCloud, PointLook, PointStyle, Sampling, View,
+};
 
 const SIZE: [u32; 2] = [1280, 800];
 const SCREEN: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1280.0, 800.0) };
@@ -101,6 +104,39 @@ fn drawing(criterion: &mut Criterion) {
                     ..cloud.clone()
                 })
             });
+        });
+        // A tenth is selected, the rest is gray context.
+        let dimmed = |i: usize| PointStyle { dimmed: !i.is_multiple_of(10), ..style(0) };
+        let lassoed = PointCloud { styles: (0..count).map(dimmed).collect(), ..cloud.clone() };
+        group.bench_function(format!("{count} points, a tenth selected"), |b| {
+            b.iter(|| frame(&lassoed));
+        });
+    }
+    group.finish();
+    picking(criterion);
+}
+
+/// What a frame asks of the index over the points, without drawing.
+fn picking(criterion: &mut Criterion) {
+    let mut dice = ChaCha8Rng::seed_from_u64(7);
+    let mut group = criterion.benchmark_group("pick");
+    group.sample_size(10);
+    for count in [10_000, 100_000, 1_000_000] {
+        let positions: Arc<[[f32; 2]]> = (0..count).map(|_| dice.random()).collect();
+        group.bench_function(format!("index of {count} points"), |b| {
+            b.iter(|| Picker::new(Arc::clone(&positions)));
+        });
+        let picker = Picker::new(Arc::clone(&positions));
+        group.bench_function(format!("hover over {count} points"), |b| {
+            b.iter(|| picker.nearest(black_box([0.4, 0.6]), 0.01));
+        });
+        let corner = |k: u8| {
+            let angle = std::f32::consts::TAU * f32::from(k) / 60.0;
+            [0.5 + 0.2 * angle.cos(), 0.5 + 0.2 * angle.sin()]
+        };
+        let lasso: Vec<[f32; 2]> = (0..60).map(corner).collect();
+        group.bench_function(format!("lasso in {count} points"), |b| {
+            b.iter(|| picker.inside(black_box(&lasso)));
         });
     }
     group.finish();

@@ -28,6 +28,7 @@ pub mod pipeline;
 pub mod store;
 pub mod fit;
 pub mod eval;
+pub mod export;
 pub mod demo;
 pub mod overlay;
 pub mod worker;

@@ -4,6 +4,8 @@ use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use super::command::{Command, WindowCommand as W};
 use super::compare::Beside;
+use super::embedding::EmbedCommand;
+use super::export::Exported;
 
 /// Something that can be done.
 pub struct Action {
@@ -43,6 +45,11 @@ pub const ACTIONS: &[Action] = actions! {
         "Save session as…", key(CTRL, Key::S), Command::Window(W::SaveSession);
         "Save view as PNG…", key(CTRL_SHIFT, Key::S), Command::Window(W::SaveView);
         "Copy view", key(CTRL_SHIFT, Key::C), Command::Window(W::CopyView);
+        "Export selected images…", key(CTRL, Key::E), Command::Window(W::Export(Exported::Selected));
+        "Export all images…", key(CTRL_SHIFT, Key::E), Command::Window(W::Export(Exported::All));
+        "Export ROC plot…", None, Command::Window(W::Export(Exported::Roc));
+        "Export histogram…", None, Command::Window(W::Export(Exported::Histogram));
+        "Export t-SNE map…", None, Command::Window(W::Export(Exported::Map));
         "Remove selected images", key(NONE, Key::Delete), Command::RemoveSelected;
         "Stop all jobs", key(NONE, Key::Escape), Command::CancelAll;
         "Quit", key(CTRL, Key::Q), Command::Window(W::Quit);
@@ -67,6 +74,12 @@ pub const ACTIONS: &[Action] = actions! {
         "Explain the method", key(NONE, Key::E), Command::Window(W::Explain);
         "Undo", key(CTRL, Key::Z), Command::Window(W::Undo);
         "Redo", key(CTRL_SHIFT, Key::Z), Command::Window(W::Redo);
+    }
+    "Map" {
+        "Show the t-SNE map", key(NONE, Key::S), Command::Window(W::Show("tsne"));
+        "Make the map anew", key(NONE, Key::N), Command::Embed(EmbedCommand::Start);
+        "Pause or resume the map", key(NONE, Key::K), Command::Embed(EmbedCommand::TogglePause);
+        "Stop the map where it is", None, Command::Embed(EmbedCommand::Stop);
     }
     "Tuning" {
         "Show scores", key(NONE, Key::H), Command::Window(W::Show("scores"));

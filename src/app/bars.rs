@@ -19,7 +19,7 @@ pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
             logo_ui(ui);
             ui.label(RichText::new("TagOOD Lens").strong().color(palette.strong));
             ui.add_space(6.0);
-            for group in ["Files", "Images", "Method", "Tuning", "Window"] {
+            for group in ["Files", "Images", "Method", "Tuning", "Map", "Window"] {
                 ui.menu_button(group, |ui| {
                     ui.set_min_width(230.0);
                     for action in ACTIONS.iter().filter(|action| action.group == group) {

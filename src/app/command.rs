@@ -6,6 +6,8 @@ use crate::bundle::manifest::Recipe;
 use crate::worker::{ImageId, ImageSource, JobId, Request, Worker};
 
 use super::compare::Beside;
+use super::embedding::EmbedCommand;
+use super::export::Exported;
 use super::fitting::{FitJob, FitMode};
 use super::sets::Role;
 use super::state::{Edit, Job, MapView, Model};
@@ -65,6 +67,10 @@ pub enum Command {
     Cancel(JobId),
     /// Stops every job.
     CancelAll,
+    /// Makes or changes the map of features.
+    Embed(EmbedCommand),
+    /// Writes results to a file, in the form that its name asks for.
+    Export(Exported, PathBuf),
     /// Goes back to an earlier state of the settings.
     Restore(Edit),
     /// What concerns the window and not the model.
@@ -88,6 +94,8 @@ pub enum WindowCommand {
     SaveSession,
     /// Saves the view as PNG.
     SaveView,
+    /// Asks where to write results, and writes them.
+    Export(Exported),
     /// Copies the view.
     CopyView,
     /// One step back.
@@ -137,7 +145,7 @@ fn nudged(tau: f32, by: f32) -> f32 {
 
 impl Model {
     /// Changes the model as a command says, asking the worker for what follows from it. Commands of
-    /// the window are not the model's.
+    /// the window are not the model's, nor are those that write files.
     pub fn apply(&mut self, command: Command, worker: &Worker) {
         match command {
             Command::OpenPaths(paths) => {
@@ -223,7 +231,9 @@ impl Model {
                 for job in &self.jobs {
                     worker.ask(Request::Cancel(job.id));
                 }
+                self.embed(EmbedCommand::Stop, worker);
             }
+            Command::Embed(command) => self.embed(command, worker),
             Command::Restore(edit) => {
                 self.map.tags = edit.tags;
                 if self.roles != edit.roles {
@@ -232,7 +242,7 @@ impl Model {
                 }
                 self.adopt(edit.settings, worker);
             }
-            Command::Window(_) => {}
+            Command::Window(_) | Command::Export(..) => {}
         }
     }
 

@@ -10,6 +10,8 @@ use crate::image::{IMAGE_EXTENSIONS, RgbImage};
 use crate::worker::ImageSource;
 
 use super::command::Command;
+use super::export::Exported;
+use crate::export::{FigureForm, TableForm};
 
 /// What a dialogue brings back.
 pub enum Answer {
@@ -94,6 +96,22 @@ impl Desk {
             let dialog = rfd::FileDialog::new().set_title("Save the session");
             let dialog = dialog.set_file_name("session.json");
             dialog.add_filter("Sessions", &["json"]).save_file().map(Answer::SaveSession)
+        });
+    }
+
+    /// Asks where to write results.
+    pub fn export(&self, what: Exported) {
+        self.run("dialogue", move || {
+            let dialog = rfd::FileDialog::new().set_file_name(what.file_name());
+            let dialog = match what.is_table() {
+                true => {
+                    dialog.set_title("Export a table").add_filter("Tables", &TableForm::ENDINGS)
+                }
+                false => {
+                    dialog.set_title("Export a plot").add_filter("Plots", &FigureForm::ENDINGS)
+                }
+            };
+            dialog.save_file().map(|path| Answer::Do(Command::Export(what, path)))
         });
     }
 

@@ -93,6 +93,7 @@ impl Model {
                 }
             }
             Event::Picture { .. } => {}
+            Event::Embedding { run, event } => self.take_embedding(run, event),
             Event::JobEnded(job) => {
                 self.scores_revision += 1;
                 self.jobs.retain(|other| other.id != job);

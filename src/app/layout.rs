@@ -24,8 +24,8 @@ pub fn initial() -> Layout {
     let tabs = |tiles: &mut Tiles<String>, children: Vec<TileId>| tiles.insert_tab_tile(children);
     let gallery = pane(&mut tiles, "gallery");
     let gallery = tabs(&mut tiles, vec![gallery]);
-    let (image, explain) = (pane(&mut tiles, "image"), pane(&mut tiles, "explain"));
-    let image = tabs(&mut tiles, vec![image, explain]);
+    let image = ["image", "explain", "tsne"].map(|name| pane(&mut tiles, name));
+    let image = tabs(&mut tiles, image.to_vec());
     let bottom = BOTTOM.map(|name| pane(&mut tiles, name));
     let bottom = tabs(&mut tiles, bottom.to_vec());
     let verdict = pane(&mut tiles, "verdict");

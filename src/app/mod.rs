@@ -5,9 +5,11 @@ mod bars;
 pub mod command;
 pub mod compare;
 mod dialogs;
+pub mod embedding;
 mod events;
 pub mod fitting;
 mod follow;
+pub mod export;
 pub mod layout;
 pub mod offscreen;
 mod milestones;
@@ -205,10 +207,14 @@ impl App {
         for command in std::mem::take(&mut self.commands) {
             match command {
                 Command::Window(command) => self.apply_to_window(ctx, command),
+                Command::Export(what, path) => {
+                    self.model.export(what, path, self.view.color_by, &self.worker);
+                }
                 command => self.model.apply(command, &self.worker),
             }
         }
         self.model.follow(&self.worker);
+        self.model.follow_embedding(&self.worker);
         let time = ctx.input(|input| input.time);
         self.model.fitting.take_news();
         if let Some(wait) = self.model.tune(&self.worker, time, layout::wanted(&self.layout)) {

@@ -91,6 +91,25 @@ pub fn screenshot(
     pixels.save(out).with_context(|| format!("cannot write {}", out.display()))
 }
 
+/// What `draw` draws on a sheet of this size in points, with more than one pixel for each.
+///
+/// # Errors
+/// If there is no adapter, or it fails.
+pub fn picture(
+    size: Vec2,
+    pixels_per_point: f32,
+    mut draw: impl FnMut(&mut egui::Ui),
+) -> anyhow::Result<image::RgbaImage> {
+    let screen = Screen { state: render_state(DeviceChoice::Auto)?, size, started: Instant::now() };
+    let ctx = egui::Context::default();
+    let mut input = screen.input();
+    let viewport = input.viewports.entry(ViewportId::ROOT).or_default();
+    viewport.native_pixels_per_point = Some(pixels_per_point);
+    let output = ctx.run_ui(input, |ui| draw(ui));
+    screen.upload(&output);
+    screen.draw(&ctx, output)
+}
+
 struct Screen {
     state: RenderState,
     size: Vec2,
@@ -98,7 +117,7 @@ struct Screen {
 }
 
 impl Screen {
-    fn frame(&self, app: &mut App, ctx: &egui::Context) -> FullOutput {
+    fn input(&self) -> RawInput {
         let mut input = RawInput {
             screen_rect: Some(Rect::from_min_size(Pos2::ZERO, self.size)),
             time: Some(self.started.elapsed().as_secs_f64()),
@@ -107,7 +126,11 @@ impl Screen {
             ..Default::default()
         };
         input.viewports.entry(ViewportId::ROOT).or_default().native_pixels_per_point = Some(1.0);
-        ctx.run_ui(input, |ui| {
+        input
+    }
+
+    fn frame(&self, app: &mut App, ctx: &egui::Context) -> FullOutput {
+        ctx.run_ui(self.input(), |ui| {
             app.tick(&ui.ctx().clone());
             app.draw(ui);
         })
@@ -126,7 +149,8 @@ impl Screen {
 
     fn draw(&self, ctx: &egui::Context, output: FullOutput) -> anyhow::Result<image::RgbaImage> {
         let RenderState { device, queue, renderer, target_format, .. } = &self.state;
-        let [width, height] = [self.size.x as u32, self.size.y as u32];
+        let pixels = self.size * output.pixels_per_point;
+        let [width, height] = [pixels.x.ceil() as u32, pixels.y.ceil() as u32];
         let screen = ScreenDescriptor {
             size_in_pixels: [width, height],
             pixels_per_point: output.pixels_per_point,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::compare::Comparison;
+use super::embedding::Embedding;
 use super::fitting::Fitting;
 use super::sets::{ImageSet, Role};
 use super::tuning::Tuning;
@@ -225,6 +226,8 @@ pub struct Model {
     pub focus: Option<ImageId>,
     /// What stands beside it.
     pub comparison: Comparison,
+    /// The map of features.
+    pub embedding: Embedding,
     /// Running jobs.
     pub jobs: Vec<Job>,
     pub(super) job_of: HashMap<ImageId, JobId>,
@@ -261,6 +264,7 @@ impl Default for Model {
             focus: None,
             comparison: Comparison::default(),
             at_hand: VecDeque::new(),
+            embedding: Embedding::default(),
             jobs: Vec::new(),
             job_of: HashMap::new(),
             troubles: Vec::new(),
@@ -341,14 +345,20 @@ impl Model {
     /// Whether everything that was asked for has been answered.
     pub fn is_settled(&self) -> bool {
         let loading = matches!(self.network, ModelState::Loading(_));
-        let stale = |entry: &Entry| entry.look.is_some() && entry.generation != self.generation;
-        let idle = self.jobs.is_empty() && self.comparison.is_settled();
+        let idle =
+            self.jobs.is_empty() && self.comparison.is_settled() && !self.embedding.is_busy();
         let awaited = |entry: &Entry| {
             let on_its_way = entry.extra.values().any(Option::is_none);
             entry.is_tagged && (entry.tagged.is_none() || on_its_way)
         };
         let at_hand = ![self.focused(), self.beside()].into_iter().flatten().any(awaited);
-        !loading && idle && at_hand && !self.entries.iter().any(stale)
+        !loading && idle && at_hand && self.looks_are_current()
+    }
+
+    /// Whether every look that there is answers the newest request.
+    pub fn looks_are_current(&self) -> bool {
+        let stale = |entry: &Entry| entry.look.is_some() && entry.generation != self.generation;
+        !self.entries.iter().any(stale)
     }
 
     /// Adds images.

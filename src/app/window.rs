@@ -29,6 +29,7 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::OpenSession => app.desk.open_session(),
         W::SaveSession => app.desk.save_session(),
         W::SaveView | W::CopyView => take_view(app, ctx, command == W::SaveView),
+        W::Export(what) => app.desk.export(what),
         W::Undo => {
             let edit = app.undoer.undo(&app.model.edit()).cloned();
             app.model_restore(edit);
@@ -61,6 +62,7 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
             let explaining = layout::is_shown(&app.layout, "explain");
             layout::show(&mut app.layout, if explaining { "image" } else { "explain" });
         }
+        W::Show(panel) => layout::show(&mut app.layout, panel),
         W::ToggleTheme => ctx.set_theme(match ctx.theme() {
             Theme::Dark => Theme::Light,
             Theme::Light => Theme::Dark,
@@ -68,7 +70,6 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::ZoomIn => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(3.0)),
         W::ZoomOut => ctx.set_zoom_factor((ctx.zoom_factor() - 0.1).max(0.5)),
         W::ZoomReset => ctx.set_zoom_factor(1.0),
-        W::Show(panel) => layout::show(&mut app.layout, panel),
         W::UseFit => {
             if let Some(job) = app.model.fitting.job.clone() {
                 app.take_answer(ctx, Answer::Model(job.out));

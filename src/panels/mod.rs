@@ -7,10 +7,14 @@ mod gallery;
 mod gallery_order;
 mod image;
 mod log;
+mod map;
 mod tags;
 mod training;
 mod tuning;
 mod verdict;
+
+/// How maps of features are coloured and labelled, for figures of them.
+pub use map::view as map_view;
 
 use eframe::egui::Ui;
 
@@ -46,6 +50,8 @@ pub struct View {
     pub step: usize,
     /// Scroll the gallery to the image on show.
     pub reveal: bool,
+    /// What colours mean in the map of features.
+    pub color_by: map_view::ColorBy,
     /// Where the image panel lies, in points, for saving the view.
     pub image_rect: Option<eframe::egui::Rect>,
 }
@@ -76,6 +82,7 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(tuning::sweep::SweepPanel::default()),
         Box::new(tuning::compare::Compare::default()),
         Box::new(training::Training::default()),
+        Box::new(map::MapPanel::default()),
         Box::new(log::Log),
     ]
 }

@@ -1,7 +1,9 @@
 //! What panels share: the theme, small widgets, textures.
 
+pub mod class_colors;
 pub mod handle;
 pub mod icon;
+pub mod painter_canvas;
 pub mod pictures;
 pub mod theme;
 pub mod widgets;

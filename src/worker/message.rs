@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::embedding::EmbeddingEvent;
 use super::job::JobId;
 use super::survey::{Survey, Surveyed};
 use crate::bundle::manifest::Manifest;
@@ -146,6 +147,8 @@ pub struct ModelInfo {
     pub vocabulary: Vocabulary,
     /// What a person calls the device.
     pub device: String,
+    /// Classifier and class centers, if there is a projector.
+    pub head: Option<Arc<score::Head>>,
     /// The detectors it can score with.
     pub detectors: Vec<&'static score::Info>,
     /// Its own settings.
@@ -161,6 +164,7 @@ impl ModelInfo {
             manifest: pipeline.manifest().clone(),
             vocabulary: pipeline.vocabulary().clone(),
             device: pipeline.device_label().to_owned(),
+            head: pipeline.head().cloned(),
             detectors: pipeline.detectors(),
             defaults: pipeline.default_settings(),
             load_ms,
@@ -277,6 +281,13 @@ pub enum Event {
         image: ImageId,
         /// Pixels, or why there are none.
         picture: Result<Arc<RgbImage>, String>,
+    },
+    /// The map of features has moved, or there is none.
+    Embedding {
+        /// The run this belongs to.
+        run: u64,
+        /// What happened.
+        event: EmbeddingEvent,
     },
     /// A job has ended, by itself or cancelled.
     JobEnded(JobId),

@@ -11,6 +11,7 @@
 //! library; `wake` is called after every event.
 
 mod decode;
+mod embedding;
 mod job;
 mod message;
 mod shelf;
@@ -26,9 +27,24 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use crate::pipeline::Tagged;
 use shelf::Shelf;
 
+pub use embedding::{
+    EmbeddedImage, EmbeddingEvent, EmbeddingRequest, EmbeddingTask, Frame, Metric, SPACES,
+};
 pub use job::{JobId, Progress};
 pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request};
 pub use survey::{Survey, Surveyed};
+
+/// Reads what the tagger made of an image; `None` if that is gone or cannot be read.
+pub type Recall = Arc<dyn Fn(ImageId) -> Option<Tagged> + Send + Sync>;
+
+fn recall(shelf: Arc<Shelf>) -> Recall {
+    Arc::new(move |image| {
+        shelf.get(image).unwrap_or_else(|error| {
+            log::warn!("cannot read back what the tagger made of an image: {error}");
+            None
+        })
+    })
+}
 
 /// Called from any thread when an event waits.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -63,6 +79,7 @@ pub struct Worker {
     events: Receiver<Event>,
     outbox: Outbox,
     shelf: Arc<Shelf>,
+    embedder: embedding::Embedder,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -81,7 +98,9 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name("model".into())
             .spawn(move || work::run(&inbox, &worker_outbox, worker_shelf))?;
-        Ok(Self { requests: Some(requests), events, outbox, shelf, thread: Some(thread) })
+        let embedder = embedding::Embedder::start(outbox.clone(), recall(shelf.clone()))?;
+        let requests = Some(requests);
+        Ok(Self { requests, events, outbox, shelf, embedder, thread: Some(thread) })
     }
 
     /// Asks for something; what cannot be asked becomes an [`Event::Trouble`].
@@ -119,6 +138,19 @@ impl Worker {
             Err(error) => outbox.send(unreadable(&error)),
         });
         None
+    }
+
+    /// What reads what the tagger made of an image, for another thread; it may wait for a file.
+    pub fn recaller(&self) -> Recall {
+        recall(self.shelf.clone())
+    }
+
+    /// Asks for a map of features, past the queue: it has a thread of its own.
+    pub fn ask_embedding(&self, request: EmbeddingRequest) {
+        if !self.embedder.ask(request) {
+            let trouble = "the thread that lays out features has ended; start again";
+            self.outbox.send(Event::Trouble(trouble.into()));
+        }
     }
 
     /// The events that wait.

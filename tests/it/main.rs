@@ -23,3 +23,4 @@ mod tsne_cli;
 mod ui;
 mod ui_curves;
 mod weights;
+mod ui_map;

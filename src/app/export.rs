@@ -1,0 +1,222 @@
+//! Results as files: what is gathered in the window, and written on a thread of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eframe::egui::{Color32, Rect, Theme, pos2, vec2};
+use rayon::prelude::*;
+
+use super::offscreen;
+use super::sets::SetScores;
+use super::state::{Job, Model};
+use crate::export::canvas::Rgb;
+use crate::export::chart::{Figure, Glyph, Key};
+use crate::export::figures::{self, MapSpace, Scores};
+use crate::export::{self, ExportedImage, FigureForm, Svg};
+use crate::panels::map_view::{ColorBy, Dress, class_words};
+use crate::render::Shape;
+use crate::score::verdict::Outcome;
+use crate::ui::painter_canvas::PainterCanvas;
+use crate::worker::{Event, ImageId, ImageSource, JobId, Recall, Worker};
+
+/// Pixels for each point of a figure.
+const SHARPNESS: f32 = 2.0;
+
+/// What can be written to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exported {
+    /// A table of the selected images.
+    Selected,
+    /// A table of all open images.
+    All,
+    /// ROC curves of the open sets.
+    Roc,
+    /// Histograms of the open sets' scores.
+    Histogram,
+    /// The map of features.
+    Map,
+}
+
+impl Exported {
+    /// Whether it is a table, and not a figure.
+    pub fn is_table(self) -> bool {
+        matches!(self, Self::Selected | Self::All)
+    }
+
+    /// A file's name to begin with.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Selected => "selected.csv",
+            Self::All => "images.csv",
+            Self::Roc => "roc.svg",
+            Self::Histogram => "scores.svg",
+            Self::Map => "tsne.svg",
+        }
+    }
+}
+
+type Write = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
+impl Model {
+    /// Writes a file, in the form that its name's ending asks for. What is wrong becomes a message.
+    pub(super) fn export(
+        &mut self,
+        what: Exported,
+        path: PathBuf,
+        color_by: ColorBy,
+        worker: &Worker,
+    ) {
+        let write = match what {
+            Exported::Selected | Exported::All => self.table(what, path.clone(), worker.recaller()),
+            _ => self.figure(what, color_by).map(|figure| write_figure(figure, path.clone())),
+        };
+        let write = match write {
+            Ok(write) => write,
+            Err(reason) => return self.trouble(format!("{reason}: {}", path.display())),
+        };
+        let (job, report) = (JobId::unique(), worker.reporter());
+        let label = format!("Writing {}", path.display());
+        self.jobs.push(Job { id: job, label, done: 0, total: 1 });
+        let thread = std::thread::Builder::new().name("export".into()).spawn(move || {
+            match write() {
+                Ok(()) => log::info!("wrote {}", path.display()),
+                Err(error) => report(Event::Trouble(error)),
+            }
+            report(Event::JobEnded(job));
+        });
+        if let Err(error) = thread {
+            self.jobs.retain(|other| other.id != job);
+            self.trouble(format!("cannot start writing: {error}"));
+        }
+    }
+
+    fn table(&self, what: Exported, path: PathBuf, recall: Recall) -> Result<Write, String> {
+        let info = self.info().ok_or("there is no model whose results could be written")?.clone();
+        let settings = self.settings.clone();
+        let chosen = |id| what == Exported::All || self.selected.contains(&id);
+        let images: Vec<(ImageId, ExportedImage)> = self
+            .entries()
+            .iter()
+            .filter(|entry| chosen(entry.id))
+            .map(|entry| {
+                (
+                    entry.id,
+                    ExportedImage {
+                        path: match &entry.source {
+                            ImageSource::File(path) => path.clone(),
+                            _ => PathBuf::from(&entry.name),
+                        },
+                        set: entry.set.clone(),
+                        class: entry.class,
+                        look: entry.look.clone(),
+                        error: entry.error.clone(),
+                    },
+                )
+            })
+            .collect();
+        if images.is_empty() {
+            return Err("there are no images to write".into());
+        }
+        Ok(Box::new(move || {
+            let row = |(id, image): &(ImageId, ExportedImage)| {
+                image.row(recall(*id).as_ref(), &info.vocabulary, &settings)
+            };
+            let rows: Vec<_> = images.par_iter().map(row).collect();
+            export::write_table(&path, &rows).map_err(|error| error.to_string())
+        }))
+    }
+
+    fn figure(&self, what: Exported, color_by: ColorBy) -> Result<Figure, String> {
+        let sets = self.scores_of_sets();
+        let (detector, lambda) = (&self.settings.detector, self.lambda().map(f64::from));
+        match what {
+            Exported::Roc => figures::roc(&sets, detector, lambda).ok_or_else(|| {
+                "a ROC curve needs scores of an in- and an out-of-distribution set".into()
+            }),
+            Exported::Histogram => figures::histogram(&sets, detector, lambda)
+                .ok_or_else(|| "there are no scores to draw".into()),
+            _ => self.map_figure(color_by).ok_or_else(|| "there is no map to draw yet".into()),
+        }
+    }
+
+    /// The scores of every set that is said to be in- or out-of-distribution.
+    fn scores_of_sets(&self) -> Vec<Scores> {
+        let set = |set: SetScores| {
+            let known = &self.sets()[set.set];
+            let is_id = known.role.truth()? == Outcome::Id;
+            let values = set.scores.iter().map(|(score, _)| f64::from(*score)).collect();
+            Some(Scores { name: known.title().to_owned(), is_id, values })
+        };
+        self.set_scores().into_iter().filter_map(set).collect()
+    }
+
+    fn map_figure(&self, color_by: ColorBy) -> Option<Figure> {
+        let frame = self.embedding.frame.as_ref()?;
+        let mut dress = Dress::default();
+        // Figures are for white paper, and show no selection.
+        dress.follow_unselected(self, color_by, Theme::Light);
+        let space = |space: usize, title: &str| {
+            let (positions, styles) = (&frame.positions[space], &dress.styles[space]);
+            let point = |(&at, style): (&[f32; 2], &crate::render::PointStyle)| {
+                let color = dress.palette.get(usize::from(style.class)).copied();
+                (at, glyph(style.shape), rgb(color.unwrap_or(Color32::GRAY)))
+            };
+            MapSpace {
+                title: title.to_owned(),
+                points: positions.iter().zip(styles.iter()).map(point).collect(),
+                words: class_words(self, &dress, space, positions),
+            }
+        };
+        let spaces = vec![space(0, "Before projection"), space(1, "After projection")];
+        let key = |key: &crate::panels::map_view::Key| Key {
+            label: format!("{} ({})", key.label, key.images.len()),
+            color: rgb(key.color),
+            glyph: Some(glyph(key.shape)),
+        };
+        Some(figures::map(spaces, dress.legend.iter().map(key).collect()))
+    }
+}
+
+fn glyph(shape: Shape) -> Glyph {
+    match shape {
+        Shape::Circle => Glyph::Circle,
+        Shape::Cross => Glyph::Cross,
+        Shape::Star => Glyph::Star,
+    }
+}
+
+fn rgb(color: Color32) -> Rgb {
+    [color.r(), color.g(), color.b()]
+}
+
+fn write_figure(figure: Figure, path: PathBuf) -> Write {
+    Box::new(move || match FigureForm::of(&path).map_err(|error| error.to_string())? {
+        FigureForm::Svg => {
+            let mut svg = Svg::new(figure.size, &figure.title);
+            figure.draw(&mut svg);
+            let text = svg.finish();
+            let write = |out: &mut dyn std::io::Write| out.write_all(text.as_bytes());
+            export::write_whole(&path, |out| write(out)).map_err(|error| error.to_string())
+        }
+        FigureForm::Png => write_png(&figure, &path),
+    })
+}
+
+/// Draws with the window's fonts, off-screen.
+fn write_png(figure: &Figure, path: &Path) -> Result<(), String> {
+    let [width, height] = figure.size;
+    let picture = offscreen::picture(vec2(width, height), SHARPNESS, |ui| {
+        let sheet = Rect::from_min_size(pos2(0.0, 0.0), vec2(width, height));
+        let painter = ui.painter().with_clip_rect(sheet);
+        painter.rect_filled(sheet, 0.0, Color32::WHITE);
+        figure.draw(&mut PainterCanvas::new(&painter, sheet.min));
+    });
+    let picture = picture.map_err(|error| format!("{error:#}: {}", path.display()))?;
+    let picture = Arc::new(picture);
+    export::write_whole(path, |out| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(std::io::Error::other)?;
+        std::io::Write::write_all(out, bytes.get_ref())
+    })
+    .map_err(|error| error.to_string())
+}

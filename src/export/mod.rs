@@ -1,0 +1,143 @@
+//! Results as files: tables of images (CSV, JSON, Parquet) and figures (SVG). Nothing here draws on a
+//! screen; every file is written whole or not at all.
+
+pub mod canvas;
+pub mod chart;
+pub mod figures;
+mod parquet;
+mod svg;
+mod table;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+pub use svg::Svg;
+pub use table::{ExportedImage, ImageRow, TagRow};
+
+/// Why there is no file.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// The file cannot be written.
+    #[error("cannot write the export: {source}: {}", path.display())]
+    Io {
+        /// What the system said.
+        source: io::Error,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The name says nothing of a form that can be written.
+    #[error("the name must end in {expected}: {}", path.display())]
+    Form {
+        /// The endings there are.
+        expected: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The forms of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableForm {
+    /// One line for each image; tags as `name=probability` joined by semicolons.
+    Csv,
+    /// An array of objects.
+    Json,
+    /// Columns; tags as a list of structures.
+    Parquet,
+}
+
+impl TableForm {
+    /// The endings of files, in the order of a dialogue.
+    pub const ENDINGS: [&'static str; 3] = ["csv", "json", "parquet"];
+
+    /// What a file's name asks for.
+    ///
+    /// # Errors
+    /// If its ending is none of [`TableForm::ENDINGS`].
+    pub fn of(path: &Path) -> Result<Self, ExportError> {
+        match ending(path).as_str() {
+            "csv" => Ok(Self::Csv),
+            "json" => Ok(Self::Json),
+            "parquet" => Ok(Self::Parquet),
+            _ => Err(ExportError::Form {
+                expected: ".csv, .json or .parquet",
+                path: path.to_owned(),
+            }),
+        }
+    }
+}
+
+/// The forms of a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FigureForm {
+    /// Lines and text, to be scaled and edited.
+    Svg,
+    /// Pixels.
+    Png,
+}
+
+impl FigureForm {
+    /// The endings of files, in the order of a dialogue.
+    pub const ENDINGS: [&'static str; 2] = ["svg", "png"];
+
+    /// What a file's name asks for.
+    ///
+    /// # Errors
+    /// If its ending is none of [`FigureForm::ENDINGS`].
+    pub fn of(path: &Path) -> Result<Self, ExportError> {
+        match ending(path).as_str() {
+            "svg" => Ok(Self::Svg),
+            "png" => Ok(Self::Png),
+            _ => Err(ExportError::Form { expected: ".svg or .png", path: path.to_owned() }),
+        }
+    }
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// Writes images as a table, in the form that the file's name asks for.
+///
+/// # Errors
+/// If the name asks for no form, or the file cannot be written.
+pub fn write_table(path: &Path, rows: &[ImageRow]) -> Result<(), ExportError> {
+    match TableForm::of(path)? {
+        TableForm::Csv => write_whole(path, |out| table::write_csv(out, rows)),
+        TableForm::Json => write_whole(path, |out| table::write_json(out, rows)),
+        TableForm::Parquet => write_whole(path, |out| parquet::write(out, rows)),
+    }
+}
+
+/// Writes a file beside its place and moves it there when it is whole.
+///
+/// # Errors
+/// If it cannot be written; what was there before then still is.
+pub fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> Result<(), ExportError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let whole = || {
+        let file = File::create(&part)?;
+        let mut out = BufWriter::new(&file);
+        write(&mut out)?;
+        out.flush()?;
+        drop(out);
+        file.sync_all()?;
+        std::fs::rename(&part, path)
+    };
+    whole().map_err(|source| {
+        // The error that matters is the first.
+        drop(std::fs::remove_file(&part));
+        ExportError::Io { source, path: path.to_owned() }
+    })
+}
+
+#[cfg(test)]
+mod tests;

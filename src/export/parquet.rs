@@ -1,0 +1,86 @@
+//! Rows as Parquet.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float32Array, ListArray, RecordBatch, StringArray, StructArray,
+    UInt32Array,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, Fields};
+use arrow::error::ArrowError;
+use parquet::arrow::ArrowWriter;
+
+use super::{ImageRow, TagRow};
+
+/// Rows of one row group.
+const GROUP: usize = 16_384;
+
+/// One column for each field of [`ImageRow`], `tags` as `list<struct<…>>`.
+pub(super) fn write(out: &mut (impl Write + Send), rows: &[ImageRow]) -> io::Result<()> {
+    let other = |error: ArrowError| io::Error::other(error.to_string());
+    let schema = batch(&[]).map_err(other)?.schema();
+    let mut writer = ArrowWriter::try_new(out, schema, None).map_err(io::Error::other)?;
+    for rows in rows.chunks(GROUP) {
+        writer.write(&batch(rows).map_err(other)?).map_err(io::Error::other)?;
+    }
+    writer.close().map_err(io::Error::other)?;
+    Ok(())
+}
+
+fn batch(rows: &[ImageRow]) -> Result<RecordBatch, ArrowError> {
+    let text = |of: fn(&ImageRow) -> &str| {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as ArrayRef
+    };
+    let maybe_text = |of: fn(&ImageRow) -> Option<&str>| {
+        Arc::new(rows.iter().map(of).collect::<StringArray>()) as ArrayRef
+    };
+    let number = |of: fn(&ImageRow) -> Option<f32>| {
+        Arc::new(rows.iter().map(of).collect::<Float32Array>()) as ArrayRef
+    };
+    let count = |of: fn(&ImageRow) -> Option<u32>| {
+        Arc::new(rows.iter().map(of).collect::<UInt32Array>()) as ArrayRef
+    };
+    let verdict = rows.iter().map(|row| row.verdict.map(|verdict| verdict.to_string()));
+    let verdict = Arc::new(verdict.collect::<StringArray>()) as ArrayRef;
+    RecordBatch::try_from_iter_with_nullable([
+        ("path", text(|row| &row.path), false),
+        ("set", text(|row| &row.set), false),
+        ("class", maybe_text(|row| row.class.as_deref()), true),
+        ("verdict", verdict, true),
+        ("reason", maybe_text(|row| row.reason.as_deref()), true),
+        ("score", number(|row| row.score), true),
+        ("lambda", number(|row| row.lambda), true),
+        ("tau", number(|row| Some(row.tau)), true),
+        ("detector", text(|row| &row.detector), false),
+        ("recipe", text(|row| &row.recipe), false),
+        ("nearest", maybe_text(|row| row.nearest.as_deref()), true),
+        ("similarity", number(|row| row.similarity), true),
+        ("kept_tokens", count(|row| row.kept_tokens), true),
+        ("total_tokens", count(|row| row.total_tokens), true),
+        ("tags", Arc::new(tags(rows)?) as ArrayRef, false),
+        ("error", maybe_text(|row| row.error.as_deref()), true),
+    ])
+}
+
+fn tags(rows: &[ImageRow]) -> Result<ListArray, ArrowError> {
+    let all = || rows.iter().flat_map(|row| &row.tags);
+    let numbers = |of: fn(&TagRow) -> f32| {
+        Arc::new(Float32Array::from_iter_values(all().map(of))) as ArrayRef
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(all().map(|tag| &tag.name))),
+        numbers(|tag| tag.probability),
+        numbers(|tag| tag.threshold),
+        Arc::new(BooleanArray::from_iter(all().map(|tag| Some(tag.in_vocabulary)))),
+    ];
+    let names = ["name", "probability", "threshold", "in_vocabulary"];
+    let field =
+        |(name, column): (&str, &ArrayRef)| Field::new(name, column.data_type().clone(), false);
+    let fields: Fields = names.into_iter().zip(&columns).map(field).collect();
+    let tags = StructArray::try_new(fields.clone(), columns, None)?;
+    let item = Arc::new(Field::new("item", DataType::Struct(fields), false));
+    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| row.tags.len()));
+    ListArray::try_new(item, offsets, Arc::new(tags), None)
+}

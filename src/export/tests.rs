@@ -1,0 +1,161 @@
+use std::fs;
+
+use super::canvas::Stroke;
+use super::chart::{Axis, Chart, Figure, Glyph, Key, Mark};
+use super::figures::{self, MapSpace, Scores};
+use super::*;
+use crate::score::verdict::Outcome;
+
+fn row(path: &str, tags: usize) -> ImageRow {
+    let tag = |at: usize| TagRow {
+        name: format!("tag, \"{at}\""),
+        probability: 0.9 - at as f32 / 10.0,
+        threshold: 0.5,
+        in_vocabulary: at == 0,
+    };
+    ImageRow {
+        path: path.into(),
+        set: "near".into(),
+        class: (tags > 0).then(|| "cat".into()),
+        verdict: Some(Outcome::Ood),
+        reason: Some("no tag counts".into()),
+        score: Some(-0.25),
+        lambda: None,
+        tau: 0.5,
+        detector: "tagood-cosine".into(),
+        recipe: "paper".into(),
+        nearest: None,
+        similarity: None,
+        kept_tokens: Some(12),
+        total_tokens: Some(145),
+        tags: (0..tags).map(tag).collect(),
+        error: None,
+    }
+}
+
+#[test]
+fn tables_say_the_same_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [row("a, b.png", 2), row("naïve \"c\".png", 0)];
+    let at = |name: &str| folder.path().join(name);
+    for ending in TableForm::ENDINGS {
+        write_table(&at(&format!("table.{ending}")), &rows).unwrap();
+    }
+    let mut csv = csv::Reader::from_path(at("table.csv")).unwrap();
+    let headers = csv.headers().unwrap().clone();
+    let read: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    let cell = |row: usize, name: &str| {
+        read[row][headers.iter().position(|header| header == name).unwrap()].to_owned()
+    };
+    assert_eq!(cell(0, "path"), "a, b.png");
+    assert_eq!(cell(0, "tags"), "tag, \"0\"=0.9;tag, \"1\"=0.79999995");
+    assert_eq!([cell(1, "score"), cell(1, "lambda"), cell(1, "verdict")], ["-0.25", "", "ood"]);
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(at("table.json")).unwrap()).unwrap();
+    assert_eq!(json[1]["path"], "naïve \"c\".png");
+    assert_eq!(json[0]["tags"][1]["threshold"], 0.5);
+    assert!(json[0]["lambda"].is_null());
+    let file = fs::File::open(at("table.parquet")).unwrap();
+    let reader = ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file);
+    let batches: Vec<_> = reader.unwrap().build().unwrap().map(Result::unwrap).collect();
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+    let tags = batches[0].column_by_name("tags").unwrap();
+    let tags = tags.as_any().downcast_ref::<arrow::array::ListArray>().unwrap();
+    assert_eq!([tags.value_length(0), tags.value_length(1)], [2, 0]);
+    // Nothing but the tables is left behind.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn what_cannot_be_written_is_said_with_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("missing/table.csv");
+    let error = write_table(&nowhere, &[]).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write the export: "), "{error}");
+    assert!(error.ends_with("missing/table.csv"), "{error}");
+    let error = write_table(Path::new("table.xls"), &[]).unwrap_err().to_string();
+    assert_eq!(error, "the name must end in .csv, .json or .parquet: table.xls");
+    // A writer that fails leaves what was there.
+    let file = folder.path().join("kept.svg");
+    fs::write(&file, "before").unwrap();
+    write_whole(&file, |_| Err(io::Error::other("full"))).unwrap_err();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "before");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+fn svg(figure: &Figure) -> String {
+    let mut svg = Svg::new(figure.size, &figure.title);
+    figure.draw(&mut svg);
+    svg.finish()
+}
+
+fn sets() -> [Scores; 3] {
+    let scores = |from: f64, to: f64| {
+        (0..50).map(move |at| from + (to - from) * f64::from(at) / 49.0).collect()
+    };
+    let set = |name: &str, is_id, values| Scores { name: name.into(), is_id, values };
+    [
+        set("id & known", true, scores(0.4, 1.0)),
+        set("near", false, scores(0.1, 0.6)),
+        set("far <1>", false, [scores(0.0, 0.2), vec![f64::NEG_INFINITY]].concat()),
+    ]
+}
+
+#[test]
+fn curves_are_drawn_with_their_numbers() {
+    let figure = figures::roc(&sets(), "tagood-cosine", Some(0.5)).unwrap();
+    assert_eq!(figure.legend[1].label, "far <1>: AUROC 1.000, FPR95 0.000");
+    let text = svg(&figure);
+    assert!(text.contains("far &lt;1&gt;: AUROC 1.000") && !text.contains("far <1>"));
+    assert!(text.contains("False positive rate"));
+    assert_eq!(text.matches("<circle").count(), 2, "λ on each curve");
+    assert!(figures::roc(&sets()[1..], "msp", None).is_none());
+}
+
+#[test]
+fn histograms_hold_all_that_is_finite() {
+    let figure = figures::histogram(&sets(), "msp", Some(0.5)).unwrap();
+    let width = (figure.charts[0].x.high - figure.charts[0].x.low) / 60.0;
+    let shares: Vec<f64> = figure.charts[0]
+        .marks
+        .iter()
+        .filter_map(|mark| match mark {
+            Mark::Area(line, _) => Some(line.iter().map(|at| at[1]).sum::<f64>() / 2.0 * width),
+            _ => None,
+        })
+        .collect();
+    let expected = [1.0, 1.0, 50.0 / 51.0];
+    assert!(shares.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{shares:?}");
+    assert!(svg(&figure).contains("λ = 0.500"));
+    assert!(figures::histogram(&[], "msp", None).is_none());
+}
+
+#[test]
+fn maps_keep_their_proportions_and_leave_out_what_is_nowhere() {
+    let point = |at| (at, Glyph::Circle, [1, 2, 3]);
+    let space = MapSpace {
+        title: "Before".into(),
+        points: vec![point([0.0, 0.0]), point([4.0, 1.0]), point([f32::NAN, 0.0])],
+        words: vec![([4.0, 1.0], "cat".into())],
+    };
+    let key = Key { label: "cat (2)".into(), color: [1, 2, 3], glyph: Some(Glyph::Circle) };
+    let figure = figures::map(vec![space, MapSpace::default()], vec![key]);
+    let Chart { x, y, .. } = &figure.charts[0];
+    assert!((x.high - x.low - (y.high - y.low)).abs() < 1e-9);
+    let text = svg(&figure);
+    assert_eq!(text.matches("<circle").count(), 3, "two points and the legend's");
+    assert!(text.contains(">cat</text>") && !text.contains("NaN") && !text.contains("inf"));
+}
+
+#[test]
+fn an_axis_without_extent_does_no_harm() {
+    let chart = Chart {
+        title: "nothing".into(),
+        x: Axis::new("x", 1.0, 1.0),
+        y: Axis::new("y", 0.0, f64::INFINITY),
+        marks: vec![Mark::Line(vec![[1.0, 1.0]], Stroke::solid([0; 3], 1.0))],
+    };
+    let figure =
+        Figure { title: "t".into(), size: [300.0, 200.0], charts: vec![chart], legend: Vec::new() };
+    assert!(svg(&figure).ends_with("</svg>\n"));
+}

@@ -1,0 +1,177 @@
+use std::collections::BTreeMap;
+use std::sync::{Mutex, mpsc};
+
+use super::*;
+use crate::pipeline::{Attention, Decomposition, Projected, Tagged};
+use crate::score::distance::Centers;
+use crate::score::verdict::{Reason, Verdict};
+
+const WIDTH: usize = 8;
+
+/// What the tagger made of an image.
+type Seen = BTreeMap<ImageId, Tagged>;
+
+/// An image whose two kept tokens and feature lie about one of three corners.
+fn image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
+    let corner = number % 3;
+    let token = |shift: usize| {
+        (0..WIDTH).map(move |at| {
+            let noise = ((number * 31 + at * 17 + shift * 7) % 23) as f32 / 230.0;
+            noise + if at % 3 == corner { 1.0 } else { 0.0 }
+        })
+    };
+    // The last token is not kept.
+    let tokens = token(0).chain(token(1)).chain([9.0; WIDTH]).collect();
+    let (logits, attention) = (Vec::new(), Attention::default());
+    let tagged = Tagged { tokens, width: WIDTH, logits, attention };
+    let feature = token(2).map(|value| value * 5.0).collect();
+    let decomposition = Decomposition { mask: vec![true, true, false], ..Decomposition::default() };
+    let look = Look {
+        decomposition,
+        projected: Some(Projected { feature, ..Projected::default() }),
+        nearest: Vec::new(),
+        patterns: Vec::new(),
+        verdict: Verdict { outcome: None, score: None, lambda: None, reason: Reason::NoLambda },
+        stage_ms: [0.0; 3],
+    };
+    let id = ImageId::unique();
+    seen.lock().unwrap().insert(id, tagged);
+    EmbeddedImage::new(id, &Arc::new(look)).unwrap()
+}
+
+fn head() -> Arc<Head> {
+    let corner = |class: usize| (0..WIDTH).map(move |at| if at % 3 == class { 2.0 } else { 0.0 });
+    let centers = Centers::new((0..3).flat_map(corner).collect(), [3, 2, WIDTH / 2]).unwrap();
+    Arc::new(Head::new(vec![0.0; 3 * WIDTH], vec![0.0; 3], centers).unwrap())
+}
+
+fn task(bench: &Bench, run: u64, images: usize, iterations: usize) -> EmbeddingTask {
+    EmbeddingTask {
+        run,
+        images: (0..images).map(|number| image(number, &bench.seen)).collect(),
+        head: Some(head()),
+        metric: Metric::Cosine,
+        patterns: 1,
+        config: TsneConfig { iterations, perplexity: 8.0, ..TsneConfig::default() },
+    }
+}
+
+struct Bench {
+    embedder: Embedder,
+    events: crossbeam_channel::Receiver<Event>,
+    woken: mpsc::Receiver<()>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (sender, events) = unbounded();
+        let (waker, woken) = mpsc::channel();
+        let wake: super::super::Wake = Arc::new(move || waker.send(()).unwrap_or(()));
+        let seen = Arc::new(Mutex::new(Seen::new()));
+        let known = seen.clone();
+        let recall: Recall = Arc::new(move |id| known.lock().unwrap().get(&id).cloned());
+        let embedder = Embedder::start(Outbox { events: sender, wake }, recall).unwrap();
+        Self { embedder, events, woken, seen }
+    }
+
+    fn next(&self) -> (u64, EmbeddingEvent) {
+        self.woken.recv_timeout(Duration::from_secs(60)).unwrap();
+        match self.events.recv().unwrap() {
+            Event::Embedding { run, event } => (run, event),
+            _ => panic!("an event that is not an embedding's"),
+        }
+    }
+
+    /// The next frame of a run that `wanted` holds for.
+    fn frame(&self, run: u64, wanted: impl Fn(&Frame) -> bool) -> Frame {
+        loop {
+            match self.next() {
+                (of, EmbeddingEvent::Moved(frame)) if of == run && wanted(&frame) => return frame,
+                (_, EmbeddingEvent::Failed(error)) => panic!("{error}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
+    (a[0] - b[0]).hypot(a[1] - b[1])
+}
+
+#[test]
+fn both_maps_move_and_centers_end_among_their_own() {
+    let bench = Bench::new();
+    assert!(bench.embedder.ask(EmbeddingRequest::Run(task(&bench, 1, 60, 300))));
+    let first = bench.frame(1, |frame| frame.iteration > 0);
+    let last = bench.frame(1, |frame| frame.rests);
+    assert_eq!(last.iteration, 300);
+    assert!(first.positions[0] != last.positions[0] && first.positions[1] != last.positions[1]);
+    assert_eq!([last.positions[0].len(), last.positions[1].len()], [60, 63]);
+    let after = &last.positions[1];
+    for class in 0..3 {
+        let near = (0..60)
+            .min_by(|&a, &b| {
+                let to = |i: usize| distance(after[i], after[60 + class]);
+                to(a).total_cmp(&to(b))
+            })
+            .unwrap();
+        assert_eq!(near % 3, class);
+    }
+    assert!(last.kl.unwrap().iter().all(|kl| kl.is_finite() && *kl >= 0.0));
+}
+
+#[test]
+fn pause_rests_and_later_images_are_placed_without_moving_others() {
+    let bench = Bench::new();
+    bench.embedder.ask(EmbeddingRequest::Run(task(&bench, 4, 45, 100_000)));
+    bench.frame(4, |frame| frame.iteration > 0);
+    bench.embedder.ask(EmbeddingRequest::Pause);
+    let rest = bench.frame(4, |frame| frame.rests);
+    let images = vec![image(45, &bench.seen), image(46, &bench.seen)];
+    bench.embedder.ask(EmbeddingRequest::Place { run: 3, images: images.clone() });
+    bench.embedder.ask(EmbeddingRequest::Place { run: 4, images });
+    let placed = bench.frame(4, |frame| frame.placed > 0);
+    assert_eq!((placed.placed, placed.iteration), (2, rest.iteration));
+    assert_eq!(placed.positions[1][..48], rest.positions[1][..]);
+    // Number 45 is of the first corner.
+    let new = placed.positions[1][48];
+    let near = (0..45).min_by(|&a, &b| {
+        let to = |i: usize| distance(placed.positions[1][i], new);
+        to(a).total_cmp(&to(b))
+    });
+    assert_eq!(near.unwrap() % 3, 0);
+    bench.embedder.ask(EmbeddingRequest::Resume);
+    let moved = bench.frame(4, |frame| frame.iteration > rest.iteration);
+    assert!(moved.positions[0][45][0].is_nan(), "placed again only when points rest");
+    bench.embedder.ask(EmbeddingRequest::Stop);
+    let stopped = bench.frame(4, |frame| frame.rests);
+    assert!(stopped.positions[0].iter().flatten().all(|x| x.is_finite()));
+}
+
+#[test]
+fn the_newest_run_wins() {
+    let bench = Bench::new();
+    for run in 1..=5 {
+        bench.embedder.ask(EmbeddingRequest::Run(task(&bench, run, 40, 100_000)));
+    }
+    bench.frame(5, |frame| frame.iteration > 0);
+}
+
+#[test]
+fn equal_seeds_give_equal_maps() {
+    let last = |run| {
+        let bench = Bench::new();
+        bench.embedder.ask(EmbeddingRequest::Run(task(&bench, run, 30, 90)));
+        bench.frame(run, |frame| frame.rests)
+    };
+    assert_eq!(last(1).positions, last(2).positions);
+}
+
+#[test]
+fn an_image_that_keeps_nothing_is_not_laid_out() {
+    let kept = image(0, &Mutex::default());
+    let mut look = (*kept.look).clone();
+    look.decomposition.mask = vec![false; 3];
+    assert!(EmbeddedImage::new(kept.id, &Arc::new(look)).is_none());
+}
