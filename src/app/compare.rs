@@ -40,7 +40,7 @@ impl Default for Comparison {
     fn default() -> Self {
         Self {
             beside: Beside::Nothing,
-            tau: 0.75,
+            tau: 0.25,
             look: None,
             asked: None,
             generation: 0,
