@@ -34,11 +34,11 @@ fn bytes_are_the_same_on_every_machine() {
             .fold(0, |all: u64, one| all.rotate_left(5) ^ one)
     });
     let expected = [
-        13_592_657_185_082_060_264,
-        12_587_386_310_713_774_245,
+        7_573_278_243_358_486_148,
+        3_855_674_124_530_328_172,
         15_760_648_649_298_446_121,
         15_263_945_180_805_280_493,
-        7_608_459_908_463_126_345,
+        16_067_701_755_078_422_315,
     ];
     assert_eq!(found, expected, "the world changed: retrain the embedded model, then update this");
 }
