@@ -1,14 +1,35 @@
-//! The default model, part of the binary.
+//! The default model, part of the binary: a small tagger, projector, class centers and detector
+//! statistics of the procedural world (`demo`), trained by this program's own commands; see
+//! `scripts/embed`.
 
-use std::path::PathBuf;
+use super::files::Files;
+use super::{
+    Bundle, BundleError, CLASSES, MANIFEST, PROJECTOR, PROJECTOR_CE, STATISTICS, TAGGER, TAGS,
+    THRESHOLDS,
+};
 
-use super::{Bundle, BundleError};
+/// One file of `assets/demo-world`.
+macro_rules! asset {
+    ($name:literal) => {
+        include_bytes!(concat!("../../assets/demo-world/", $name))
+    };
+}
 
-/// Opens the embedded model.
+static FILES: [(&str, &[u8]); 8] = [
+    (MANIFEST, asset!("bundle.toml")),
+    (TAGS, asset!("tags.txt")),
+    (THRESHOLDS, asset!("thresholds.txt")),
+    (CLASSES, asset!("vocabulary.tsv")),
+    (TAGGER, asset!("tagger.safetensors")),
+    (PROJECTOR, asset!("projector.safetensors")),
+    (PROJECTOR_CE, asset!("projector_ce.safetensors")),
+    (STATISTICS, asset!("statistics.safetensors")),
+];
+
+/// Opens the embedded model. Its weights stay where they are until a tensor is asked for.
 ///
 /// # Errors
 /// If it is damaged, which a test rules out.
 pub fn bundle() -> Result<Bundle, BundleError> {
-    let reason = "this build carries no model; name one with --model".into();
-    Err(BundleError::Manifest { reason, path: PathBuf::from("embedded") })
+    Bundle::of_files(&Files::Embedded(&FILES))
 }
