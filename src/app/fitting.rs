@@ -84,6 +84,8 @@ pub struct FitProgress {
 }
 
 struct News {
+    /// Which start it comes from: the last words of a training that was stopped are none of the next.
+    run: u64,
     progress: FitProgress,
     state: FitState,
 }
@@ -98,6 +100,7 @@ pub struct Fitting {
     pub state: FitState,
     /// What it has written.
     pub progress: FitProgress,
+    run: u64,
     child: Option<Arc<Mutex<Child>>>,
     sender: Sender<News>,
     news: Receiver<News>,
@@ -111,6 +114,7 @@ impl Default for Fitting {
             job: None,
             state: FitState::Idle,
             progress: FitProgress::default(),
+            run: 0,
             child: None,
             sender,
             news,
@@ -134,10 +138,11 @@ impl Fitting {
             Ok(child) => {
                 let child = Arc::new(Mutex::new(child));
                 (self.child, self.state) = (Some(child.clone()), FitState::Running);
-                let sender = self.sender.clone();
+                self.run += 1;
+                let (sender, run) = (self.sender.clone(), self.run);
                 let thread = std::thread::Builder::new().name("fit".into());
                 if let Err(error) =
-                    thread.spawn(move || watch(&child, (&job.out, mode), &sender, &wake))
+                    thread.spawn(move || watch(&child, (&job.out, mode, run), &sender, &wake))
                 {
                     self.stop();
                     self.state = FitState::Failed(format!("cannot watch the training: {error}"));
@@ -164,11 +169,10 @@ impl Fitting {
 
     /// Takes in what the training has written.
     pub(super) fn take_news(&mut self) {
-        for News { progress, state } in self.news.try_iter() {
-            self.progress = progress;
+        for News { run, progress, state } in self.news.try_iter() {
             // A stop is the user's; that the process then ends is no news.
-            if self.child.is_some() {
-                self.state = state;
+            if run == self.run && self.child.is_some() {
+                (self.progress, self.state) = (progress, state);
             }
         }
         if self.state != FitState::Running {
@@ -212,7 +216,12 @@ fn work_folder(out: &Path) -> PathBuf {
     out.with_file_name(format!("{name}.fit"))
 }
 
-fn watch(child: &Mutex<Child>, (out, mode): (&Path, FitMode), sender: &Sender<News>, wake: &Wake) {
+fn watch(
+    child: &Mutex<Child>,
+    (out, mode, run): (&Path, FitMode, u64),
+    sender: &Sender<News>,
+    wake: &Wake,
+) {
     let folder = work_folder(out);
     loop {
         std::thread::sleep(LOOK_EVERY);
@@ -236,7 +245,7 @@ fn watch(child: &Mutex<Child>, (out, mode): (&Path, FitMode), sender: &Sender<Ne
         };
         drop(child);
         let running = state == FitState::Running;
-        if sender.send(News { progress: read_progress(&folder), state }).is_err() {
+        if sender.send(News { run, progress: read_progress(&folder), state }).is_err() {
             return;
         }
         wake();

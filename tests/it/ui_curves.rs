@@ -154,6 +154,9 @@ fn lambda_moves_and_the_counts_are_the_metrics() {
     let wanted = ranked(model(&harness)).lambda_for_tpr(0.95).unwrap();
     assert_eq!(model(&harness).lambda(), Some(wanted.lambda as f32));
     assert_counts(&harness);
+    harness.get_by_label("AUROC").click();
+    harness.run_steps(2);
+    harness.get_by_label("AUROC · best");
     // The keys of the handle belong to it, not to the gallery.
     let focus = model(&harness).focus;
     harness.get_by_label("λ on the ROC curve").focus();

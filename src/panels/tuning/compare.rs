@@ -81,7 +81,7 @@ impl Compare {
                 Some(false) => (" wrong", palette.fault),
                 None => ("", palette.weak),
             };
-            Row { image: flip.image, note: format!("{before} → {after}{mark}"), color }
+            Row { image: flip.image, note: format!("{before} to {after}{mark}"), color }
         };
         list_ui(ui, cx, "flips", flips.len(), |at| row(&flips[at]));
     }

@@ -156,9 +156,9 @@ impl Detectors {
         let arrow = match self.sort {
             Some((sorted, worst)) if sorted == column => {
                 if worst {
-                    " ↑"
+                    " · worst"
                 } else {
-                    " ↓"
+                    " · best"
                 }
             }
             _ => "",

@@ -122,8 +122,8 @@ impl MetricTable {
         let palette = Palette::of_ui(ui);
         let arrow = match (self.key == key, self.best_first) {
             (false, _) => "",
-            (true, true) => " ↓",
-            (true, false) => " ↑",
+            (true, true) => " · best",
+            (true, false) => " · worst",
         };
         let color = if self.key == key { palette.strong } else { palette.weak };
         let text = RichText::new(format!("{text}{arrow}")).small().color(color);
