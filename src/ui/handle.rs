@@ -82,7 +82,7 @@ impl Handle {
             });
             (steps, value.last())
         });
-        let stepped = (steps != 0.0).then(|| self.value + steps * self.step);
+        let stepped = (steps != 0.0).then_some(self.value + steps * self.step);
         value.or(stepped).map(|value| value.clamp(*self.range.start(), *self.range.end()))
     }
 }

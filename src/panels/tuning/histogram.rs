@@ -27,11 +27,14 @@ const NAMES: f32 = 92.0;
 /// Room for the images that are rejected before they are scored, in points.
 const REJECTED: f32 = 34.0;
 
+/// Images on the wrong side of λ: how far, the set, the image.
+type Wrong = Vec<(f32, usize, ImageId)>;
+
 /// The panel.
 #[derive(Default)]
 pub struct Histogram {
     /// The images that λ decides wrongly, with what they were found for.
-    wrong: Option<(u64, Option<f32>, Vec<(f32, usize, ImageId)>)>,
+    wrong: Option<(u64, Option<f32>, Wrong)>,
 }
 
 /// Where scores lie on screen.

@@ -154,8 +154,8 @@ impl MetricTable {
 
     /// Buttons that copy the table.
     pub fn copy_ui(&self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
-        let formats: [(&str, fn(&str, &[MetricRow]) -> String); 2] =
-            [("Copy Markdown", markdown), ("Copy CSV", csv)];
+        type Write = fn(&str, &[MetricRow]) -> String;
+        let formats: [(&str, Write); 2] = [("Copy Markdown", markdown), ("Copy CSV", csv)];
         for (name, write) in formats {
             let button = egui::Button::new(RichText::new(name).small());
             if ui.add(button).on_hover_text("All metrics with their intervals").clicked() {

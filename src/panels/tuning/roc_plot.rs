@@ -49,7 +49,7 @@ impl Axes {
         let rate = if self.log { 10f64.powf(x) } else { x };
         match rate * 100.0 {
             percent if !(-1e-9..=100.001).contains(&percent) => String::new(),
-            percent if percent >= 0.9995 || percent < 1e-9 => format!("{percent:.0} %"),
+            percent if !(1e-9..0.9995).contains(&percent) => format!("{percent:.0} %"),
             percent => format!("{} %", (percent * 1e4).round() / 1e4),
         }
     }

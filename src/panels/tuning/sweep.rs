@@ -89,10 +89,13 @@ fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     }
 }
 
+/// Which metrics of a point a line follows.
+type MetricsOf = Box<dyn Fn(&SweepPoint) -> Option<Metrics>>;
+
 /// One line: whose, which metric of a point, its colour.
 struct Series {
     name: String,
-    value: Box<dyn Fn(&SweepPoint) -> Option<Metrics>>,
+    value: MetricsOf,
     color: eframe::egui::Color32,
     width: f32,
 }
