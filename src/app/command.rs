@@ -179,6 +179,8 @@ impl Model {
             Command::NudgeTauBeside(by) => {
                 self.comparison.tau = nudged(self.comparison.tau, by);
             }
+            // A drag over a panel of no width comes to no number.
+            Command::SetLambda(Some(lambda)) if lambda.is_nan() => {}
             Command::SetLambda(lambda) => {
                 self.settings.lambda = lambda;
                 self.decide();

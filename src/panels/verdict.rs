@@ -138,7 +138,9 @@ impl VerdictPanel {
             let line = Stroke::new(1.5, palette.strong);
             painter.vline(x, track.top() - 5.0..=track.bottom() + 5.0, line);
             let text = format!("λ {:.3}", lambda.unwrap_or_default());
-            let at = pos2(x.clamp(rect.left() + 24.0, rect.right() - 24.0), track.bottom() + 6.0);
+            // `clamp` would not have a panel narrower than the text.
+            let x = x.min(rect.right() - 24.0).max(rect.left() + 24.0);
+            let at = pos2(x, track.bottom() + 6.0);
             painter.text(at, Align2::CENTER_TOP, text, FontId::proportional(11.0), palette.text);
         }
         if let (Some(score), Some(entry)) = (score, focused) {

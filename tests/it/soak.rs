@@ -11,10 +11,13 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tagood_lens::app::command::Command;
+use tagood_lens::app::embedding::{EmbedCommand, EmbedConfig};
+use tagood_lens::app::sets::Role;
 use tagood_lens::bundle::manifest::Recipe;
 
 use super::stage::{Stage, drop_file, pictures, settle, window};
 
+/// Of the hands, unless `TAGOOD_SOAK_SEED` says otherwise.
 const SEED: u64 = 2411;
 const SECONDS: u64 = 12;
 /// Images open at once, at most.
@@ -43,6 +46,7 @@ impl Hands {
             65..72 => self.wheel(harness),
             72..80 => self.drop_files(harness),
             80..83 => self.type_text(harness),
+            83..86 => self.resize(harness),
             _ => self.command(harness),
         }
     }
@@ -157,13 +161,49 @@ impl Hands {
         }
     }
 
+    fn resize(&mut self, harness: &mut Harness<'_, Stage>) {
+        let size = match self.dice.random_bool(0.7) {
+            true => SIZE.to_vec2(),
+            false => vec2(self.dice.random_range(1.0..1600.0), self.dice.random_range(1.0..1000.0)),
+        };
+        harness.set_size(size);
+    }
+
+    /// What the tuning and map panels send.
+    fn tuning(&mut self) -> Command {
+        let detectors = ["msp", "energy", "knn", "mds", "tag-score", "tagood-cosine", "none"];
+        let detector = detectors.choose(&mut self.dice).copied().unwrap_or_default().to_owned();
+        let config = EmbedConfig { perplexity: 5.0, iterations: 60, ..EmbedConfig::default() };
+        match self.dice.random_range(0..9) {
+            0 => Command::SetRole("good".into(), self.role()),
+            1 => Command::SetRole("mixed".into(), self.role()),
+            2 => Command::SetDetector(detector),
+            3 => Command::ToggleOverlay(detector),
+            4 => Command::Pin,
+            5 => Command::RestorePinned,
+            6 => Command::Unpin,
+            7 => Command::Embed(EmbedCommand::Configure(config)),
+            _ => Command::Embed(EmbedCommand::Start),
+        }
+    }
+
+    fn role(&mut self) -> Role {
+        Role::ALL.choose(&mut self.dice).map_or(Role::Unused, |(role, _)| *role)
+    }
+
     fn command(&mut self, harness: &mut Harness<'_, Stage>) {
         let app = harness.state_mut().app.as_mut().unwrap();
         let ids: Vec<_> = app.model().entries().iter().map(|entry| entry.id).collect();
         let some = |dice: &mut ChaCha8Rng, count: usize| -> Vec<_> {
             ids.choose_multiple(dice, count).copied().collect()
         };
-        let command = match self.dice.random_range(0..10) {
+        let command = match self.dice.random_range(0..14) {
+            10..13 => self.tuning(),
+            13 => {
+                let panels = ["scores", "roc", "detectors", "sweep", "compare", "training", "tsne"];
+                app.show_panel(panels.choose(&mut self.dice).copied().unwrap_or("log"));
+                return;
+            }
             0..4 => Command::SetTau(self.dice.random_range(-0.1..1.1)),
             4 => Command::SetTauBeside(self.dice.random_range(0.0..1.0)),
             5 => Command::SetLambda(self.dice.random_bool(0.5).then_some(0.3)),
@@ -195,14 +235,20 @@ fn random_hands_break_nothing() {
     let seconds = seconds.map_or(SECONDS, |text| text.parse().unwrap());
     let whole = Duration::from_secs(seconds);
     let folder = tempfile::tempdir().unwrap();
-    let mut files = pictures(folder.path());
-    let (empty, cut) = (folder.path().join("empty.jpg"), folder.path().join("cut.png"));
+    let (good, mixed) = (folder.path().join("good"), folder.path().join("mixed"));
+    let mut files = Vec::new();
+    for folder in [&good, &mixed] {
+        std::fs::create_dir(folder).unwrap();
+        files.extend(pictures(folder));
+    }
+    let (empty, cut) = (mixed.join("empty.jpg"), mixed.join("cut.png"));
     std::fs::write(&empty, b"").unwrap();
     std::fs::write(&cut, &std::fs::read(&files[0]).unwrap()[..80]).unwrap();
-    files.extend([empty, cut, folder.path().join("nowhere.png"), folder.path().to_owned()]);
+    files.extend([empty, cut, folder.path().join("nowhere.png"), good, mixed]);
 
     let mut harness = window(Vec::new());
-    let mut hands = Hands { dice: ChaCha8Rng::seed_from_u64(SEED), files, pointer: pos2(0.0, 0.0) };
+    let seed = std::env::var("TAGOOD_SOAK_SEED").map_or(SEED, |text| text.parse().unwrap());
+    let mut hands = Hands { dice: ChaCha8Rng::seed_from_u64(seed), files, pointer: pos2(0.0, 0.0) };
     let started = Instant::now();
     let (mut acts, mut warm, mut minute) = (0u64, None, 0);
     while started.elapsed() < whole {
@@ -222,7 +268,7 @@ fn random_hands_break_nothing() {
     settle(&mut harness);
     if let (Some(warm), Some(now)) = (warm, resident_bytes()) {
         let (warm, now) = (warm >> 20, now >> 20);
-        eprintln!("{acts} acts with seed {SEED}; memory in use from {warm} MB to {now} MB");
+        eprintln!("{acts} acts with seed {seed}; memory in use from {warm} MB to {now} MB");
         assert!(now < warm + (GROWTH >> 20), "memory grew from {warm} MB to {now} MB");
     }
 }

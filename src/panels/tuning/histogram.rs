@@ -158,6 +158,9 @@ fn lanes_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
     let has_rejected = measured.sets.iter().any(|set| !set.outright().is_empty());
     let left = NAMES + if has_rejected { REJECTED } else { 0.0 };
     let plot = Rect::from_min_max(rect.min + vec2(left, 12.0), rect.max - vec2(14.0, 18.0));
+    if !plot.is_positive() {
+        return;
+    }
     let scale = Scale { low, high, plot };
     axis(ui, &scale, has_rejected);
     let lambda = cx.model.lambda();

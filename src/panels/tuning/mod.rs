@@ -54,6 +54,6 @@ fn score_bounds(model: &Model, measured: &Measured) -> (f32, f32) {
     let scores = measured.finite_range();
     let (low, high) = scores.or(lambda.map(|lambda| (lambda, lambda))).unwrap_or((0.0, 1.0));
     let (low, high) = lambda.map_or((low, high), |lambda| (low.min(lambda), high.max(lambda)));
-    let margin = ((high - low) * 0.03).max(1e-4);
-    (low - margin, high + margin)
+    let margin = (high * 0.03 - low * 0.03).max(1e-4);
+    ((low - margin).max(f32::MIN), (high + margin).min(f32::MAX))
 }
