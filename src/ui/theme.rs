@@ -2,8 +2,8 @@
 
 use eframe::egui::style::{HandleShape, WidgetVisuals, Widgets};
 use eframe::egui::{
-    self, Color32, Context, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, TextStyle,
-    Theme, Visuals, vec2,
+    self, Color32, Context, CornerRadius, FontDefinitions, FontFamily, FontId, Margin, Shadow,
+    Stroke, TextStyle, Theme, Visuals, vec2,
 };
 
 use crate::score::verdict::Outcome;
@@ -132,8 +132,18 @@ impl Palette {
 /// Small corners, everywhere the same.
 pub const RADIUS: CornerRadius = CornerRadius::same(4);
 
+/// The default fonts; the mathematical signs that the proportional one lacks come from the other.
+fn fonts() -> FontDefinitions {
+    let mut fonts = FontDefinitions::default();
+    let mono = fonts.families.get(&FontFamily::Monospace).cloned().unwrap_or_default();
+    let proportional = fonts.families.entry(FontFamily::Proportional).or_default();
+    proportional.extend(mono);
+    fonts
+}
+
 /// Dresses both themes.
 pub fn install(ctx: &Context) {
+    ctx.set_fonts(fonts());
     for theme in [Theme::Dark, Theme::Light] {
         ctx.style_mut_of(theme, |style| {
             style.visuals = visuals(theme);

@@ -11,7 +11,7 @@ use crate::app::tuning::{DetectorRow, DetectorTable};
 use crate::eval::metrics::{Metric, Metrics};
 use crate::panels::{Panel, PanelCtx};
 use crate::ui::theme::Palette;
-use crate::ui::widgets::toggle;
+use crate::ui::widgets::{formula_text, toggle};
 
 /// The metrics that stand in a column for each set.
 const METRICS: [Metric; 2] = [Metric::Auroc, Metric::Fpr95];
@@ -122,7 +122,8 @@ impl Detectors {
                 line.col(|ui| {
                     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                         let name = format!("Use {}", row.info.name);
-                        let response = toggle(ui, is_current, row.info.name, row.info.formula);
+                        let formula = formula_text(row.info.formula);
+                        let response = toggle(ui, is_current, row.info.name, &formula);
                         if response.accessible_name(&name).clicked() && !is_current {
                             let detector = row.info.id.to_owned();
                             cx.commands.push(Command::SetDetector(detector));
