@@ -143,15 +143,15 @@ impl<'a> Gather<'a> {
         images: &[Seen],
     ) -> Result<Vec<Inputs>, PipelineError> {
         if at != self.main || !self.plan.detectors.iter().any(|detector| wants_odin(*detector)) {
-            return self.pipeline.inputs(kept, Odin::None);
+            return self.pipeline.inputs(kept, Odin::None, true);
         }
         let pixels: Option<Vec<Vec<f32>>> = match self.plan.odin {
             OdinInput::Tokens => None,
             OdinInput::Image => places.iter().map(|&i| images[i].pixels.clone()).collect(),
         };
         match &pixels {
-            Some(pixels) => self.pipeline.inputs(kept, Odin::Images(pixels)),
-            None => self.pipeline.inputs(kept, Odin::Tokens),
+            Some(pixels) => self.pipeline.inputs(kept, Odin::Images(pixels), true),
+            None => self.pipeline.inputs(kept, Odin::Tokens, true),
         }
     }
 

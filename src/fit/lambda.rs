@@ -54,7 +54,7 @@ pub fn lambdas(
             .map(|(tagged, d)| Kept { tagged, mask: &d.mask, tag_score: d.tag_score })
             .collect();
         rejected += looks.len() - kept.len();
-        let inputs = pipeline.inputs(&kept, odin)?;
+        let inputs = pipeline.inputs(&kept, odin, true)?;
         let samples: Vec<Sample> = inputs.iter().map(Inputs::sample).collect();
         for detector in detectors {
             match detector.score_batch(&samples) {

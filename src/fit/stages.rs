@@ -127,7 +127,7 @@ pub fn statistics(
     let (mut features, mut logits, mut ce) = (Vec::new(), Vec::new(), Vec::new());
     for rows in rows.chunks(BATCH) {
         let tokens: Vec<Vec<f32>> = rows.iter().map(|&row| objects.tokens(row).to_vec()).collect();
-        for projected in pipeline.project(&tokens)? {
+        for projected in pipeline.project(&tokens, true)? {
             features.extend(projected.feature);
             logits.extend(projected.class_logits);
             ce.extend(projected.ce_feature.unwrap_or_default());

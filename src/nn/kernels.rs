@@ -6,6 +6,7 @@
 //! matrix products straight on the strided `qkv` (`faer`). Training and GPUs take Burn's own
 //! operations; a test holds both against each other.
 
+use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::activation::gelu;
 use burn::tensor::module::linear;
@@ -51,6 +52,16 @@ fn tangent_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     x * Tensor::from_data(slope, &device) + Tensor::from_data(offset, &device)
 }
 
+/// `x · weight` with the leading dimensions of `x` laid flat: Burn would lift the weight to the rank
+/// of `x`, and its CPU backend copies a transposed weight for that at every call.
+fn product<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    let mut dims = x.dims();
+    let [width, d_output] = weight.dims();
+    let rows = dims[..D - 1].iter().product::<usize>();
+    dims[D - 1] = d_output;
+    linear(x.reshape([rows, width]), weight, None).reshape(dims)
+}
+
 /// `gelu(layer(x))`, with the exact (erf) GELU.
 pub(super) fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     let Some(bias) = layer.bias.as_ref().filter(|_| runs_on_cpu(&x)) else {
@@ -58,20 +69,30 @@ pub(super) fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tenso
         return if trains_on_cpu(&x) { tangent_gelu(x) } else { gelu(x) };
     };
     let device = x.device();
-    let mut product = linear(x, layer.weight.val(), None).into_data();
+    let mut product = product(x, layer.weight.val()).into_data();
     let bias = bias.val().into_data();
     add_bias_gelu(floats_mut(&mut product), floats(&bias));
     Tensor::from_data(product, &device)
 }
 
-/// `layer(x)`; the bias is added in place, where Burn would write the product anew.
+/// `layer(x)`.
 pub(super) fn linear_of<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
-    let Some(bias) = layer.bias.as_ref().filter(|_| runs_on_cpu(&x)) else {
-        return layer.forward(x);
-    };
+    affine(x, layer.weight.val(), layer.bias.as_ref().map(Param::val))
+}
+
+/// `x · weight + bias`; the bias is added in place, where Burn would write the product anew.
+pub(super) fn affine<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
+    if !runs_on_cpu(&x) {
+        return linear(x, weight, bias);
+    }
     let device = x.device();
-    let mut product = linear(x, layer.weight.val(), None).into_data();
-    let bias = bias.val().into_data();
+    let product = product(x, weight);
+    let Some(bias) = bias else { return product };
+    let (mut product, bias) = (product.into_data(), bias.into_data());
     let bias = floats(&bias);
     each_row(
         floats_mut(&mut product),
@@ -92,7 +113,7 @@ pub(super) fn residual_linear<const D: usize>(
         return residual + layer.forward(x);
     };
     let device = x.device();
-    let mut product = linear(x, layer.weight.val(), None).into_data();
+    let mut product = product(x, layer.weight.val()).into_data();
     let (bias, residual) = (bias.val().into_data(), residual.into_data());
     let (bias, residual) = (floats(&bias), floats(&residual));
     let width = bias.len();

@@ -8,12 +8,12 @@ use std::cell::Cell;
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::activation::{gelu, softmax};
-use burn::tensor::module::linear;
+use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::kernels::{affine, linear_gelu, linear_of};
 use super::source::{Source, WeightsError};
 use super::weights::{Builder, Init};
 
@@ -99,7 +99,7 @@ impl ProjectorBlock {
     fn attend(&self, x: Tensor<3>, padding: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let [batch, n, width] = x.dims();
         let (heads, depth) = (self.heads, width / self.heads);
-        let qkv = self.in_proj.forward(x).reshape([batch, n, 3, heads, depth]);
+        let qkv = linear_of(&self.in_proj, x).reshape([batch, n, 3, heads, depth]);
         let qkv = qkv.permute([2, 0, 3, 1, 4]);
         let part = |index: usize| -> Tensor<4> { qkv.clone().narrow(0, index, 1).squeeze_dim(0) };
         let scores = (part(0) / (depth as f32).sqrt()).matmul(part(1).swap_dims(2, 3));
@@ -108,7 +108,7 @@ impl ProjectorBlock {
             None => scores,
         };
         let mixed = softmax(scores, 3).matmul(part(2)).swap_dims(1, 2);
-        self.out_proj.forward(mixed.reshape([batch, n, width]))
+        linear_of(&self.out_proj, mixed.reshape([batch, n, width]))
     }
 
     fn forward(
@@ -122,8 +122,8 @@ impl ProjectorBlock {
     }
 
     fn feed_forward(&self, x: Tensor<3>, dropout: &Dropout) -> Tensor<3> {
-        let hidden = dropout.apply(gelu(self.up.forward(self.ln_2.forward(x.clone()))));
-        x + dropout.apply(self.down.forward(hidden))
+        let hidden = dropout.apply(linear_gelu(&self.up, self.ln_2.forward(x.clone())));
+        x + dropout.apply(linear_of(&self.down, hidden))
     }
 
     /// The class token alone, `[batch, 1, width]`: in the last block nothing else is looked at, and
@@ -143,7 +143,7 @@ impl ProjectorBlock {
         let project = |x: Tensor<3>, from: usize, to: usize| {
             let weight = weight.clone().slice([0..width, from * width..to * width]);
             let bias = bias.clone().map(|bias| bias.narrow(0, from * width, (to - from) * width));
-            linear(x, weight, bias)
+            affine(x, weight, bias)
         };
         let query = project(normed.clone().slice([0..batch, 0..1]), 0, 1);
         let query = query.reshape([batch, 1, heads, depth]).swap_dims(1, 2);
@@ -159,7 +159,7 @@ impl ProjectorBlock {
             None => scores,
         };
         let mixed = softmax(scores, 3).matmul(part(1)).swap_dims(1, 2);
-        let attended = self.out_proj.forward(mixed.reshape([batch, 1, width]));
+        let attended = linear_of(&self.out_proj, mixed.reshape([batch, 1, width]));
         let class = x.slice([0..batch, 0..1]);
         self.feed_forward(class + dropout.apply(attended), dropout)
     }
@@ -300,7 +300,7 @@ impl Projector {
         let device = tokens.device();
         let class = self.cls_token.val();
         let [_, _, width] = class.dims();
-        let projected = self.image_proj.forward(tokens);
+        let projected = linear_of(&self.image_proj, tokens);
         let x = Tensor::cat(vec![class.expand([batch, 1, width]), projected], 1);
         let x = dropout.apply(x + self.pos_embedding.val().slice([0..1, 0..n + 1]));
         let padding = lengths.map(|lengths| {

@@ -9,6 +9,7 @@ use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Int, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::kernels;
 use super::source::{Source, WeightsError};
 use super::swin::{Swin, SwinConfig};
 use super::tag_decoder::{TagDecoder, TagDecoderConfig, TagQueries};
@@ -159,7 +160,7 @@ impl Ram {
     /// - image: `[batch, 3, image, image]`
     /// - output: `[batch, positions, joint]`; token 0 is the global one
     pub fn encode(&self, image: Tensor<4>) -> Tensor<3> {
-        self.image_proj.forward(self.visual_encoder.forward(image))
+        kernels::linear_of(&self.image_proj, self.visual_encoder.forward(image))
     }
 
     /// As [`Ram::encode`], showing the tokens of each Swin stage on the way.
@@ -168,7 +169,7 @@ impl Ram {
         image: Tensor<4>,
         note: &mut dyn FnMut(&str, &Tensor<3>),
     ) -> Tensor<3> {
-        self.image_proj.forward(self.visual_encoder.forward_traced(image, note))
+        kernels::linear_of(&self.image_proj, self.visual_encoder.forward_traced(image, note))
     }
 
     /// The tags' embeddings, `[tags * descriptions, joint]`; given, not trained.

@@ -68,7 +68,7 @@ impl TagLayer {
 
     /// A tag's queries, scaled: `[batch, tags, width]` to `[batch, heads, tags, width / heads]`.
     fn queries(&self, tags: Tensor<3>) -> Tensor<4> {
-        let queries = self.split(self.query.forward(tags));
+        let queries = self.split(kernels::linear_of(&self.query, tags));
         let [_, _, _, depth] = queries.dims();
         queries / (depth as f32).sqrt()
     }
@@ -84,13 +84,14 @@ impl TagLayer {
     ) -> (Tensor<3>, Tensor<4>) {
         let [batch, positions, _] = image_tokens.dims();
         let [_, heads, count, depth] = queries.dims();
-        let keys = self.split(self.key.forward(image_tokens.clone()));
-        let values = self.split(self.value.forward(image_tokens));
+        let keys = self.split(kernels::linear_of(&self.key, image_tokens.clone()));
+        let values = self.split(kernels::linear_of(&self.value, image_tokens));
         let queries = queries.expand([batch, heads, count, depth]);
         let attention = softmax(queries.matmul(keys.swap_dims(2, 3)), 3);
         debug_assert_eq!(attention.dims(), [batch, heads, count, positions]);
         let mixed = attention.clone().matmul(values).swap_dims(1, 2);
-        let mixed = self.attended.forward(mixed.reshape([batch, count, heads * depth]));
+        let mixed =
+            kernels::linear_of(&self.attended, mixed.reshape([batch, count, heads * depth]));
         let tags = self.attended_norm.forward(mixed + tags);
         let hidden = kernels::linear_gelu(&self.intermediate, tags.clone());
         let tags = self.output_norm.forward(kernels::residual_linear(tags, &self.output, hidden));

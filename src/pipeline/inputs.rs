@@ -62,7 +62,8 @@ pub enum Odin<'a> {
 }
 
 impl Pipeline {
-    /// What detectors read of images, in their order; nothing without a projector.
+    /// What detectors read of images, in their order, with [`Projected::ce_feature`] if `ce`; nothing
+    /// without a projector.
     ///
     /// # Errors
     /// If the device fails.
@@ -70,6 +71,7 @@ impl Pipeline {
         &self,
         images: &[Kept<'_>],
         odin: Odin<'_>,
+        ce: bool,
     ) -> Result<Vec<Inputs>, PipelineError> {
         let mut order: Vec<usize> = (0..images.len()).collect();
         order.sort_by_key(|&at| images[at].mask.iter().filter(|&&keep| keep).count());
@@ -82,7 +84,7 @@ impl Pipeline {
                     decompose::object_tokens(&tagged.tokens, tagged.width, mask)
                 })
                 .collect();
-            let projected = self.project(&objects)?;
+            let projected = self.project(&objects, ce)?;
             if projected.is_empty() {
                 return Ok(Vec::new());
             }

@@ -2,12 +2,10 @@
 
 use std::time::Instant;
 
-use burn::tensor::{Tensor, TensorData};
-
-use super::{Pipeline, PipelineError, Tagged, floats};
+use super::project::Projected;
+use super::{Pipeline, PipelineError, Tagged};
 use crate::bundle::manifest::Recipe;
 use crate::decompose::{self, Fallback};
-use crate::nn::projector::Projector;
 use crate::score::distance::class_scores;
 use crate::score::verdict::{Outcome, Reason, Verdict};
 use crate::score::{Input, Sample};
@@ -50,17 +48,6 @@ impl Decomposition {
     pub fn kept(&self) -> usize {
         self.mask.iter().filter(|&&keep| keep).count()
     }
-}
-
-/// What the projector makes of the kept tokens.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Projected {
-    /// The feature, `[D]`.
-    pub feature: Vec<f32>,
-    /// Class logits, `[C]`.
-    pub class_logits: Vec<f32>,
-    /// The feature of the projector trained with cross-entropy alone, if there is one.
-    pub ce_feature: Option<Vec<f32>>,
 }
 
 /// A class with its similarity to the feature.
@@ -113,49 +100,6 @@ impl Pipeline {
         Decomposition { mask: decompose::mask(&map, tau), map, tags, tag_score }
     }
 
-    /// Projects sets of object tokens (`[n, width]` each, any `n`) in one padded batch.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub fn project(&self, objects: &[Vec<f32>]) -> Result<Vec<Projected>, PipelineError> {
-        let (Some(projector), false) = (&self.projector, objects.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let (tokens, lengths) = self.padded(objects);
-        let features = projector.features(tokens.clone(), lengths.as_deref());
-        let logits = floats(projector.class_logits(features.clone()))?;
-        let features = floats(features)?;
-        let ce = |projector: &Projector| floats(projector.features(tokens, lengths.as_deref()));
-        let ce_features = self.projector_ce.as_ref().map(ce).transpose()?;
-        let count = objects.len();
-        let row = |values: &[f32], index: usize| {
-            let width = values.len() / count;
-            values[index * width..(index + 1) * width].to_vec()
-        };
-        Ok((0..count)
-            .map(|index| Projected {
-                feature: row(&features, index),
-                class_logits: row(&logits, index),
-                ce_feature: ce_features.as_ref().map(|values| row(values, index)),
-            })
-            .collect())
-    }
-
-    /// Sets of object tokens (`[n, width]` each) as one batch, padded with zeros to the longest, and
-    /// their lengths if any was padded.
-    pub(super) fn padded(&self, objects: &[Vec<f32>]) -> (Tensor<3>, Option<Vec<usize>>) {
-        let joint = self.manifest().tagger.joint;
-        let lengths: Vec<usize> = objects.iter().map(|tokens| tokens.len() / joint).collect();
-        let longest = lengths.iter().copied().max().unwrap_or_default().max(1);
-        let mut padded = vec![0.0f32; objects.len() * longest * joint];
-        for (row, tokens) in padded.chunks_mut(longest * joint).zip(objects) {
-            row[..tokens.len()].copy_from_slice(tokens);
-        }
-        let shape = [objects.len(), longest, joint];
-        let tokens = Tensor::from_data(TensorData::new(padded, shape), &self.device);
-        (tokens, lengths.iter().any(|&n| n < longest).then_some(lengths))
-    }
-
     /// Looks at one tagged image at one setting.
     ///
     /// # Errors
@@ -185,7 +129,7 @@ impl Pipeline {
             .map(|(d, tagged)| decompose::object_tokens(&tagged.tokens, tagged.width, &d.mask))
             .collect();
         let decomposed = Instant::now();
-        let projected = self.project(&objects)?;
+        let projected = self.project(&objects, self.reads_ce(&settings.detector))?;
         let projected_at = Instant::now();
         let share = |from: Instant, to: Instant| {
             (to - from).as_secs_f32() * 1e3 / tagged.len().max(1) as f32

@@ -8,6 +8,7 @@
 mod inputs;
 mod live;
 mod odin;
+mod project;
 mod survey;
 mod tagged;
 
@@ -31,8 +32,9 @@ use crate::score::distance::Centers;
 use crate::score::{self, Bound, Head, ScoreError, Statistics};
 
 pub use inputs::{Inputs, Kept, Odin};
-pub use live::{Decomposition, Look, Nearest, Projected, Settings};
+pub use live::{Decomposition, Look, Nearest, Settings};
 pub use odin::OdinInput;
+pub use project::Projected;
 pub use tagged::{Attention, Keep, Tagged};
 
 /// What can go wrong between an image and its verdict.

@@ -48,7 +48,7 @@ impl Pipeline {
         let (Some(projector), false) = (&self.projector, objects.is_empty()) else {
             return Ok(Vec::new());
         };
-        let (tokens, lengths) = self.padded(objects);
+        let (tokens, lengths) = self.padded(&objects.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let lengths = lengths.as_deref();
         let steps: Vec<f32> = objects.iter().map(|tokens| relative_step(tokens)).collect();
         let step: Tensor<1> = Tensor::from_data(steps.as_slice(), &self.device);
@@ -187,7 +187,7 @@ mod tests {
         let projector = pipeline.projector.as_ref().unwrap();
         let joint = pipeline.manifest().tagger.joint;
         let objects = vec![noise(3 * joint, 1.0), noise(5 * joint, 0.7)];
-        let (tokens, lengths) = pipeline.padded(&objects);
+        let (tokens, lengths) = pipeline.padded(&[&objects[0], &objects[1]]);
         let tokens = tokens.autodiff().require_grad();
         let logits = projector.class_logits(projector.features(tokens.clone(), lengths.as_deref()));
         let gradient = floats(gradient_of(&tokens, logits, 1.0).unwrap()).unwrap();
@@ -202,7 +202,7 @@ mod tests {
                 let moved = |h: f32| {
                     let pairs = objects[index].iter().zip(&direction);
                     let tokens: Vec<f32> = pairs.map(|(x, d)| x + h * d).collect();
-                    loss(&pipeline.project(&[tokens]).unwrap()[0].class_logits)
+                    loss(&pipeline.project(&[tokens], false).unwrap()[0].class_logits)
                 };
                 assert_slope(gradient, &direction, moved, 1e-2);
             }
@@ -236,7 +236,7 @@ mod tests {
         let pipeline = pipeline();
         let joint = pipeline.manifest().tagger.joint;
         let objects: Vec<Vec<f32>> = (1..6).map(|i| noise(i * joint, 0.3 * i as f32)).collect();
-        let before = pipeline.project(&objects).unwrap();
+        let before = pipeline.project(&objects, false).unwrap();
         let after = pipeline.odin_logits(&objects).unwrap();
         for (before, after) in before.iter().zip(&after) {
             assert_eq!(before.class_logits.len(), after.len());

@@ -31,7 +31,9 @@ impl Pipeline {
         let bound = detectors.iter().map(|id| self.bound(id));
         let bound: Vec<&crate::score::Bound> = bound.collect::<Result<_, _>>()?;
         let odin = bound.iter().any(|bound| bound.info().needs.contains(&Input::OdinLogits));
-        let inputs = self.inputs(&kept, if odin { Odin::Tokens } else { Odin::None })?;
+        let odin = if odin { Odin::Tokens } else { Odin::None };
+        let ce = detectors.iter().any(|id| self.reads_ce(id));
+        let inputs = self.inputs(&kept, odin, ce)?;
         let samples: Vec<Sample> = inputs.iter().map(|inputs| inputs.sample()).collect();
         let score = |detector: &&crate::score::Bound| match detector.score_batch(&samples) {
             Ok(found) => {

@@ -15,8 +15,8 @@ use super::survey::Underway;
 use crate::gpu::DeviceChoice;
 use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, Tagged};
 
-/// Images looked at between two glances at the requests: a moving slider waits for no more.
-const LOOK_BATCH: usize = 4;
+/// Images looked at between two glances at the requests, at most: many together cost less.
+const LOOK_BATCH: usize = 16;
 
 /// Works until the window is gone.
 pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox, shelf: Arc<Shelf>) {
@@ -66,8 +66,9 @@ pub(super) struct Work {
     settings: Option<Settings>,
     /// Images that await a look at the present settings.
     to_look: VecDeque<ImageId>,
-    /// Whether the first of these is on show, and should not wait for others.
-    first: bool,
+    /// How many of these to look at next. The first is on show and waits for no other; then twice as
+    /// many each time, so that the next value of a moving slider does not wait long either.
+    together: usize,
     /// One image with settings of its own.
     to_compare: Option<(u64, ImageId, Settings)>,
     pub(super) survey: Option<Underway>,
@@ -119,7 +120,7 @@ impl Work {
             generation: 0,
             settings: None,
             to_look: VecDeque::new(),
-            first: false,
+            together: 1,
             to_compare: None,
             survey: None,
         }
@@ -143,7 +144,7 @@ impl Work {
                 let mut order = self.shelf.images();
                 // In no order of theirs, so that the first few stand fairly for all of every set.
                 order.sort_unstable_by_key(|&id| (Some(id) != focus, id.scattered()));
-                self.first = order.first().is_some_and(|&id| Some(id) == focus);
+                self.together = 1;
                 self.to_look = order.into();
             }
             Request::Compare { generation, image, settings } => {
@@ -270,9 +271,9 @@ impl Work {
 
     /// Looks at some of the images that wait for it; whether there were any.
     fn look_on(&mut self) -> bool {
-        // One image alone first: the one on show should not wait for the others.
-        let count = if std::mem::take(&mut self.first) { 1 } else { LOOK_BATCH };
-        let images: Vec<ImageId> = self.to_look.drain(..count.min(self.to_look.len())).collect();
+        let count = self.together.min(self.to_look.len());
+        self.together = (2 * self.together).min(LOOK_BATCH);
+        let images: Vec<ImageId> = self.to_look.drain(..count).collect();
         if images.is_empty() {
             return false;
         }

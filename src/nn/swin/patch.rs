@@ -5,6 +5,7 @@ use burn::nn::{LayerNorm, Linear};
 use burn::tensor::Tensor;
 
 use super::{EPSILON, SwinConfig};
+use crate::nn::kernels::linear_of;
 use crate::nn::source::WeightsError;
 use crate::nn::weights::Builder;
 
@@ -62,6 +63,6 @@ impl PatchMerge {
             .reshape([batch, half, 2, half, 2, dim])
             .permute([0, 1, 3, 4, 2, 5])
             .reshape([batch, half * half, 4 * dim]);
-        self.reduction.forward(self.norm.forward(joined))
+        linear_of(&self.reduction, self.norm.forward(joined))
     }
 }
