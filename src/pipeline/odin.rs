@@ -186,7 +186,7 @@ mod tests {
         let pipeline = pipeline();
         let projector = pipeline.projector.as_ref().unwrap();
         let joint = pipeline.manifest().tagger.joint;
-        let objects = vec![noise(3 * joint, 1.0), noise(5 * joint, 0.7)];
+        let objects = [noise(3 * joint, 1.0), noise(5 * joint, 0.7)];
         let (tokens, lengths) = pipeline.padded(&[&objects[0], &objects[1]]);
         let tokens = tokens.autodiff().require_grad();
         let logits = projector.class_logits(projector.features(tokens.clone(), lengths.as_deref()));

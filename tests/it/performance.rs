@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Pos2, RawInput, Rect, vec2};
 use tagood_lens::app::command::Command;
+use tagood_lens::app::sets::Role;
 use tagood_lens::app::{App, Options};
 use tagood_lens::bundle::{Bundle, embedded};
 use tagood_lens::demo::{SCENE_SIZE, Set, scene};
@@ -208,4 +209,37 @@ fn ten_thousand_images() {
     desk.frame();
     desk.until(is_done);
     println!("all looked at again at another τ in {:.1} s", started.elapsed().as_secs_f64());
+}
+
+#[test]
+#[ignore = "measures; see the head of this file"]
+fn curves_of_two_sets() {
+    const IMAGES: usize = 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let sets = ["id", "near"].map(|name| folder.path().join(name));
+    for (set, folder) in [Set::Id, Set::Near].into_iter().zip(&sets) {
+        std::fs::create_dir(folder).unwrap();
+        for index in 0..IMAGES as u64 {
+            let (side, image) = (SCENE_SIZE as u32, scene(set, 5, index).image);
+            let path = folder.join(format!("{index:05}.png"));
+            image::RgbImage::from_raw(side, side, image).unwrap().save(path).unwrap();
+        }
+    }
+    let mut desk = Desk::open(sets.to_vec());
+    for (set, role) in [("id", Role::Id), ("near", Role::Ood)] {
+        desk.app.send(Command::SetRole(set.into(), role));
+    }
+    desk.app.show_panel("roc");
+    desk.frame();
+    desk.until(is_done);
+    let mut whole_s = Vec::new();
+    for tau in [0.31, 0.62, 0.4] {
+        let started = Instant::now();
+        desk.app.send(Command::SetTau(tau));
+        desk.work_ms.clear();
+        desk.until(is_done);
+        whole_s.push(started.elapsed().as_secs_f64());
+        desk.tell("a frame's work meanwhile");
+    }
+    println!("τ moved to complete curves of {} images, s: {whole_s:.2?}", 2 * IMAGES);
 }
