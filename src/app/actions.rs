@@ -50,6 +50,7 @@ pub const ACTIONS: &[Action] = actions! {
         "Export ROC plot…", None, Command::Window(W::Export(Exported::Roc));
         "Export histogram…", None, Command::Window(W::Export(Exported::Histogram));
         "Export t-SNE map…", None, Command::Window(W::Export(Exported::Map));
+        "Export report on the open sets…", key(CTRL, Key::R), Command::Window(W::Export(Exported::Report));
         "Remove selected images", key(NONE, Key::Delete), Command::RemoveSelected;
         "Stop all jobs", key(NONE, Key::Escape), Command::CancelAll;
         "Quit", key(CTRL, Key::Q), Command::Window(W::Quit);

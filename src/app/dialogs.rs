@@ -103,13 +103,14 @@ impl Desk {
     pub fn export(&self, what: Exported) {
         self.run("dialogue", move || {
             let dialog = rfd::FileDialog::new().set_file_name(what.file_name());
-            let dialog = match what.is_table() {
-                true => {
+            let dialog = match what {
+                Exported::Selected | Exported::All => {
                     dialog.set_title("Export a table").add_filter("Tables", &TableForm::ENDINGS)
                 }
-                false => {
+                Exported::Roc | Exported::Histogram | Exported::Map => {
                     dialog.set_title("Export a plot").add_filter("Plots", &FigureForm::ENDINGS)
                 }
+                Exported::Report => dialog.set_title("Export the report: name a folder for it"),
             };
             dialog.save_file().map(|path| Answer::Do(Command::Export(what, path)))
         });

@@ -94,6 +94,11 @@ impl Model {
             }
             Event::Picture { .. } => {}
             Event::Embedding { run, event } => self.take_embedding(run, event),
+            Event::Advanced { job, done } => {
+                if let Some(job) = self.jobs.iter_mut().find(|other| other.id == job) {
+                    job.done = done;
+                }
+            }
             Event::JobEnded(job) => {
                 self.scores_revision += 1;
                 self.jobs.retain(|other| other.id != job);

@@ -35,14 +35,11 @@ pub enum Exported {
     Histogram,
     /// The map of features.
     Map,
+    /// The report of `evaluate` on the open sets: a folder.
+    Report,
 }
 
 impl Exported {
-    /// Whether it is a table, and not a figure.
-    pub fn is_table(self) -> bool {
-        matches!(self, Self::Selected | Self::All)
-    }
-
     /// A file's name to begin with.
     pub fn file_name(self) -> &'static str {
         match self {
@@ -51,6 +48,7 @@ impl Exported {
             Self::Roc => "roc.svg",
             Self::Histogram => "scores.svg",
             Self::Map => "tsne.svg",
+            Self::Report => "tagood-report",
         }
     }
 }
@@ -67,6 +65,7 @@ impl Model {
         worker: &Worker,
     ) {
         let write = match what {
+            Exported::Report => return self.export_report(path, worker),
             Exported::Selected | Exported::All => self.table(what, path.clone(), worker.recaller()),
             _ => self.figure(what, color_by).map(|figure| write_figure(figure, path.clone())),
         };

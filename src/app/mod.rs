@@ -14,6 +14,7 @@ pub mod layout;
 pub mod offscreen;
 mod milestones;
 mod overlays;
+mod report;
 pub mod session;
 pub mod sets;
 pub mod state;

@@ -129,11 +129,14 @@ impl Separation {
     ///
     /// None for sets that have scores.
     pub fn intervals(&self, seed: u64) -> Result<Vec<Intervals>, MetricsError> {
-        let resamples = |ranked: &RankedScores| {
-            (DRAWN / (ranked.id_count() + ranked.ood_count())).clamp(100, 1000)
-        };
+        let resamples = |ranked: &RankedScores| resamples(ranked.id_count() + ranked.ood_count());
         self.sets.iter().map(|set| set.ranked.bootstrap(resamples(&set.ranked), seed)).collect()
     }
+}
+
+/// How many resamples of `scores` scores are drawn: 1,000, fewer for very large sets.
+pub fn resamples(scores: usize) -> usize {
+    (DRAWN / scores.max(1)).clamp(100, 1000)
 }
 
 impl SetSeparation {

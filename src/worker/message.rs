@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::embedding::EmbeddingEvent;
 use super::job::JobId;
+use super::report::ReportTask;
 use super::survey::{Survey, Surveyed};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::vocabulary::Vocabulary;
@@ -125,6 +126,8 @@ pub enum Request {
     },
     /// Scores images at other settings while nothing else is to do; `None` stops the one at work.
     Survey(Option<Survey>),
+    /// Writes the report of `evaluate` on open images, made while nothing else is to do.
+    Report(ReportTask),
     /// Brings the attention of tags that were not kept.
     AttentionOf {
         /// The image.
@@ -288,6 +291,13 @@ pub enum Event {
         run: u64,
         /// What happened.
         event: EmbeddingEvent,
+    },
+    /// A job that is not counted by its images is this far.
+    Advanced {
+        /// The job.
+        job: JobId,
+        /// Pieces done.
+        done: usize,
     },
     /// A job has ended, by itself or cancelled.
     JobEnded(JobId),

@@ -14,6 +14,7 @@ mod decode;
 mod embedding;
 mod job;
 mod message;
+mod report;
 mod shelf;
 mod spill;
 mod survey;
@@ -32,6 +33,7 @@ pub use embedding::{
 };
 pub use job::{JobId, Progress};
 pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request};
+pub use report::{ReportSet, ReportTask};
 pub use survey::{Survey, Surveyed};
 
 /// Reads what the tagger made of an image; `None` if that is gone or cannot be read.

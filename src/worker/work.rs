@@ -10,6 +10,7 @@ use super::Outbox;
 use super::decode::{Batch, Decoding, Preparation};
 use super::job::{JobId, Progress};
 use super::message::{Event, ImageId, ModelInfo, OpenModel, Request};
+use super::report::Reporting;
 use super::shelf::Shelf;
 use super::survey::Underway;
 use crate::gpu::DeviceChoice;
@@ -31,7 +32,7 @@ pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox, shelf: Arc<Shel
         if work.look_on() {
             continue;
         }
-        if work.survey.is_some() {
+        if work.survey.is_some() || !work.reports.is_empty() {
             // Last of all, and only where nothing waits.
             select! {
                 recv(requests) -> request => match request {
@@ -39,7 +40,10 @@ pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox, shelf: Arc<Shel
                     Err(_) => return work.cancel_all(),
                 },
                 recv(batches) -> batch => if let Ok(batch) = batch { work.tag(batch) },
-                default => work.survey_on(),
+                default => match work.reports.is_empty() {
+                    true => work.survey_on(),
+                    false => work.report_on(),
+                },
             }
             continue;
         }
@@ -60,7 +64,7 @@ pub(super) struct Work {
     preparation: Preparations,
     batches: Sender<Batch>,
     pub(super) outbox: Outbox,
-    jobs: BTreeMap<JobId, Progress>,
+    pub(super) jobs: BTreeMap<JobId, Progress>,
     pub(super) shelf: Arc<Shelf>,
     generation: u64,
     settings: Option<Settings>,
@@ -72,6 +76,8 @@ pub(super) struct Work {
     /// One image with settings of its own.
     to_compare: Option<(u64, ImageId, Settings)>,
     pub(super) survey: Option<Underway>,
+    /// Reports that were asked for, the one in work first.
+    pub(super) reports: VecDeque<Reporting>,
 }
 
 /// Hands the present model's preparation to every decoding thread, or lets it wait for one.
@@ -123,6 +129,7 @@ impl Work {
             together: 1,
             to_compare: None,
             survey: None,
+            reports: VecDeque::new(),
         }
     }
 
@@ -151,6 +158,7 @@ impl Work {
                 self.to_compare = Some((generation, image, settings));
             }
             Request::Survey(survey) => self.survey = survey.map(Underway::from),
+            Request::Report(task) => self.start_report(task),
             Request::AttentionOf { image, tags } => self.attention(image, &tags),
             Request::Remove(images) => {
                 let gone: BTreeSet<ImageId> = images.into_iter().collect();
@@ -179,6 +187,7 @@ impl Work {
                 self.shelf.clear();
                 self.to_look.clear();
                 self.survey = None;
+                self.drop_reports();
                 self.settings = Some(info.defaults.clone());
                 self.on_cpu = device == DeviceChoice::Cpu;
                 (self.pipeline, self.open) = (Some(pipeline), Some(open));

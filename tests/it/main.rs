@@ -24,4 +24,5 @@ mod tsne_cli;
 mod ui;
 mod ui_curves;
 mod ui_map;
+mod ui_report;
 mod weights;

@@ -24,7 +24,7 @@ use super::stage::{Stage, pipeline, send, settle, window};
 const IMAGES: u32 = 30;
 
 /// Folders `id` and `near` with pictures of two kinds that overlap.
-fn sets(folder: &Path) -> Vec<PathBuf> {
+pub fn sets(folder: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     for (set, shift) in [("id", 0), ("near", 9)] {
         let folder = folder.join(set);
@@ -44,11 +44,11 @@ fn sets(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Model {
+pub fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Model {
     harness.state().app().model()
 }
 
-fn show(harness: &mut Harness<'_, Stage>, panel: &str) {
+pub fn show(harness: &mut Harness<'_, Stage>, panel: &str) {
     harness.state_mut().app.as_mut().unwrap().show_panel(panel);
     settle(harness);
     harness.run_steps(3);
@@ -111,7 +111,7 @@ fn expected(tagged: &[Vec<Tagged>], settings: &Settings) -> Metrics {
     RankedScores::from_sets(scores(&tagged[0]), scores(&tagged[1])).unwrap().metrics()
 }
 
-fn assert_close(a: &Metrics, b: &Metrics, what: &str) {
+pub fn assert_close(a: &Metrics, b: &Metrics, what: &str) {
     // The worker projects in other batches; the scores differ in their last bits.
     assert!((a.auroc - b.auroc).abs() < 2e-3, "{what}: AUROC {} and {}", a.auroc, b.auroc);
     assert!((a.fpr95 - b.fpr95).abs() < 0.04, "{what}: FPR95 {} and {}", a.fpr95, b.fpr95);

@@ -26,7 +26,7 @@ const MEASURE_EVERY: f64 = 0.1;
 /// Seconds that scores stay the same before intervals are drawn.
 const STILL_FOR: f64 = 0.3;
 /// The resamples' seed: the same data gives the same intervals.
-const SEED: u64 = 7;
+pub(super) const SEED: u64 = 7;
 
 /// A setting kept for comparison: "A", while the present one is "B".
 #[derive(Debug)]

@@ -1,0 +1,148 @@
+//! The report of `evaluate` on the open sets: which images, at which settings.
+
+use std::path::PathBuf;
+
+use super::sets::Role;
+use super::state::{Entry, Job, Model};
+use crate::eval::gather::Plan;
+use crate::eval::report::Bootstrap;
+use crate::eval::scores::{FailedImage, ScoredImage};
+use crate::eval::separation;
+use crate::pipeline::OdinInput;
+use crate::score;
+use crate::worker::{ImageSource, JobId, ReportSet, ReportTask, Request, Worker};
+
+/// The further τ of the report, as `evaluate` has them.
+const TAUS: [f32; 4] = [0.0, 0.25, 0.5, 0.75];
+
+impl Model {
+    /// Has the report of `evaluate` written into a folder: every detector on the open sets at the
+    /// settings in force, with the intervals that the window shows. What is wrong becomes a message.
+    pub(super) fn export_report(&mut self, out: PathBuf, worker: &Worker) {
+        let job = JobId::unique();
+        let task = match self.report_task(job, out) {
+            Ok(task) => task,
+            Err(reason) => return self.trouble(format!("no report: {reason}")),
+        };
+        let total = task.sets.iter().map(|set| set.images.len()).sum();
+        let label = format!("Report to {}", task.out.display());
+        self.jobs.push(Job { id: job, label, done: 0, total });
+        worker.ask(Request::Report(task));
+    }
+
+    fn report_task(&self, job: JobId, out: PathBuf) -> Result<ReportTask, String> {
+        let info = self.info().ok_or("there is no model to score with")?;
+        if info.head.is_none() {
+            return Err("the model has no projector, without which nothing is scored".into());
+        }
+        let mut sets = self.reported_sets();
+        if sets.first().is_none_or(|id| id.images.is_empty()) {
+            return Err(
+                "there is no in-distribution set; say which one is, beside the plots".into()
+            );
+        }
+        sets.retain(|set| !set.images.is_empty());
+        if sets.len() < 2 {
+            return Err("there is no out-of-distribution set to compare with".into());
+        }
+        name_as_files(&mut sets);
+        let settings = &self.settings;
+        let own = info.manifest.lambda(&settings.detector, settings.recipe).map(|own| own.value);
+        let lambda = self.lambda().filter(|lambda| own != Some(*lambda));
+        let notes = lambda.map(|lambda| {
+            let detector = score::by_name(&settings.detector).map(|found| found.info().name);
+            let detector = detector.unwrap_or(&settings.detector);
+            format!("the threshold λ = {lambda} of {detector} is the one in force in the window")
+        });
+        let (id, largest) = (sets[0].images.len(), sets[1..].iter().map(|set| set.images.len()));
+        let resamples = separation::resamples(id + largest.max().unwrap_or_default());
+        Ok(ReportTask {
+            job,
+            plan: Plan {
+                recipe: settings.recipe,
+                tau: settings.tau,
+                taus: TAUS.to_vec(),
+                whole_image: true,
+                detectors: score::all().to_vec(),
+                odin: OdinInput::Tokens,
+            },
+            sets,
+            lambda: lambda.map(|lambda| (settings.detector.clone(), lambda)),
+            bootstrap: Some(Bootstrap { resamples, seed: super::tuning::SEED }),
+            notes: notes.into_iter().collect(),
+            out,
+        })
+    }
+
+    /// All in-distribution images as one set, as the curves have them, then the other sets.
+    fn reported_sets(&self) -> Vec<ReportSet> {
+        let of_role = |role: Role| {
+            let sets = self.sets().iter().enumerate().filter(move |(_, set)| set.role == role);
+            sets.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let mut places = vec![of_role(Role::Id)];
+        places.extend(of_role(Role::Ood).into_iter().map(|at| vec![at]));
+        places.iter().map(|places| self.reported(places)).collect()
+    }
+
+    /// The images of some sets that were tagged, as one set, and those that could not be read.
+    fn reported(&self, places: &[usize]) -> ReportSet {
+        let titles: Vec<&str> = places.iter().map(|&at| self.sets()[at].title()).collect();
+        let mut set =
+            ReportSet { name: titles.join(" + "), images: Vec::new(), failed: Vec::new() };
+        for entry in self.entries().iter().filter(|entry| places.contains(&entry.set_at)) {
+            let path = match &entry.source {
+                ImageSource::File(path) => path.display().to_string(),
+                _ => entry.name.clone(),
+            };
+            match &entry.error {
+                Some(error) => set.failed.push(FailedImage { path, error: error.clone() }),
+                None if entry.is_tagged => {
+                    let class = self.class_name(entry);
+                    let image = ScoredImage { path, class, ..ScoredImage::default() };
+                    set.images.push((entry.id, image));
+                }
+                None => {}
+            }
+        }
+        set
+    }
+
+    fn class_name(&self, entry: &Entry) -> Option<String> {
+        let class = self.info()?.vocabulary.classes.get(entry.class?)?;
+        Some(class.name.clone())
+    }
+}
+
+/// Files are named after the sets: each gets a name that can be one's, and of its own.
+fn name_as_files(sets: &mut [ReportSet]) {
+    let mut taken: Vec<String> = Vec::with_capacity(sets.len());
+    for set in sets {
+        let plain = set.name.replace(['/', '\\', ':', '\0'], "-");
+        let plain = plain.trim_start_matches('.');
+        let plain = if plain.is_empty() { "set" } else { plain };
+        let numbered = (2..).map(|number| format!("{plain} {number}"));
+        let mut names = std::iter::once(plain.to_owned()).chain(numbered);
+        // Of endlessly many names one is free.
+        set.name = names.find(|name| !taken.contains(name)).unwrap_or_default();
+        taken.push(set.name.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_files_and_differ() {
+        let set = |name: &str| ReportSet {
+            name: name.to_owned(),
+            images: Vec::new(),
+            failed: Vec::new(),
+        };
+        let mut sets = ["a/test", "a-test", ".hidden", "..", "near"].map(set);
+        name_as_files(&mut sets);
+        let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+        assert_eq!(names, ["a-test", "a-test 2", "hidden", "set", "near"]);
+    }
+}
