@@ -59,6 +59,8 @@ pub const ACTIONS: &[Action] = actions! {
         "Next image", key(NONE, Key::ArrowRight), Command::Window(W::Next);
         "Previous image", key(NONE, Key::ArrowLeft), Command::Window(W::Previous);
         "Select all images", key(CTRL, Key::A), Command::Window(W::SelectAll);
+        "Show selected images alone, or all", key(NONE, Key::O), Command::Window(W::OnlySelected);
+        "Most wrong images first, or as opened", key(NONE, Key::W), Command::Window(W::MostWrongFirst);
         "Fit image", key(NONE, Key::F), Command::Window(W::Fit);
         "Compare two images", key(NONE, Key::C), Command::ShowBeside(Beside::Image);
         "Compare two thresholds τ", key(NONE, Key::V), Command::ShowBeside(Beside::Tau);

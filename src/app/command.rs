@@ -108,6 +108,10 @@ pub enum WindowCommand {
     Previous,
     /// Selects all images of the gallery.
     SelectAll,
+    /// Has the gallery show the selected images alone, or all again.
+    OnlySelected,
+    /// Has the gallery show the most wrong images first, or as they were opened again.
+    MostWrongFirst,
     /// Shows or hides the map.
     ToggleMap,
     /// Fits the image into its panel.
@@ -153,12 +157,12 @@ impl Model {
                     [path] => path.display().to_string(),
                     paths => format!("{} items", paths.len()),
                 };
-                let job = self.start_job(label, 0);
+                let job = self.start_job(label);
                 worker.ask(Request::AddPaths { job, paths });
             }
             Command::OpenSources(sources) => {
                 let label = format!("{} images", sources.len());
-                let job = self.start_job(label, sources.len());
+                let job = self.start_job(label);
                 worker.ask(Request::AddSources { job, sources });
             }
             Command::Remove(images) => self.forget(images, worker),
@@ -201,10 +205,10 @@ impl Model {
                 self.regroup();
             }
             Command::Pin => self.pin(worker),
-            Command::Unpin => self.tuning.pinned = None,
+            Command::Unpin => self.unpin(),
             Command::RestorePinned => {
-                if let Some(pinned) = self.tuning.pinned.clone() {
-                    self.adopt(pinned.settings.clone(), worker);
+                if let Some(pin) = self.tuning.kept_pin() {
+                    self.adopt(pin.settings, worker);
                 }
             }
             Command::ToggleOverlay(detector) => {
@@ -261,9 +265,10 @@ impl Model {
         worker.ask(Request::Remove(images));
     }
 
-    fn start_job(&mut self, label: String, total: usize) -> JobId {
+    /// Its images are counted as they are listed.
+    fn start_job(&mut self, label: String) -> JobId {
         let id = JobId::unique();
-        self.jobs.push(Job { id, label, done: 0, total });
+        self.jobs.push(Job { id, label, done: 0, total: 0 });
         id
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::state::{Entry, Model};
 use crate::bundle::manifest::Recipe;
 use crate::eval::tsne::TsneConfig;
@@ -29,7 +31,8 @@ pub enum EmbedCommand {
 }
 
 /// How the map is made.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EmbedConfig {
     /// How many neighbours count for a point, in effect; at least 1.
     pub perplexity: f64,
@@ -45,6 +48,24 @@ impl Default for EmbedConfig {
     fn default() -> Self {
         let TsneConfig { perplexity, iterations, seed, .. } = TsneConfig::default();
         Self { perplexity, iterations, seed, metric: Metric::default() }
+    }
+}
+
+impl EmbedConfig {
+    /// Perplexities that can be chosen.
+    pub const PERPLEXITY: std::ops::RangeInclusive<f64> = 1.0..=500.0;
+    /// Numbers of iterations that can be chosen.
+    pub const ITERATIONS: std::ops::RangeInclusive<usize> = 10..=100_000;
+
+    /// The same, with values from a file brought to ones that can be chosen.
+    pub fn within_bounds(self) -> Self {
+        let (least, most) = Self::PERPLEXITY.into_inner();
+        let (fewest, longest) = Self::ITERATIONS.into_inner();
+        Self {
+            perplexity: self.perplexity.clamp(least, most),
+            iterations: self.iterations.clamp(fewest, longest),
+            ..self
+        }
     }
 }
 

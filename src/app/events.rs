@@ -29,10 +29,9 @@ impl Model {
             }
             Event::Listed { job, images, folders } => {
                 self.roots.extend(folders);
-                let total = images.len();
                 if let Some(job) = self.jobs.iter_mut().find(|other| other.id == job) {
-                    job.total = total;
-                    job.label = format!("{total} images");
+                    job.total += images.len();
+                    job.label = format!("{} images", job.total);
                 }
                 self.add(images, job);
             }

@@ -105,7 +105,7 @@ impl Model {
                             ImageSource::File(path) => path.clone(),
                             _ => PathBuf::from(&entry.name),
                         },
-                        set: entry.set.clone(),
+                        set: entry.set.to_string(),
                         class: entry.class,
                         look: entry.look.clone(),
                         error: entry.error.clone(),

@@ -6,6 +6,7 @@ pub mod command;
 pub mod compare;
 mod dialogs;
 pub mod embedding;
+mod entry;
 mod events;
 pub mod fitting;
 mod follow;
@@ -24,7 +25,7 @@ mod window;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use eframe::egui::util::undoer::Undoer;
@@ -41,8 +42,11 @@ use compare::Beside;
 use dialogs::{Answer, Desk};
 use layout::{Layout, Panes};
 use milestones::Milestones;
-use session::Session;
+use session::{Looks, Session};
 use state::{Edit, Model};
+
+/// How long a frame takes in events; the next one goes on with the rest.
+const EVENTS: Duration = Duration::from_millis(8);
 
 /// How a window starts.
 pub struct Options {
@@ -146,8 +150,17 @@ impl App {
 
     /// The window's session, as it would be saved.
     pub fn session(&self, ctx: &Context) -> Session {
-        let dark = ctx.theme() == Theme::Dark;
-        Session::of(&self.model, &self.layout, dark, ctx.zoom_factor())
+        let choices = |(name, panel): (&&str, &Box<dyn Panel>)| {
+            panel.choices().map(|choices| ((*name).to_owned(), choices))
+        };
+        let looks = Looks {
+            color_by: self.view.color_by,
+            panels: self.panels.iter().filter_map(choices).collect(),
+            layout: self.layout.clone(),
+            dark: ctx.theme() == Theme::Dark,
+            zoom: ctx.zoom_factor(),
+        };
+        Session::of(&self.model, looks)
     }
 
     /// Lets models be fitted from the window, by this program.
@@ -189,16 +202,9 @@ impl App {
     /// Takes in events and answers, applies commands. Draws nothing.
     pub fn tick(&mut self, ctx: &Context) {
         self.pictures.begin_frame();
-        let events: Vec<Event> = self.worker.events().collect();
         let input = ctx.input(|input| !input.events.is_empty());
-        if input || !events.is_empty() || !self.commands.is_empty() {
+        if self.take_events(ctx) || input || !self.commands.is_empty() {
             self.autosave.touch();
-        }
-        for event in events {
-            match event {
-                Event::Picture { image, picture } => self.pictures.receive(ctx, image, picture),
-                event => self.model.take_event(event, &self.worker),
-            }
         }
         self.focus_wanted();
         let answers: Vec<Answer> = self.answers.try_iter().collect();
@@ -233,6 +239,23 @@ impl App {
             }
             None => {}
         }
+    }
+
+    /// Takes in what the worker tells, for as long as a frame has time; whether there was anything.
+    fn take_events(&mut self, ctx: &Context) -> bool {
+        let (began, mut any) = (Instant::now(), false);
+        for event in self.worker.events() {
+            any = true;
+            match event {
+                Event::Picture { image, picture } => self.pictures.receive(ctx, image, picture),
+                event => self.model.take_event(event, &self.worker),
+            }
+            if began.elapsed() > EVENTS {
+                ctx.request_repaint();
+                break;
+            }
+        }
+        any
     }
 
     /// Draws the window.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::sets::Role;
-use super::state::{Entry, Job, Model};
+use super::state::{Entry, Job, LambdaOrigin, Model};
 use crate::eval::gather::Plan;
 use crate::eval::report::Bootstrap;
 use crate::eval::scores::{FailedImage, ScoredImage};
@@ -52,7 +52,11 @@ impl Model {
         let notes = lambda.map(|lambda| {
             let detector = score::by_name(&settings.detector).map(|found| found.info().name);
             let detector = detector.unwrap_or(&settings.detector);
-            format!("the threshold λ = {lambda} of {detector} is the one in force in the window")
+            let origin = match self.lambda_origin() {
+                Some(LambdaOrigin::OpenSet) => "keeps 95 % of this in-distribution set",
+                _ => "is the one in force in the window",
+            };
+            format!("the threshold λ = {lambda} of {detector} {origin}")
         });
         let (id, largest) = (sets[0].images.len(), sets[1..].iter().map(|set| set.images.len()));
         let resamples = separation::resamples(id + largest.max().unwrap_or_default());

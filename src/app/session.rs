@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::compare::Beside;
+use super::embedding::EmbedConfig;
 use super::layout::Layout;
 use super::sets::Role;
 use super::state::{MapView, Model};
+use super::tuning::Pin;
 use crate::bundle::manifest::Recipe;
+use crate::panels::map_view::ColorBy;
 use crate::pipeline::Settings;
 use crate::worker::ImageSource;
 
@@ -72,6 +75,68 @@ pub struct Session {
     /// The second τ.
     #[serde(default)]
     pub tau_beside: Option<f32>,
+    /// The setting kept for comparison; its scores are made anew.
+    #[serde(default)]
+    pub pinned: Option<SavedPin>,
+    /// The detectors whose curves are drawn beside the present one's.
+    #[serde(default)]
+    pub overlaid: BTreeSet<String>,
+    /// Whether work in the background rests.
+    #[serde(default)]
+    pub paused: bool,
+    /// How the map of features is made.
+    #[serde(default)]
+    pub embedding: EmbedConfig,
+    /// What its colours mean.
+    #[serde(default)]
+    pub color_by: ColorBy,
+    /// What panels show and how, by their names.
+    #[serde(default)]
+    pub panels: BTreeMap<String, serde_json::Value>,
+    /// The panels' places.
+    pub layout: Layout,
+    /// Whether the theme is dark.
+    pub dark: bool,
+    /// Scale of the window's content.
+    pub zoom: f32,
+}
+
+/// A setting kept for comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedPin {
+    /// Relevance threshold.
+    pub tau: f32,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The detector's id.
+    pub detector: String,
+    /// Decision threshold, if the user had set one.
+    pub lambda: Option<f32>,
+    /// Decision threshold that was in force.
+    pub lambda_in_force: Option<f32>,
+}
+
+impl From<Pin> for SavedPin {
+    fn from(Pin { settings, lambda }: Pin) -> Self {
+        let Settings { tau, recipe, detector, lambda: own } = settings;
+        Self { tau, recipe, detector, lambda: own, lambda_in_force: lambda }
+    }
+}
+
+impl From<SavedPin> for Pin {
+    fn from(saved: SavedPin) -> Self {
+        let SavedPin { tau, recipe, detector, lambda, lambda_in_force } = saved;
+        let settings = Settings { tau: tau.clamp(0.0, 1.0), recipe, detector, lambda };
+        Self { settings, lambda: lambda_in_force }
+    }
+}
+
+/// What of the window is none of the model's.
+pub struct Looks {
+    /// What colours mean in the map of features.
+    pub color_by: ColorBy,
+    /// What panels show and how, by their names.
+    pub panels: BTreeMap<String, serde_json::Value>,
     /// The panels' places.
     pub layout: Layout,
     /// Whether the theme is dark.
@@ -82,7 +147,7 @@ pub struct Session {
 
 impl Session {
     /// What is open now.
-    pub fn of(model: &Model, layout: &Layout, dark: bool, zoom: f32) -> Self {
+    pub fn of(model: &Model, looks: Looks) -> Self {
         let path = |source: &ImageSource| match source {
             ImageSource::File(path) => Some(path.clone()),
             _ => None,
@@ -101,9 +166,15 @@ impl Session {
             map: model.map.clone(),
             beside: model.comparison.beside,
             tau_beside: Some(model.comparison.tau),
-            layout: layout.clone(),
-            dark,
-            zoom,
+            pinned: model.tuning.kept_pin().map(SavedPin::from),
+            overlaid: model.tuning.overlaid.clone(),
+            paused: model.tuning.paused,
+            embedding: model.embedding.config.clone(),
+            color_by: looks.color_by,
+            panels: looks.panels,
+            layout: looks.layout,
+            dark: looks.dark,
+            zoom: looks.zoom,
         }
     }
 

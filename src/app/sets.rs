@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Entry, Model};
+use super::state::{Entry, Model, SetName};
 use crate::score::verdict::Outcome;
 use crate::worker::{ImageId, ImageSource};
 
@@ -90,6 +90,52 @@ pub struct SetScores {
     pub failed: usize,
 }
 
+/// The folders that hold images, each once: many images share one.
+#[derive(Debug, Default)]
+pub struct Folders {
+    paths: Vec<PathBuf>,
+    places: HashMap<PathBuf, usize>,
+    /// The folder of the image that came last.
+    last: Option<usize>,
+}
+
+impl Folders {
+    /// The place of the folder that an image's file lies in; `None` for images that are not files.
+    pub(super) fn of(&mut self, source: &ImageSource) -> Option<usize> {
+        let ImageSource::File(path) = source else { return None };
+        let parent = path.parent()?;
+        // Images of a folder come one after another, and strings are compared faster than paths.
+        let is_last = |at: &usize| self.paths[*at].as_os_str() == parent.as_os_str();
+        if let Some(last) = self.last.filter(is_last) {
+            return Some(last);
+        }
+        let at = match self.places.get(parent) {
+            Some(&at) => at,
+            None => {
+                self.places.insert(parent.to_owned(), self.paths.len());
+                self.paths.push(parent.to_owned());
+                self.paths.len() - 1
+            }
+        };
+        self.last = Some(at);
+        Some(at)
+    }
+
+    /// The folders of some images in the order of their first ones, and how many images each folder
+    /// holds, those without a folder last.
+    fn in_use(&self, entries: &[Entry]) -> (Vec<Option<usize>>, Vec<usize>) {
+        let (mut order, mut counts) = (Vec::new(), vec![0; self.paths.len() + 1]);
+        for entry in entries {
+            let count = &mut counts[entry.folder.unwrap_or(self.paths.len())];
+            if *count == 0 {
+                order.push(entry.folder);
+            }
+            *count += 1;
+        }
+        (order, counts)
+    }
+}
+
 impl Model {
     /// The sets of open images, in the order in which they were opened.
     pub fn sets(&self) -> &[ImageSet] {
@@ -126,39 +172,33 @@ impl Model {
         self.sets.get(set_at)?.role.truth()
     }
 
-    /// Puts every image into its set, and finds its class; roles that the user chose stay.
+    /// Puts every image into its set, and finds its class; roles that the user chose stay. The work
+    /// goes by folders: for each image there is a look-up and no more.
     pub(super) fn regroup(&mut self) {
         let classes = self.class_names();
         let is_class = |name: &str| classes.contains_key(&plain(name));
-        let parents: BTreeSet<&Path> = self.entries().iter().filter_map(folder_of).collect();
+        let (order, counts) = self.folders.in_use(&self.entries);
+        let parents: BTreeSet<&Path> =
+            order.iter().filter_map(|&at| Some(self.folders.paths.get(at?)?.as_path())).collect();
         let (folders, used) = set_folders(&parents, &self.roots, &is_class);
-        let class = |(&parent, set): (&&Path, &PathBuf)| class_of(parent, set, &classes);
-        let class_of_parent: BTreeMap<&Path, Option<usize>> =
-            folders.iter().map(|place| (*place.0, class(place))).collect();
-        // Images of a folder come one after another: what held for the last mostly holds again.
-        let mut last = None;
+        // Each folder's place among the sets and its class; the last is for images without one.
+        let mut place_of = vec![(0, None); self.folders.paths.len() + 1];
         let mut places: Vec<Option<&Path>> = Vec::new();
-        let mut counts: Vec<(usize, usize)> = Vec::new();
-        let mut found: Vec<(usize, Option<usize>)> = Vec::with_capacity(self.entries().len());
-        for entry in self.entries() {
-            let parent = folder_of(entry);
-            let (at, class) = match last {
-                Some((same, place)) if same == parent => place,
-                _ => {
-                    let folder =
-                        parent.and_then(|parent| folders.get(parent)).map(PathBuf::as_path);
-                    let at =
-                        places.iter().position(|place| *place == folder).unwrap_or_else(|| {
-                            places.push(folder);
-                            counts.push((0, 0));
-                            places.len() - 1
-                        });
-                    (at, parent.and_then(|parent| class_of_parent.get(parent).copied().flatten()))
-                }
-            };
-            last = Some((parent, (at, class)));
-            counts[at] = (counts[at].0 + 1, counts[at].1 + usize::from(class.is_some()));
-            found.push((at, class));
+        let mut members: Vec<(usize, usize)> = Vec::new();
+        for &folder in &order {
+            let parent = folder.and_then(|at| self.folders.paths.get(at)).map(PathBuf::as_path);
+            let set = parent.and_then(|parent| folders.get(parent)).map(PathBuf::as_path);
+            let class = parent.zip(set).and_then(|(parent, set)| class_of(parent, set, &classes));
+            let at = places.iter().position(|place| *place == set).unwrap_or_else(|| {
+                places.push(set);
+                members.push((0, 0));
+                places.len() - 1
+            });
+            let slot = folder.unwrap_or(self.folders.paths.len());
+            place_of[slot] = (at, class);
+            let images = counts[slot];
+            members[at].0 += images;
+            members[at].1 += if class.is_some() { images } else { 0 };
         }
         let set = |((name, folder), (images, known)): ((String, &Option<&Path>), _)| {
             let chosen = self.roles.get(&name).copied();
@@ -166,14 +206,17 @@ impl Model {
             ImageSet { role, name, folder: folder.map(Path::to_path_buf) }
         };
         let names = set_names(&places).into_iter().zip(&places);
-        let sets: Vec<ImageSet> = names.zip(counts).map(set).collect();
-        for (at, (set_at, class)) in found.into_iter().enumerate() {
-            if let Some(entry) = self.entry_at_mut(at) {
-                (entry.set_at, entry.class) = (set_at, class);
-                entry.set.clone_from(&sets[set_at].name);
+        let sets: Vec<ImageSet> = names.zip(members).map(set).collect();
+        let names: Vec<SetName> = sets.iter().map(|set| SetName::from(set.name.as_str())).collect();
+        let without = self.folders.paths.len();
+        for entry in &mut self.entries {
+            (entry.set_at, entry.class) = place_of[entry.folder.unwrap_or(without)];
+            if !entry.set.is_shared(&names[entry.set_at]) {
+                entry.set = names[entry.set_at].clone();
             }
         }
         (self.sets, self.roots) = (sets, used);
+        self.revision += 1;
         self.scores_revision += 1;
         self.data_revision += 1;
     }
@@ -194,14 +237,6 @@ fn default_role(name: &str, images: usize, of_known_class: usize) -> Role {
     match name {
         "" => Role::Unused,
         name => Role::from_name(name).unwrap_or_else(by_classes),
-    }
-}
-
-/// The folder that an image's file lies in.
-fn folder_of(entry: &Entry) -> Option<&Path> {
-    match &entry.source {
-        ImageSource::File(path) => path.parent(),
-        _ => None,
     }
 }
 

@@ -4,168 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::compare::Comparison;
 use super::embedding::Embedding;
 use super::fitting::Fitting;
-use super::sets::{ImageSet, Role};
+use super::sets::{Folders, ImageSet, Role};
 use super::tuning::Tuning;
 use crate::bundle::manifest::Recipe;
-use crate::decompose;
-use crate::image::Thumbnail;
-use crate::pipeline::{Attention, Look, Settings, Tagged};
-use crate::score::verdict::Outcome;
+use crate::pipeline::Settings;
 use crate::worker::{ImageId, ImageSource, JobId, ModelInfo, Worker};
 
-/// An open image with what is known of it so far.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its number.
-    pub id: ImageId,
-    /// Where it comes from.
-    pub source: ImageSource,
-    /// What to call it.
-    pub name: String,
-    /// The set it belongs to, by name.
-    pub set: String,
-    /// The set, by its place in [`Model::sets`].
-    pub set_at: usize,
-    /// The model's class that a folder above it is called after.
-    pub class: Option<usize>,
-    /// A small picture.
-    pub thumbnail: Option<Arc<Thumbnail>>,
-    /// Width and height, in pixels.
-    pub size: Option<[u32; 2]>,
-    /// Times of decoding, preprocessing and tagging, in milliseconds.
-    pub stage_ms: [f32; 3],
-    /// Whether the tagger has seen it.
-    pub is_tagged: bool,
-    /// Tokens, logits, attention of the tags that count; at hand for images on show alone.
-    pub tagged: Option<Arc<Tagged>>,
-    /// The newest look.
-    pub look: Option<Arc<Look>>,
-    /// The request that the look answers.
-    pub generation: u64,
-    /// The newest request that it could not be looked at for.
-    pub failed_generation: Option<u64>,
-    /// Attention of other tags; `None` while it is on its way.
-    pub extra: BTreeMap<usize, Option<Arc<Attention>>>,
-    /// Why there is no result.
-    pub error: Option<String>,
-}
-
-impl Entry {
-    /// An image of which nothing is known yet.
-    pub fn new(id: ImageId, source: ImageSource) -> Self {
-        Self {
-            set: String::new(),
-            set_at: 0,
-            class: None,
-            name: source.name(),
-            id,
-            source,
-            thumbnail: None,
-            size: None,
-            stage_ms: [0.0; 3],
-            is_tagged: false,
-            tagged: None,
-            look: None,
-            generation: 0,
-            failed_generation: None,
-            extra: BTreeMap::new(),
-            error: None,
-        }
-    }
-
-    /// The decision, where there is one.
-    pub fn outcome(&self) -> Option<Outcome> {
-        self.look.as_ref()?.verdict.outcome
-    }
-
-    /// The detector's score.
-    pub fn score(&self) -> Option<f32> {
-        self.look.as_ref()?.verdict.score
-    }
-
-    /// How far the score lies above λ.
-    pub fn margin(&self) -> Option<f32> {
-        self.look.as_ref()?.verdict.margin()
-    }
-
-    /// A tag's attention in one layer, `[H, P]`, if it is at hand.
-    pub fn attention(&self, tag: usize, layer: usize) -> Option<&[f32]> {
-        let kept = self.tagged.as_ref().and_then(|tagged| tagged.attention.of(tag, layer));
-        kept.or_else(|| self.extra.get(&tag)?.as_ref()?.of(tag, layer))
-    }
-
-    /// The relevance on show, `[P]` in 0..1: the union of the chosen tags, or of those that count
-    /// where none is chosen. `None` while it is not at hand.
-    pub fn map(&self, view: &MapView, model: &ModelInfo, settings: &Settings) -> Option<Vec<f32>> {
-        let look = self.look.as_ref()?;
-        let positions = look.decomposition.map.len();
-        let plain = view.layer.is_none() && view.head.is_none();
-        let tags = match view.tags.is_empty() {
-            true if plain => return Some(look.decomposition.map.clone()),
-            true => &look.decomposition.tags,
-            false => &view.tags,
-        };
-        let layer = view.layer.unwrap_or_else(|| model.layer(settings));
-        let maps: Vec<Vec<f32>> = tags
-            .iter()
-            .filter_map(|&tag| {
-                let attention = self.attention(tag, layer)?;
-                let attention = match view.head {
-                    Some(head) => attention.chunks_exact(positions).nth(head)?,
-                    None => attention,
-                };
-                Some(decompose::relevance(attention, positions))
-            })
-            .collect();
-        (!maps.is_empty() || tags.is_empty())
-            .then(|| decompose::union(maps.iter().map(Vec::as_slice), positions))
-    }
-}
-
-/// Which map lies over the image, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct MapView {
-    /// The tags whose union is shown, ascending; none for those that count.
-    pub tags: Vec<usize>,
-    /// A decoder layer in place of the recipe's.
-    pub layer: Option<usize>,
-    /// One head in place of the sum.
-    pub head: Option<usize>,
-    /// Whether the map is shown at all.
-    pub visible: bool,
-    /// How much of the colours covers the image, 0 to 1.
-    pub opacity: f32,
-    /// Whether values are drawn as smooth fields rather than squares.
-    pub smooth: bool,
-    /// Whether the contour of τ is drawn.
-    pub contour: bool,
-    /// Whether the image is dimmed where the map is not above τ.
-    pub dimmed: bool,
-    /// Whether the scale of colours is drawn.
-    pub legend: bool,
-}
-
-impl Default for MapView {
-    fn default() -> Self {
-        Self {
-            tags: Vec::new(),
-            layer: None,
-            head: None,
-            visible: true,
-            opacity: 0.6,
-            smooth: true,
-            contour: true,
-            dimmed: true,
-            legend: true,
-        }
-    }
-}
+pub use super::entry::{Entry, MapView, SetName};
 
 /// What undo goes back over.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,6 +24,18 @@ pub struct Edit {
     pub tags: Vec<usize>,
     /// What the user said of sets, by name.
     pub roles: BTreeMap<String, Role>,
+}
+
+/// Where a λ comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LambdaOrigin {
+    /// The user set it.
+    User,
+    /// The model was fitted with it.
+    Model,
+    /// The model has none for this detector: it is the one that keeps 95 % of the open
+    /// in-distribution set.
+    OpenSet,
 }
 
 /// How far the model is.
@@ -207,8 +67,9 @@ pub struct Job {
 
 /// Everything the panels show.
 pub struct Model {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     index: HashMap<ImageId, usize>,
+    pub(super) folders: Folders,
     pub(super) sets: Vec<ImageSet>,
     /// What the user said of sets, by name; the others are told by folder and class names.
     pub roles: BTreeMap<String, Role>,
@@ -254,6 +115,7 @@ impl Default for Model {
         Self {
             entries: Vec::new(),
             index: HashMap::new(),
+            folders: Folders::default(),
             sets: Vec::new(),
             roles: BTreeMap::new(),
             roots: BTreeSet::new(),
@@ -295,12 +157,6 @@ impl Model {
         self.entries.get_mut(*self.index.get(&id)?)
     }
 
-    /// The image at a place of [`Model::entries`], to change it.
-    pub(super) fn entry_at_mut(&mut self, at: usize) -> Option<&mut Entry> {
-        self.revision += 1;
-        self.entries.get_mut(at)
-    }
-
     /// The image on show.
     pub fn focused(&self) -> Option<&Entry> {
         self.entry(self.focus?)
@@ -316,7 +172,17 @@ impl Model {
 
     /// λ in force.
     pub fn lambda(&self) -> Option<f32> {
-        self.info()?.lambda(&self.settings)
+        let given = self.info()?.lambda(&self.settings);
+        given.or_else(|| self.tuning.stand_in_lambda(&self.settings))
+    }
+
+    /// Where λ in force comes from; `None` where there is none.
+    pub fn lambda_origin(&self) -> Option<LambdaOrigin> {
+        let own = || self.info()?.lambda(&self.settings).map(|_| LambdaOrigin::Model);
+        match self.settings.lambda {
+            Some(_) => Some(LambdaOrigin::User),
+            None => own().or_else(|| self.lambda().map(|_| LambdaOrigin::OpenSet)),
+        }
     }
 
     /// Decides every image anew by the λ in force, without asking the worker: scores stay.
@@ -367,7 +233,8 @@ impl Model {
         for (id, source) in images {
             self.index.insert(id, self.entries.len());
             self.job_of.insert(id, job);
-            self.entries.push(Entry::new(id, source));
+            let folder = self.folders.of(&source);
+            self.entries.push(Entry { folder, ..Entry::new(id, source) });
         }
         self.regroup();
         if self.focus.is_none()

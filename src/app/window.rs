@@ -53,6 +53,13 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
                 app.model.apply(Command::Select(all), &app.worker);
             }
         }
+        W::OnlySelected | W::MostWrongFirst => {
+            layout::show(&mut app.layout, "gallery");
+            match command {
+                W::OnlySelected => app.view.toggle_only = true,
+                _ => app.view.toggle_wrong = true,
+            }
+        }
         W::ToggleMap => app.model.map.visible = !app.model.map.visible,
         W::Fit => app.view.fit = true,
         W::OneToOne => app.view.one_to_one = true,
@@ -154,6 +161,16 @@ impl App {
             self.model.comparison.tau = tau.clamp(0.0, 1.0);
         }
         (self.model.roots, self.model.roles) = (session.folders, session.roles);
+        let tuning = &mut self.model.tuning;
+        (tuning.overlaid, tuning.paused) = (session.overlaid, session.paused);
+        (tuning.pinned, tuning.pin) = (None, session.pinned.map(Into::into));
+        self.model.embedding.config = session.embedding.within_bounds();
+        self.view.color_by = session.color_by;
+        for (name, choices) in &session.panels {
+            if let Some(panel) = self.panels.get_mut(name.as_str()) {
+                panel.choose(choices);
+            }
+        }
         self.model.look(&self.worker);
         self.layout = session.layout;
         ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::metrics::{
-    Convention, Intervals, Metrics, MetricsError, OperatingPoint, RankedScores, Roc, RocPoint,
+    self, Convention, Metrics, MetricsError, OperatingPoint, RankedScores, Roc, RocPoint,
+    bootstrap_mean,
 };
 
 /// Vertices of a drawn curve that keep its shape on linear axes.
@@ -123,15 +124,29 @@ impl Separation {
         }
     }
 
-    /// 95 % bootstrap intervals of every set's metrics: 1,000 resamples, fewer for very large sets.
+    /// 95 % bootstrap intervals of every set's metrics and of their mean: 1,000 resamples, fewer for
+    /// very large sets.
     ///
     /// # Errors
     ///
     /// None for sets that have scores.
-    pub fn intervals(&self, seed: u64) -> Result<Vec<Intervals>, MetricsError> {
-        let resamples = |ranked: &RankedScores| resamples(ranked.id_count() + ranked.ood_count());
-        self.sets.iter().map(|set| set.ranked.bootstrap(resamples(&set.ranked), seed)).collect()
+    pub fn intervals(&self, seed: u64) -> Result<Intervals, MetricsError> {
+        let drawn = |ranked: &RankedScores| resamples(ranked.id_count() + ranked.ood_count());
+        let of_set = |set: &SetSeparation| set.ranked.bootstrap(drawn(&set.ranked), seed);
+        let sets = self.sets.iter().map(of_set).collect::<Result<_, _>>()?;
+        let ranked: Vec<&RankedScores> = self.sets.iter().map(|set| &set.ranked).collect();
+        Ok(Intervals { sets, mean: bootstrap_mean(&ranked, drawn(&self.pooled), seed)? })
     }
+}
+
+/// 95 % bootstrap intervals of a separation's metrics.
+#[derive(Clone, Debug)]
+pub struct Intervals {
+    /// Against each OOD set.
+    pub sets: Vec<metrics::Intervals>,
+    /// Of the mean over the sets. Images are drawn again, and not sets: each resample draws the ID
+    /// images once for all sets, and the OOD images of each set.
+    pub mean: metrics::Intervals,
 }
 
 /// How many resamples of `scores` scores are drawn: 1,000, fewer for very large sets.

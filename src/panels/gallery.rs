@@ -1,5 +1,7 @@
 //! Thumbnails of the open images with their verdicts.
 
+use std::collections::BTreeSet;
+
 use eframe::egui::{
     self, Align2, Color32, ComboBox, CornerRadius, FontId, Key, Rect, RichText, Role, ScrollArea,
     Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
@@ -28,6 +30,9 @@ pub struct Gallery {
     counts: [usize; 4],
     sets: Vec<String>,
     anchor: Option<ImageId>,
+    /// The selection that was last seen, and whether it was made here.
+    selection: Vec<ImageId>,
+    chosen_here: bool,
 }
 
 impl Panel for Gallery {
@@ -39,7 +44,19 @@ impl Panel for Gallery {
         "Images"
     }
 
+    fn choices(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(&self.filter.sort).ok()
+    }
+
+    fn choose(&mut self, choices: &serde_json::Value) {
+        if let Ok(choices) = serde::Deserialize::deserialize(choices) {
+            self.filter.sort = choices;
+        }
+    }
+
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        self.follow_keys(cx);
+        self.follow_selection(cx);
         self.refresh(ui, cx);
         if !cx.model.entries().is_empty() {
             self.tools_ui(ui, cx);
@@ -57,6 +74,43 @@ impl Panel for Gallery {
 }
 
 impl Gallery {
+    /// Does what keys asked for.
+    fn follow_keys(&mut self, cx: &mut PanelCtx<'_>) {
+        if std::mem::take(&mut cx.view.toggle_only) {
+            self.toggle_only(cx);
+        }
+        if std::mem::take(&mut cx.view.toggle_wrong) {
+            self.filter.sort = match self.filter.sort {
+                Sort::Wrong => Sort::Opened,
+                _ => Sort::Wrong,
+            };
+        }
+    }
+
+    /// Shows the selected images alone, or all again.
+    fn toggle_only(&mut self, cx: &PanelCtx<'_>) {
+        self.filter.only = match self.filter.only {
+            Some(_) => None,
+            None => Some(cx.model.selected.iter().copied().collect()),
+        };
+    }
+
+    /// Where the selected images alone are shown, a selection that is made elsewhere takes the place
+    /// of the one before it. One that is made here moves among the images on show.
+    fn follow_selection(&mut self, cx: &PanelCtx<'_>) {
+        if self.selection == cx.model.selected {
+            return;
+        }
+        self.selection.clone_from(&cx.model.selected);
+        let here = std::mem::take(&mut self.chosen_here);
+        let Some(only) = &mut self.filter.only else { return };
+        // A step to a neighbour is no selection of its own.
+        let step = matches!(self.selection.as_slice(), [one] if only.contains(one));
+        if !here && !step {
+            *only = self.selection.iter().copied().collect();
+        }
+    }
+
     /// Filters and sorts anew when something changed, at most ten times a second while results
     /// stream in.
     fn refresh(&mut self, ui: &Ui, cx: &mut PanelCtx<'_>) {
@@ -94,6 +148,7 @@ impl Gallery {
                     self.filter.kind = kind;
                 }
             }
+            self.only_ui(ui, cx);
         });
         ui.horizontal(|ui| {
             let sort = Sort::ALL.iter().find(|(sort, _)| *sort == self.filter.sort);
@@ -124,6 +179,21 @@ impl Gallery {
             }
         });
         ui.add_space(2.0);
+    }
+
+    /// Whether the selected images alone are shown; nothing to choose while one is selected.
+    fn only_ui(&mut self, ui: &mut Ui, cx: &PanelCtx<'_>) {
+        let on = self.filter.only.is_some();
+        let count = self.filter.only.as_ref().map_or(cx.model.selected.len(), BTreeSet::len);
+        if !on && count < 2 {
+            return;
+        }
+        let button = egui::Button::selectable(on, format!("Selected {count}")).small();
+        let hint = "Show the selected images alone, or all again (O). A selection in a plot or on the \
+                    map takes their place.";
+        if ui.add(button).on_hover_text(hint).clicked() {
+            self.toggle_only(cx);
+        }
     }
 
     fn tiles_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
@@ -275,6 +345,7 @@ impl Gallery {
         if !modifiers.shift {
             self.anchor = Some(entry.id);
         }
+        self.chosen_here = true;
         cx.commands.push(Command::Select(selected));
     }
 

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::app::state::{Entry, Model};
 use crate::score::verdict::Outcome;
 use crate::worker::ImageId;
@@ -38,7 +40,8 @@ impl Kind {
 }
 
 /// What comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sort {
     /// As they were opened.
     #[default]
@@ -49,18 +52,22 @@ pub enum Sort {
     Score,
     /// The nearest to λ first: the doubtful ones.
     Margin,
+    /// The farthest on the wrong side of λ first, given what its set says it is; then those on the
+    /// right side, the farthest last.
+    Wrong,
 }
 
 impl Sort {
     /// Every order, with its name.
-    pub const ALL: [(Self, &'static str); 4] = [
+    pub const ALL: [(Self, &'static str); 5] = [
         (Self::Opened, "As opened"),
         (Self::Name, "Name"),
         (Self::Score, "Score, lowest first"),
         (Self::Margin, "Nearest to λ"),
+        (Self::Wrong, "Most wrong first"),
     ];
 
-    fn compare(self, a: &Entry, b: &Entry) -> Ordering {
+    fn compare(self, a: &Entry, b: &Entry, model: &Model) -> Ordering {
         // Images without a score come last, whatever the order.
         let by = |a: Option<f32>, b: Option<f32>| match (a, b) {
             (Some(a), Some(b)) => a.total_cmp(&b),
@@ -71,7 +78,22 @@ impl Sort {
             Self::Name => a.name.cmp(&b.name),
             Self::Score => by(a.score(), b.score()),
             Self::Margin => by(a.margin().map(f32::abs), b.margin().map(f32::abs)),
+            Self::Wrong => {
+                let right = |entry: &Entry| wrongness(entry, model).map(|far| -far);
+                by(right(a), right(b))
+            }
         }
+    }
+}
+
+/// How far an image lies on the wrong side of λ, negative on the right one; `None` where what it is,
+/// its score or λ is not known. One that is rejected outright lies infinitely far below λ.
+fn wrongness(entry: &Entry, model: &Model) -> Option<f32> {
+    let verdict = &entry.look.as_ref()?.verdict;
+    let above = verdict.ranked_score()? - verdict.lambda?;
+    match model.truth(entry.set_at)? {
+        Outcome::Id => Some(-above),
+        Outcome::Ood => Some(above),
     }
 }
 
@@ -84,6 +106,8 @@ pub struct Filter {
     pub kind: Kind,
     /// One set, by its name.
     pub set: Option<String>,
+    /// These images alone.
+    pub only: Option<BTreeSet<ImageId>>,
     /// The order.
     pub sort: Sort,
 }
@@ -96,10 +120,11 @@ impl Filter {
             .entries()
             .iter()
             .filter(|entry| self.kind.holds(entry))
-            .filter(|entry| self.set.as_ref().is_none_or(|set| *set == entry.set))
+            .filter(|entry| self.set.as_ref().is_none_or(|set| **set == *entry.set))
+            .filter(|entry| self.only.as_ref().is_none_or(|only| only.contains(&entry.id)))
             .filter(|entry| needle.is_empty() || mentions(entry, &needle, model))
             .collect();
-        shown.sort_by(|a, b| self.sort.compare(a, b));
+        shown.sort_by(|a, b| self.sort.compare(a, b, model));
         shown.into_iter().map(|entry| entry.id).collect()
     }
 }
@@ -122,7 +147,7 @@ fn mentions(entry: &Entry, needle: &str, model: &Model) -> bool {
 /// How many images there are of each kind, and the sets' names.
 pub fn survey(model: &Model) -> ([usize; 4], Vec<String>) {
     let count = |kind: Kind| model.entries().iter().filter(|entry| kind.holds(entry)).count();
-    let sets: BTreeSet<&str> = model.entries().iter().map(|entry| entry.set.as_str()).collect();
+    let sets: BTreeSet<&str> = model.entries().iter().map(|entry| &*entry.set).collect();
     let counts = Kind::ALL.map(|(kind, _)| count(kind));
     (counts, sets.into_iter().filter(|set| !set.is_empty()).map(str::to_owned).collect())
 }

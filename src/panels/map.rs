@@ -102,6 +102,16 @@ impl Panel for MapPanel {
         "t-SNE"
     }
 
+    fn choices(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self.follows).ok()
+    }
+
+    fn choose(&mut self, choices: &serde_json::Value) {
+        if let Ok(choices) = serde::Deserialize::deserialize(choices) {
+            self.follows = choices;
+        }
+    }
+
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let model = cx.model;
         self.census.follow(model);

@@ -50,6 +50,10 @@ pub struct View {
     pub step: usize,
     /// Scroll the gallery to the image on show.
     pub reveal: bool,
+    /// Show the selected images alone from the next frame on, or all again.
+    pub toggle_only: bool,
+    /// Sort the gallery so that the most wrong come first from the next frame on, or as before.
+    pub toggle_wrong: bool,
     /// What colours mean in the map of features.
     pub color_by: map_view::ColorBy,
     /// Where the image panel lies, in points, for saving the view.
@@ -63,6 +67,14 @@ pub trait Panel {
 
     /// Its tab's title.
     fn title(&self) -> &'static str;
+
+    /// How it shows what it shows, for the session's file; `None` if there is nothing to choose.
+    fn choices(&self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Takes over what [`Panel::choices`] gave; what it does not know, it leaves.
+    fn choose(&mut self, _choices: &serde_json::Value) {}
 
     /// Draws it.
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>);

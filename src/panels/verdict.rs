@@ -5,9 +5,10 @@ use eframe::egui::{
     Sense, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
 
+use super::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
 use super::{Panel, PanelCtx};
 use crate::app::command::Command;
-use crate::app::state::{Entry, Model};
+use crate::app::state::{Entry, LambdaOrigin, Model};
 use crate::bundle::manifest::Recipe;
 use crate::pipeline::Look;
 use crate::score::verdict::Outcome;
@@ -359,7 +360,6 @@ fn lambda_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     ui.horizontal(|ui| {
         ui.label(RichText::new("λ").size(15.0).color(palette.accent).strong())
             .on_hover_text("Scores at or above λ are in-distribution");
-        let own = cx.model.settings.lambda.is_none();
         let before = cx.model.lambda().unwrap_or(0.0);
         let mut lambda = before;
         let speed = (before.abs() * 0.002).max(0.001);
@@ -368,12 +368,14 @@ fn lambda_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         if lambda != before {
             cx.commands.push(Command::SetLambda(Some(lambda)));
         }
-        match own {
-            true if cx.model.lambda().is_some() => {
-                ui.label(RichText::new("the model's own").small().color(palette.weak));
+        let weak = |text: &str| RichText::new(text).small().color(palette.weak);
+        match cx.model.lambda_origin() {
+            Some(LambdaOrigin::Model) => drop(ui.label(weak("the model's own"))),
+            Some(LambdaOrigin::OpenSet) => {
+                ui.label(weak(OPEN_SET_LAMBDA)).on_hover_text(OPEN_SET_HINT);
             }
-            true => drop(ui.label(RichText::new("none set").small().color(palette.weak))),
-            false => {
+            None => drop(ui.label(weak("none set"))),
+            Some(LambdaOrigin::User) => {
                 let hint = "Back to the threshold that the model was fitted with";
                 if ui.small_button("Reset").on_hover_text(hint).clicked() {
                     cx.commands.push(Command::SetLambda(None));

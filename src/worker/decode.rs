@@ -18,6 +18,8 @@ use crate::image::{
 
 /// Images that go through the network at once.
 pub(super) const BATCH: usize = 8;
+/// Images that are told of at once: the window takes so many in within a frame.
+const LISTED: usize = 4096;
 /// The longer side of a thumbnail, in pixels.
 const THUMBNAIL_PX: u32 = 192;
 /// The longer side of a picture on show, in pixels; larger ones are shown smaller.
@@ -66,8 +68,17 @@ impl Decoding {
         let images: Vec<(ImageId, ImageSource)> =
             sources.into_iter().map(|source| (ImageId::unique(), source)).collect();
         self.progress.set_total(images.len());
-        let (job, listed) = (self.job, images.clone());
-        self.outbox.send(Event::Listed { job, images: listed, folders });
+        // The folders first: what makes sets of images is known before the first of them comes.
+        let (first, rest) = images.split_at(images.len().min(LISTED));
+        let listed = |images: &[(ImageId, ImageSource)], folders| Event::Listed {
+            job: self.job,
+            images: images.to_vec(),
+            folders,
+        };
+        self.outbox.send(listed(first, folders));
+        for images in rest.chunks(LISTED) {
+            self.outbox.send(listed(images, Vec::new()));
+        }
         self.run_images(&images);
     }
 

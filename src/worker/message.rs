@@ -194,7 +194,7 @@ pub enum Event {
     ModelReady(Arc<ModelInfo>),
     /// No model could be loaded; the sentence says why.
     ModelFailed(String),
-    /// A job's images are known.
+    /// A job's images are known, or a part of them where they are many.
     Listed {
         /// The job.
         job: JobId,

@@ -308,7 +308,7 @@ fn results_become_files() {
     assert_eq!(rows.len(), model.entries().len());
     for (entry, row) in model.entries().iter().zip(rows) {
         let look = entry.look.as_ref().unwrap();
-        assert_eq!(row["set"], entry.set);
+        assert_eq!(row["set"], entry.set.as_str());
         assert_eq!(row["score"].as_f64().map(|score| score as f32), look.verdict.score);
         assert_eq!(row["detector"], model.settings.detector);
         assert_eq!(row["kept_tokens"], look.decomposition.kept());

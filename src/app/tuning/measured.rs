@@ -6,8 +6,12 @@ use std::ops::Range;
 use crate::app::sets::{ImageSet, Role, SetScores};
 use crate::eval::metrics::Confusion;
 use crate::eval::separation::Separation;
+use crate::fit::lambda::lambda_at;
 use crate::pipeline::Settings;
 use crate::worker::ImageId;
+
+/// The share of ID images that a λ keeps where a model has none of its own, as λ is fitted.
+const TPR: f64 = 0.95;
 
 /// One set's scores.
 #[derive(Clone, Debug)]
@@ -76,6 +80,8 @@ pub struct Measured {
     pub sets: Vec<MeasuredSet>,
     /// ID against OOD; `None` where one of them has no score.
     pub separation: Option<Separation>,
+    /// The λ that keeps 95 % of the ID images; `None` where none has a score.
+    pub id_lambda: Option<f32>,
 }
 
 impl Measured {
@@ -100,7 +106,9 @@ impl Measured {
             of_role(Role::Ood).map(|set| (set.title.as_str(), scores(set))).collect();
         let ood: Vec<(&str, &[f32])> = ood.iter().map(|(name, s)| (*name, s.as_slice())).collect();
         let separation = Separation::of(&id, &ood).ok();
-        Self { revision, settings, sets, separation }
+        let scored: Vec<f32> = id.iter().copied().filter(|score| score.is_finite()).collect();
+        let id_lambda = lambda_at(&scored, id.len() - scored.len(), TPR).map(|found| found.0);
+        Self { revision, settings, sets, separation, id_lambda }
     }
 
     /// Images whose score is still to come.
@@ -178,6 +186,7 @@ mod tests {
             assert_eq!(measured.counts_at(lambda), expected, "{lambda}");
         }
         assert_eq!(measured.finite_range(), Some((0.2, 0.9)));
+        assert_eq!(measured.id_lambda, Some(0.5), "all three have to be kept for 95 %");
     }
 
     #[test]

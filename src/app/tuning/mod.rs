@@ -3,22 +3,24 @@
 //! computed off the window's thread; what is on show is the last that came back.
 
 mod measured;
+mod pins;
 mod results;
 mod surveys;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::sets::{ImageSet, Role, SetScores};
-use super::state::Model;
-use crate::eval::metrics::Intervals;
+use super::sets::{ImageSet, SetScores};
+use super::state::{LambdaOrigin, Model};
+use crate::bundle::manifest::Recipe;
+use crate::eval::separation::Intervals;
 use crate::pipeline::Settings;
-use crate::score::verdict::Outcome;
-use crate::worker::{ImageId, Worker};
+use crate::worker::{ModelInfo, Worker};
 
 pub use measured::{Measured, MeasuredSet};
+pub use pins::{Flip, Pin, Pinned};
 pub use results::{DetectorRow, DetectorTable, Sweep, SweepPoint};
 
 /// Seconds between two measurements while scores stream in.
@@ -27,19 +29,6 @@ const MEASURE_EVERY: f64 = 0.1;
 const STILL_FOR: f64 = 0.3;
 /// The resamples' seed: the same data gives the same intervals.
 pub(super) const SEED: u64 = 7;
-
-/// A setting kept for comparison: "A", while the present one is "B".
-#[derive(Debug)]
-pub struct Pinned {
-    /// τ, recipe, detector, and λ if the user had set one.
-    pub settings: Settings,
-    /// λ in force.
-    pub lambda: Option<f32>,
-    /// Score and decision of every image.
-    pub verdicts: HashMap<ImageId, (Option<f32>, Option<Outcome>)>,
-    /// Its curves.
-    pub measured: Arc<Measured>,
-}
 
 /// Which panels are on show, and so what is worth computing first.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,11 +41,19 @@ pub struct Wanted {
     pub sweep: bool,
 }
 
+/// The λ that keeps 95 % of the open in-distribution set.
+#[derive(Debug)]
+struct StandIn {
+    detector: String,
+    recipe: Recipe,
+    lambda: Option<f32>,
+}
+
 /// What comes back from other threads.
 enum Answer {
     Measured(Measured),
     Pinned(Box<Pinned>),
-    Intervals { revision: u64, intervals: Vec<Intervals> },
+    Intervals { revision: u64, intervals: Option<Intervals> },
     Rows { ticket: u64, sets: Vec<String>, rows: Vec<DetectorRow>, ended: bool },
     Point { ticket: u64, point: Option<SweepPoint> },
 }
@@ -66,9 +63,13 @@ pub struct Tuning {
     /// The open sets at the present settings, or the last that could be compared.
     pub present: Option<Arc<Measured>>,
     /// Bootstrap intervals of `present`, with its revision.
-    intervals: Option<(u64, Vec<Intervals>)>,
+    intervals: Option<(u64, Option<Intervals>)>,
+    /// λ of detectors that have none of their own.
+    stand_in: Option<StandIn>,
     /// The setting kept for comparison.
     pub pinned: Option<Arc<Pinned>>,
+    /// One that a session kept, whose scores are to come.
+    pub(in crate::app) pin: Option<Pin>,
     /// Other detectors whose curves are drawn too.
     pub overlaid: BTreeSet<String>,
     /// Whether work in the background rests.
@@ -92,7 +93,9 @@ impl Default for Tuning {
         Self {
             present: None,
             intervals: None,
+            stand_in: None,
             pinned: None,
+            pin: None,
             overlaid: BTreeSet::new(),
             paused: false,
             table: DetectorTable::default(),
@@ -109,10 +112,24 @@ impl Default for Tuning {
 }
 
 impl Tuning {
-    /// Intervals of the present metrics, for each OOD set; `None` while they are drawn.
-    pub fn intervals(&self) -> Option<&[Intervals]> {
+    /// Intervals of the present metrics; `None` while they are drawn.
+    pub fn intervals(&self) -> Option<&Intervals> {
         let (revision, intervals) = self.intervals.as_ref()?;
-        (*revision == self.present.as_ref()?.revision).then_some(intervals)
+        intervals.as_ref().filter(|_| Some(*revision) == self.present.as_ref().map(|m| m.revision))
+    }
+
+    /// Whether intervals of the present metrics were drawn, whatever came of it.
+    fn has_intervals(&self) -> bool {
+        let drawn = self.intervals.as_ref().map(|(revision, _)| *revision);
+        drawn.is_some() && drawn == self.present.as_ref().map(|measured| measured.revision)
+    }
+
+    /// The λ that keeps 95 % of the open in-distribution set, as last measured under a detector and
+    /// recipe.
+    pub(super) fn stand_in_lambda(&self, settings: &Settings) -> Option<f32> {
+        let StandIn { detector, recipe, lambda } = self.stand_in.as_ref()?;
+        let same = *detector == settings.detector && *recipe == settings.recipe;
+        lambda.filter(|_| same)
     }
 
     /// Whether detectors or the sweep are being worked on.
@@ -140,13 +157,18 @@ impl Model {
         for answer in answers {
             self.take_answer(answer, time);
         }
-        let wait = if wanted.curves || wanted.table || wanted.sweep {
-            self.measure(worker, time)
-        } else {
-            None
-        };
+        let wait = if self.is_measuring_wanted(wanted) { self.measure(worker, time) } else { None };
         self.survey(worker, time, wanted);
         wait
+    }
+
+    /// Whether the open sets have to be compared: for what is on show, for a λ that the model does
+    /// not have, or for a pinned setting that is to be brought back.
+    fn is_measuring_wanted(&self, wanted: Wanted) -> bool {
+        let lacks =
+            |info: &Arc<ModelInfo>| info.head.is_some() && info.lambda(&self.settings).is_none();
+        let lacks_lambda = self.info().is_some_and(lacks);
+        wanted.curves || wanted.table || wanted.sweep || lacks_lambda || self.awaits_pin()
     }
 
     /// Whether the curves on show are those of all images at the present settings.
@@ -160,13 +182,14 @@ impl Model {
     /// Whether everything that is wanted has been computed.
     pub fn is_tuned(&self, wanted: Wanted) -> bool {
         let tuning = &self.tuning;
-        if self.sets().is_empty() || !(wanted.curves || wanted.table || wanted.sweep) {
+        if self.sets().is_empty() || !self.is_measuring_wanted(wanted) {
             return !tuning.pinning;
         }
         let compared = tuning.present.as_ref().is_some_and(|m| m.separation.is_some());
-        let intervals = !compared || tuning.intervals().is_some();
+        let intervals = !compared || tuning.has_intervals();
         let surveyed = !compared || tuning.paused || self.is_surveyed(wanted);
-        self.is_measured() && !tuning.pinning && intervals && surveyed
+        let pinned = !tuning.pinning && !self.awaits_pin();
+        self.is_measured() && pinned && intervals && surveyed
     }
 
     fn take_answer(&mut self, answer: Answer, time: f64) {
@@ -177,8 +200,16 @@ impl Model {
                 tuning.measured_at = time;
                 // Until there are scores of both kinds again, the last comparison stays on show.
                 let early = measured.separation.is_none() && measured.pending() > 0;
+                tuning.stand_in = Some(StandIn {
+                    detector: measured.settings.detector.clone(),
+                    recipe: measured.settings.recipe,
+                    lambda: measured.id_lambda,
+                });
                 if !early || tuning.present.is_none() {
                     tuning.present = Some(Arc::new(measured));
+                }
+                if self.lambda_origin() == Some(LambdaOrigin::OpenSet) {
+                    self.decide();
                 }
             }
             Answer::Pinned(pinned) => {
@@ -220,7 +251,7 @@ impl Model {
                 .spawn(worker, move || Answer::Measured(Measured::of(revision, settings, sets)));
             return None;
         }
-        let drawn = self.tuning.intervals().is_some();
+        let drawn = self.tuning.has_intervals();
         let present = present.filter(|p| !drawn && p.separation.is_some() && p.pending() == 0)?;
         if since < STILL_FOR {
             return Some(STILL_FOR - since);
@@ -230,58 +261,10 @@ impl Model {
             self.tuning.drawing = Some(revision);
             self.tuning.spawn(worker, move || {
                 let intervals = measured.separation.as_ref().map(|s| s.intervals(SEED));
-                let intervals = intervals.and_then(Result::ok).unwrap_or_default();
+                let intervals = intervals.and_then(Result::ok);
                 Answer::Intervals { revision: measured.revision, intervals }
             });
         }
         None
-    }
-
-    /// Keeps the present setting for comparison.
-    pub(super) fn pin(&mut self, worker: &Worker) {
-        let (settings, lambda) = (self.settings.clone(), self.lambda());
-        let verdict = |entry: &super::state::Entry| (entry.id, (entry.score(), entry.outcome()));
-        let verdicts = self.entries().iter().filter(|e| e.look.is_some()).map(verdict).collect();
-        let (sets, revision) = (self.snapshot(), self.scores_revision);
-        self.tuning.pinning = true;
-        self.tuning.spawn(worker, move || {
-            let measured = Arc::new(Measured::of(revision, settings.clone(), sets));
-            Answer::Pinned(Box::new(Pinned { settings, lambda, verdicts, measured }))
-        });
-    }
-
-    /// The images whose decision differs between the pinned setting and the present one.
-    pub fn flips(&self) -> Vec<Flip> {
-        let Some(pinned) = &self.tuning.pinned else { return Vec::new() };
-        let flip = |entry: &super::state::Entry| {
-            let &(score, outcome) = pinned.verdicts.get(&entry.id)?;
-            let (before, after) = (outcome?, entry.outcome()?);
-            let role = self.sets().get(entry.set_at).map_or(Role::Unused, |set| set.role);
-            let scores = (score, entry.score());
-            (before != after).then_some(Flip { image: entry.id, before, after, role, scores })
-        };
-        self.entries().iter().filter_map(flip).collect()
-    }
-}
-
-/// An image whose decision differs between two settings.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Flip {
-    /// The image.
-    pub image: ImageId,
-    /// The decision at the pinned setting.
-    pub before: Outcome,
-    /// The decision now.
-    pub after: Outcome,
-    /// What its set says it is.
-    pub role: Role,
-    /// The scores at both.
-    pub scores: (Option<f32>, Option<f32>),
-}
-
-impl Flip {
-    /// Whether the present decision is the right one; `None` where the truth is not known.
-    pub fn is_better(&self) -> Option<bool> {
-        self.role.truth().map(|truth| truth == self.after)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::pins::Pin;
 use crate::app::sets::Role;
 use crate::bundle::manifest::Recipe;
 use crate::eval::metrics::Metrics;
@@ -30,8 +31,18 @@ pub struct DetectorRow {
 /// What a survey's results hold for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Subject {
-    Detectors { data: u64, recipe: Recipe, tau: f32 },
-    Sweep { data: u64, recipe: Recipe, detector: String },
+    Detectors {
+        data: u64,
+        recipe: Recipe,
+        tau: f32,
+    },
+    Sweep {
+        data: u64,
+        recipe: Recipe,
+        detector: String,
+    },
+    /// The setting that a session kept.
+    Pin(Pin),
 }
 
 /// All detectors on the open sets, at the present τ and recipe.

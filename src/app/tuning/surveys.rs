@@ -7,7 +7,7 @@ use super::results::{
     DetectorRow, Labels, Subject, Sweep, SweepPoint, row, sampled, separate, steps, tau_at,
 };
 use super::{Answer, Tuning, Wanted};
-use crate::app::state::Model;
+use crate::app::state::{Entry, Model};
 use crate::eval::separation::Separation;
 use crate::worker::{ImageId, Request, Survey, Surveyed, Worker};
 
@@ -75,14 +75,19 @@ impl Model {
     /// Keeps one survey going while something is out of date: what is on show first, then the rest.
     pub(super) fn survey(&mut self, worker: &Worker, time: f64, wanted: Wanted) {
         let subjects = [self.table_subject(), self.sweep_subject()];
+        let pin = self.tuning.pin.clone().filter(|_| self.awaits_pin()).map(Subject::Pin);
         let idle = self.is_measured() && self.jobs.is_empty() && !self.tuning.paused;
         if let Some(running) = &self.tuning.surveys.running {
-            if !idle || !subjects.contains(&running.subject) {
+            let due = subjects.contains(&running.subject) || pin.as_ref() == Some(&running.subject);
+            if !idle || !due {
                 worker.ask(Request::Survey(None));
                 self.tuning.surveys.running = None;
             } else {
                 return self.compare(worker, time);
             }
+        }
+        if let Some(pin) = pin.filter(|_| idle) {
+            return self.start(worker, time, pin, 0);
         }
         let compared = self.tuning.present.as_ref().is_some_and(|m| m.separation.is_some());
         if !idle || !compared {
@@ -110,28 +115,32 @@ impl Model {
 
     fn start(&mut self, worker: &Worker, time: f64, subject: Subject, step: usize) {
         let Some(info) = self.info().cloned() else { return };
-        let is_sweep = matches!(subject, Subject::Sweep { .. });
-        let mut images = self.images_with_role();
-        let all = images.len();
-        if is_sweep {
-            images = sampled(images, SWEPT);
-        }
+        let settings = match &subject {
+            Subject::Pin(pin) => &pin.settings,
+            _ => &self.settings,
+        };
+        let (recipe, present) = (settings.recipe, settings.detector.clone());
+        let (tau, images) = match &subject {
+            Subject::Detectors { .. } => (settings.tau, self.images_with_role()),
+            Subject::Sweep { .. } => (tau_at(step), sampled(self.images_with_role(), SWEPT)),
+            Subject::Pin(_) => (settings.tau, self.tagged_images(|_| true)),
+        };
+        let all = matches!(subject, Subject::Detectors { .. });
+        let detectors = info.detectors.iter().map(|detector| detector.id);
+        let detectors: Vec<&'static str> = detectors.filter(|id| all || *id == present).collect();
         let images: Vec<ImageId> = images.into_iter().map(|(_, id)| id).collect();
-        let present = self.settings.detector.as_str();
-        let detectors: Vec<&'static str> = info
-            .detectors
-            .iter()
-            .map(|detector| detector.id)
-            .filter(|id| !is_sweep || *id == present)
-            .collect();
-        let recipe = self.settings.recipe;
-        let tau = if is_sweep { tau_at(step) } else { self.settings.tau };
         let total = images.len();
-        let tuning = &mut self.tuning;
-        match is_sweep {
-            true => tuning.sweep.images = (all, total),
-            false => tuning.table.progress = (0, total),
+        if detectors.is_empty() {
+            return self.fail(subject, format!("the model has no detector `{present}`"));
         }
+        match &subject {
+            Subject::Detectors { .. } => self.tuning.table.progress = (0, total),
+            Subject::Sweep { .. } => {
+                self.tuning.sweep.images = (self.images_with_role().len(), total);
+            }
+            Subject::Pin(_) => {}
+        }
+        let tuning = &mut self.tuning;
         tuning.surveys.ticket += 1;
         tuning.surveys.running = Some(Running {
             subject,
@@ -150,12 +159,14 @@ impl Model {
 
     /// The tagged images of the sets that have a role, in no order of theirs.
     fn images_with_role(&self) -> Vec<(usize, ImageId)> {
-        let mut images: Vec<(usize, ImageId)> = self
-            .entries()
-            .iter()
-            .filter(|entry| entry.is_tagged && self.truth(entry.set_at).is_some())
-            .map(|entry| (entry.set_at, entry.id))
-            .collect();
+        self.tagged_images(|set_at| self.truth(set_at).is_some())
+    }
+
+    /// The tagged images of some sets, in no order of theirs.
+    fn tagged_images(&self, wanted: impl Fn(usize) -> bool) -> Vec<(usize, ImageId)> {
+        let wanted = |entry: &&Entry| entry.is_tagged && wanted(entry.set_at);
+        let tagged = self.entries().iter().filter(wanted);
+        let mut images: Vec<_> = tagged.map(|entry| (entry.set_at, entry.id)).collect();
         images.sort_unstable_by_key(|(_, id)| id.scattered());
         images
     }
@@ -183,9 +194,24 @@ impl Model {
     /// Takes in that a survey cannot be made.
     pub(in crate::app) fn take_survey_failed(&mut self, ticket: u64, error: String) {
         if ticket == self.tuning.surveys.ticket {
-            let running = self.tuning.surveys.running.take();
-            self.tuning.surveys.failed = running.map(|running| running.subject);
-            self.trouble(error);
+            match self.tuning.surveys.running.take() {
+                Some(running) => self.fail(running.subject, error),
+                None => self.trouble(error),
+            }
+        }
+    }
+
+    /// Notes what cannot be had, so that it is not tried again.
+    fn fail(&mut self, subject: Subject, error: String) {
+        match subject {
+            Subject::Pin(_) => {
+                self.tuning.pin = None;
+                self.trouble(format!("the pinned setting cannot be compared: {error}"));
+            }
+            subject => {
+                self.tuning.surveys.failed = Some(subject);
+                self.trouble(error);
+            }
         }
     }
 
@@ -197,6 +223,10 @@ impl Model {
         let early = is_table && time - running.shown_at > SHOW_EVERY && !running.images.is_empty();
         if running.comparing || !(running.scored || early) {
             return;
+        }
+        if let Subject::Pin(_) = running.subject {
+            let running = self.tuning.surveys.running.take();
+            return self.take_pin(running, worker);
         }
         running.comparing = true;
         running.shown_at = time;
@@ -227,6 +257,15 @@ impl Model {
                 }
             }
         });
+    }
+
+    /// Keeps the setting that a session kept, whose scores are there.
+    fn take_pin(&mut self, running: Option<Running>, worker: &Worker) {
+        let Some(Running { subject, images, mut scores, .. }) = running else { return };
+        match scores.pop().flatten() {
+            Some(scores) => self.pin_with(&images, &scores, worker),
+            None => self.fail(subject, "its detector needs what a look does not give".into()),
+        }
     }
 
     /// The sets with their roles, and for each image the place of its set.

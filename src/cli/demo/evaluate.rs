@@ -111,7 +111,7 @@ fn table(report: &Report, setting: usize) -> String {
     head.push("mean".into());
     let mut rows = vec![head];
     for detector in &report.detectors {
-        let Some(Outcome::Measured { sets, mean }) = detector.outcomes.get(setting) else {
+        let Some(Outcome::Measured { sets, mean, .. }) = detector.outcomes.get(setting) else {
             continue;
         };
         let all = sets.iter().map(|set| &set.metrics).chain([mean]);

@@ -17,6 +17,7 @@ mod threshold;
 
 use serde::{Deserialize, Serialize};
 
+pub(in crate::eval) use bootstrap::bootstrap_mean;
 pub use bootstrap::{Interval, Intervals};
 pub use per_metric::{Metric, Metrics, PerMetric};
 pub use ranked::RankedScores;

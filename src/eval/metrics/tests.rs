@@ -224,6 +224,22 @@ fn auroc_interval_has_the_width_of_the_closed_form() {
     assert!((width / expected - 1.0).abs() < 0.05, "width {width}, closed form {expected}");
 }
 
+/// Every set is held against the same draws of the ID images: the mean over a set and its like moves
+/// less than either, by what the OOD images bring alone.
+#[test]
+fn the_interval_of_a_mean_shares_the_id_draws() {
+    let (id, ood) = (spread(200, 1.0, 0.2), spread(200, 1.0, 0.0));
+    let one = ranked(&id, &ood);
+    assert_eq!(bootstrap_mean(&[&one], 300, 3), one.bootstrap(300, 3));
+    let width = |interval: Interval| interval.high - interval.low;
+    let single = width(one.bootstrap(4000, 3).unwrap().auroc);
+    let mean = width(bootstrap_mean(&[&one; 4], 4000, 3).unwrap().auroc);
+    // Half the variance is the ID images'; the other half is divided by four.
+    let expected = (0.5f64 + 0.5 / 4.0).sqrt();
+    assert!((mean / single - expected).abs() < 0.05, "{mean} of {single}");
+    assert!(bootstrap_mean(&[], 10, 3).is_err());
+}
+
 #[test]
 fn bad_input_is_named() {
     let nan = RankedScores::from_sets([1.0, f64::NAN], [0.0]);

@@ -7,7 +7,7 @@ use super::{
     AtLambda, Bootstrap, DetectorReport, Outcome, RefitReport, Report, ReportError, SetFacts,
     SetResult, Setting,
 };
-use crate::eval::metrics::{Metrics, RankedScores};
+use crate::eval::metrics::{Metrics, RankedScores, bootstrap_mean};
 use crate::eval::scores::{Column, Features, ScoreTable, ScoredImage, SetScores};
 
 impl Report {
@@ -112,7 +112,7 @@ pub fn outcome(
         Err(reason) => return Ok(Outcome::Missing(reason)),
     };
     let lambda = table.detectors[detector].lambda;
-    let mut sets = Vec::new();
+    let (mut sets, mut all) = (Vec::new(), Vec::new());
     for set in &table.ood {
         let ood = match scores_of(table, set, detector, setting) {
             Ok(scores) => scores,
@@ -131,10 +131,13 @@ pub fn outcome(
                 }
             }),
         });
+        all.push(ranked);
     }
+    let draw = |b: Bootstrap| bootstrap_mean(&all.iter().collect::<Vec<_>>(), b.resamples, b.seed);
+    let mean_intervals = bootstrap.map(draw).transpose()?;
     let metrics: Vec<Metrics> = sets.iter().map(|set| set.metrics).collect();
     match Metrics::mean(&metrics) {
-        Some(mean) => Ok(Outcome::Measured { sets, mean }),
+        Some(mean) => Ok(Outcome::Measured { sets, mean, mean_intervals }),
         None => Err(ReportError::NoOodSet),
     }
 }

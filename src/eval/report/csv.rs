@@ -4,7 +4,7 @@ use csv::Writer;
 
 use super::build::scores_of;
 use super::{Outcome, Report, SetResult, Setting};
-use crate::eval::metrics::{Convention, Metric, Metrics, RankedScores};
+use crate::eval::metrics::{Convention, Intervals, Metric, Metrics, RankedScores};
 use crate::eval::scores::{Features, ScoreTable, SetScores};
 
 /// Vertices of each ROC curve in a file, at most. Numbers are taken from the whole curve.
@@ -46,12 +46,13 @@ pub fn table(report: &Report) -> Result<Vec<u8>, csv::Error> {
             };
             match outcome {
                 Outcome::Missing(reason) => row("mean", None, missing_cells(reason))?,
-                Outcome::Measured { sets, mean } => {
+                Outcome::Measured { sets, mean, mean_intervals } => {
                     for (set, facts) in sets.iter().zip(&report.ood) {
                         let cells = set_cells(set, detector.lambda);
                         row(&facts.name, Some(facts.images), cells)?;
                     }
                     let mut cells = metric_cells(mean);
+                    cells.extend(interval_cells(mean_intervals.as_ref()));
                     cells.resize(Metric::ALL.len() + 8, String::new());
                     row("mean", None, cells)?;
                 }
@@ -73,15 +74,15 @@ fn metric_cells(metrics: &Metrics) -> Vec<String> {
     Metric::ALL.iter().map(|&metric| metrics.get(metric).to_string()).collect()
 }
 
+/// The ends of the intervals of AUROC and FPR95.
+fn interval_cells(intervals: Option<&Intervals>) -> [String; 4] {
+    let Some(Intervals { auroc, fpr95, .. }) = intervals else { return Default::default() };
+    [auroc.low, auroc.high, fpr95.low, fpr95.high].map(|bound| bound.to_string())
+}
+
 fn set_cells(set: &SetResult, lambda: Option<f32>) -> Vec<String> {
     let mut cells = metric_cells(&set.metrics);
-    match &set.intervals {
-        Some(intervals) => cells.extend(
-            [intervals.auroc.low, intervals.auroc.high, intervals.fpr95.low, intervals.fpr95.high]
-                .map(|bound| bound.to_string()),
-        ),
-        None => cells.extend(std::array::from_fn::<String, 4, _>(|_| String::new())),
-    }
+    cells.extend(interval_cells(set.intervals.as_ref()));
     let lambda = set.at_lambda.and(lambda).map(|lambda| lambda.to_string());
     cells.push(lambda.unwrap_or_default());
     let rates = set.at_lambda.map(|at| [at.id_kept, at.ood_caught].map(|rate| rate.to_string()));

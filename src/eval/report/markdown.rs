@@ -153,7 +153,7 @@ fn detectors_table(report: &Report, setting: usize) -> String {
                 row.push(format!("*{reason}*"));
                 row.resize(header.len(), String::new());
             }
-            Outcome::Measured { sets, mean } => {
+            Outcome::Measured { sets, mean, .. } => {
                 row.extend(sets.iter().flat_map(|set| pair(Some(&set.metrics))));
                 row.extend(pair(Some(mean)).map(|cell| format!("**{cell}**")));
             }
@@ -194,17 +194,22 @@ fn intervals(report: &Report) -> String {
     for set in &report.ood {
         header.extend([format!("{} AUROC", set.name), "FPR95".to_owned()]);
     }
+    header.extend(["mean AUROC".to_owned(), "FPR95".to_owned()]);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let rows = report.detectors.iter().filter_map(|detector| {
-        let Outcome::Measured { sets, .. } = &detector.outcomes[0] else { return None };
-        let cells = sets.iter().filter_map(|set| set.intervals.as_ref()).flat_map(|intervals| {
+        let Outcome::Measured { sets, mean_intervals, .. } = &detector.outcomes[0] else {
+            return None;
+        };
+        let all = sets.iter().map(|set| set.intervals.as_ref()).chain([mean_intervals.as_ref()]);
+        let cells = all.flatten().flat_map(|intervals| {
             [intervals.auroc, intervals.fpr95]
                 .map(|i| format!("{}–{}", percent(i.low), percent(i.high)))
         });
         Some(std::iter::once(detector.name.clone()).chain(cells).collect())
     });
     format!(
-        "## 95 % intervals\n\n{} bootstrap resamples, seed {}.\n\n{}",
+        "## 95 % intervals\n\n{} bootstrap resamples of the images, seed {}; for the mean, the \
+         in-distribution images are drawn once for all sets.\n\n{}",
         bootstrap.resamples,
         bootstrap.seed,
         markdown(&header, rows)

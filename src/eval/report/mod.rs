@@ -86,6 +86,10 @@ pub enum Outcome {
         sets: Vec<SetResult>,
         /// The mean over the sets.
         mean: Metrics,
+        /// Its 95 % bootstrap intervals, if they were asked for: each resample draws the
+        /// in-distribution images once for all sets, and the images of each set.
+        #[serde(default)]
+        mean_intervals: Option<Intervals>,
     },
     /// Why there are none, as a sentence.
     Missing(String),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use eframe::egui::{Color32, Theme};
+use serde::{Deserialize, Serialize};
 
 use crate::app::embedding::Row;
 use crate::app::state::{Entry, Model};
@@ -21,7 +22,8 @@ const PLAIN: u8 = (PALETTE - 1) as u8;
 const STEPS: usize = PALETTE - 1;
 
 /// What colours mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ColorBy {
     /// The class; crosses have none.
     #[default]
@@ -183,7 +185,7 @@ impl<'a> Tailor<'a> {
             Row::Center(_) => None,
         };
         let entries: Vec<&Entry> = images.iter().filter_map(entry).collect();
-        let names: BTreeSet<&str> = entries.iter().map(|entry| entry.set.as_str()).collect();
+        let names: BTreeSet<&str> = entries.iter().map(|entry| &*entry.set).collect();
         let known = || entries.iter().filter_map(|entry| entry.score()).filter(|s| s.is_finite());
         let low = known().min_by(f32::total_cmp);
         let scores = low.zip(known().max_by(f32::total_cmp));
@@ -226,7 +228,7 @@ impl<'a> Tailor<'a> {
                 None => PLAIN,
             },
             ColorBy::Set => {
-                let at = self.sets.binary_search(&entry.set.as_str());
+                let at = self.sets.binary_search(&&*entry.set);
                 at.map_or(PLAIN, class_entry)
             }
             ColorBy::Score => match (entry.score(), self.scores) {
@@ -273,7 +275,7 @@ impl<'a> Tailor<'a> {
                 ColorBy::Verdict => verdict_key(entry.outcome(), self.model.truth(entry.set_at)),
                 ColorBy::Set => {
                     let name = if entry.set.is_empty() { "Pasted" } else { &entry.set };
-                    (self.sets.binary_search(&entry.set.as_str()).unwrap_or(0), name.to_owned())
+                    (self.sets.binary_search(&&*entry.set).unwrap_or(0), name.to_owned())
                 }
                 ColorBy::Score => continue,
             };

@@ -94,11 +94,11 @@ fn config_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let hint = "How many neighbours count for a point, in effect; 5 to 50 is usual. Less is in force \
                 where there are few points.";
     label(ui, "Perplexity", hint);
-    let drag = DragValue::new(&mut config.perplexity).range(1.0..=500.0).speed(0.2);
+    let drag = DragValue::new(&mut config.perplexity).range(EmbedConfig::PERPLEXITY).speed(0.2);
     ui.add(drag.max_decimals(1)).on_hover_text(hint).accessible_name("Perplexity");
     let hint = "Steps in all; a quarter of the usual thousand forms the clusters";
     label(ui, "Iterations", hint);
-    let drag = DragValue::new(&mut config.iterations).range(10..=100_000).speed(5.0);
+    let drag = DragValue::new(&mut config.iterations).range(EmbedConfig::ITERATIONS).speed(5.0);
     ui.add(drag).on_hover_text(hint).accessible_name("Iterations");
     let hint = "Equal features, settings and seed give equal maps";
     label(ui, "Seed", hint);

@@ -32,6 +32,16 @@ impl Panel for Detectors {
         "Detectors"
     }
 
+    fn choices(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(&self.sort).ok()
+    }
+
+    fn choose(&mut self, choices: &serde_json::Value) {
+        if let Ok(choices) = serde::Deserialize::deserialize(choices) {
+            self.sort = choices;
+        }
+    }
+
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let table = &cx.model.tuning.table;
         if table.rows.is_empty() {

@@ -1,6 +1,7 @@
 //! λ by what it should keep, miss or cost.
 
 use eframe::egui::{DragValue, Ui};
+use serde::{Deserialize, Serialize};
 
 use super::sets::weak_ui;
 use crate::app::command::Command;
@@ -8,6 +9,8 @@ use crate::eval::separation::{Goal, Separation};
 use crate::panels::PanelCtx;
 
 /// The targets, as the user left them.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
 pub struct Goals {
     /// Share of ID to keep, in per cent.
     keep_id: f64,

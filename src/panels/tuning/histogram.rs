@@ -7,7 +7,9 @@ use eframe::egui::{
 };
 
 use super::picture_list::{Row, list_ui};
-use super::sets::{chips_ui, counts_ui, nothing_ui, partial_ui, set_color, weak_ui};
+use super::sets::{
+    chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, set_color, weak_ui,
+};
 use super::{lambda_text, score_bounds};
 use crate::app::command::Command;
 use crate::app::tuning::{Measured, MeasuredSet};
@@ -84,7 +86,7 @@ impl Panel for Histogram {
             chips_ui(ui, cx);
             ui.add_space(8.0);
             if let Some(lambda) = cx.model.lambda() {
-                ui.label(RichText::new(format!("λ {}", lambda_text(f64::from(lambda)))).strong());
+                lambda_label_ui(ui, cx.model, lambda);
                 ui.add_space(4.0);
                 counts_ui(ui, measured.counts_at(lambda));
             }
@@ -105,7 +107,7 @@ impl Histogram {
     fn wrong_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
         let palette = Palette::of_ui(ui);
         let Some(lambda) = cx.model.lambda() else {
-            weak_ui(ui, "This detector has no λ yet: set one on the ROC curve.");
+            weak_ui(ui, "This detector has no λ yet: open an in-distribution set, or set one.");
             return;
         };
         if !matches!(&self.wrong, Some((r, l, _)) if *r == measured.revision && *l == Some(lambda))

@@ -19,6 +19,12 @@ pub(super) use sets::weak_ui;
 use crate::app::state::Model;
 use crate::app::tuning::Measured;
 
+/// What stands beside a λ that is none of the model's.
+pub(super) const OPEN_SET_LAMBDA: &str = "from the open ID set at 95 % TPR";
+/// What that means.
+pub(super) const OPEN_SET_HINT: &str = "The model was not fitted with a threshold for this detector. \
+     This one keeps 95 % of the open in-distribution images, and moves when they do.";
+
 /// Lays out from left to right over the whole height that is left.
 pub(super) fn side_by_side(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     let size = ui.available_size();

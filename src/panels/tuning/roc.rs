@@ -4,11 +4,12 @@ use eframe::egui::{
     self, ComboBox, CursorIcon, Id, Pos2, Rect, RichText, Role, Stroke, Ui, WidgetInfo, vec2,
 };
 use egui_plot::{GridInput, GridMark, Plot, PlotPoint, PlotTransform};
+use serde::{Deserialize, Serialize};
 
 use super::goals::Goals;
 use super::metric_table::{MetricRow, MetricTable};
 use super::roc_plot::{Axes, Curve, Place, curves, nearest};
-use super::sets::{chips_ui, counts_ui, nothing_ui, partial_ui, weak_ui};
+use super::sets::{chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, weak_ui};
 use super::{lambda_text, percent};
 use crate::app::command::Command;
 use crate::app::tuning::Measured;
@@ -25,22 +26,20 @@ const REACH: f32 = 24.0;
 const NEAR: usize = 24;
 
 /// The panel.
+#[derive(Default)]
 pub struct RocPanel {
-    log: bool,
-    convention: Convention,
-    goals: Goals,
+    choices: Choices,
     table: MetricTable,
 }
 
-impl Default for RocPanel {
-    fn default() -> Self {
-        Self {
-            log: false,
-            convention: Convention::IdPositive,
-            goals: Goals::default(),
-            table: MetricTable::default(),
-        }
-    }
+/// What the user chose of it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Choices {
+    /// Whether the false positive rate is on a logarithmic axis.
+    log: bool,
+    convention: Convention,
+    goals: Goals,
 }
 
 impl Panel for RocPanel {
@@ -50,6 +49,16 @@ impl Panel for RocPanel {
 
     fn title(&self) -> &'static str {
         "ROC"
+    }
+
+    fn choices(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(&self.choices).ok()
+    }
+
+    fn choose(&mut self, choices: &serde_json::Value) {
+        if let Ok(choices) = serde::Deserialize::deserialize(choices) {
+            self.choices = choices;
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
@@ -74,13 +83,13 @@ impl Panel for RocPanel {
 
 impl RocPanel {
     fn axes(&self, separation: &Separation) -> Axes {
-        let count = match self.convention {
+        let count = match self.choices.convention {
             Convention::IdPositive => separation.pooled.ood_count(),
             Convention::OodPositive => separation.pooled.id_count(),
         };
         // One image alone still lies on the axis.
         let least = (0.5 / count.max(1) as f64).clamp(1e-7, 0.05);
-        Axes { convention: self.convention, log: self.log, least }
+        Axes { convention: self.choices.convention, log: self.choices.log, least }
     }
 
     fn plot_ui(
@@ -96,24 +105,25 @@ impl RocPanel {
         let (low, high) = axes.x_bounds();
         let (x_name, y_name) = axes.names();
         let label_text = |text: &str| RichText::new(text).small().color(palette.weak);
-        let plot = Plot::new(("roc", self.log, self.convention == Convention::IdPositive))
-            .show_background(false)
-            .grid_color(palette.line)
-            .default_x_bounds(low, high)
-            .default_y_bounds(-0.01, 1.01)
-            .set_margin_fraction(vec2(0.0, 0.0))
-            .allow_scroll(false)
-            .show_x(false)
-            .show_y(false)
-            .x_axis_label(label_text(x_name))
-            .y_axis_label(label_text(y_name))
-            .x_axis_formatter(move |mark, _| axes.x_label(mark.value))
-            .y_axis_formatter(|mark, _| match mark.value {
-                share if (-1e-9..=1.0001).contains(&share) => format!("{:.0} %", share * 100.0),
-                _ => String::new(),
-            })
-            .x_grid_spacer(move |input| if axes.log { decades(&input) } else { fifths(&input) })
-            .y_grid_spacer(|input| fifths(&input));
+        let plot =
+            Plot::new(("roc", self.choices.log, self.choices.convention == Convention::IdPositive))
+                .show_background(false)
+                .grid_color(palette.line)
+                .default_x_bounds(low, high)
+                .default_y_bounds(-0.01, 1.01)
+                .set_margin_fraction(vec2(0.0, 0.0))
+                .allow_scroll(false)
+                .show_x(false)
+                .show_y(false)
+                .x_axis_label(label_text(x_name))
+                .y_axis_label(label_text(y_name))
+                .x_axis_formatter(move |mark, _| axes.x_label(mark.value))
+                .y_axis_formatter(|mark, _| match mark.value {
+                    share if (-1e-9..=1.0001).contains(&share) => format!("{:.0} %", share * 100.0),
+                    _ => String::new(),
+                })
+                .x_grid_spacer(move |input| if axes.log { decades(&input) } else { fifths(&input) })
+                .y_grid_spacer(|input| fifths(&input));
         let dimmed = !cx.model.is_measured();
         let shown = plot.show(ui, |plot| {
             for curve in &curves {
@@ -122,7 +132,7 @@ impl RocPanel {
                 plot.line(if dimmed && curve.is_present { line.color(faint) } else { line });
             }
         });
-        let mut label = format!("ROC curves, {}", convention_name(self.convention));
+        let mut label = format!("ROC curves, {}", convention_name(self.choices.convention));
         for set in &separation.sets {
             label += &format!("; {} AUROC {}", set.name, percent(set.metrics.auroc));
         }
@@ -225,7 +235,7 @@ impl RocPanel {
         }
         let mut text = format!("{}\nλ {}", curve.name, lambda_text(place.lambda));
         if let Some(point) = exact {
-            let (fpr, tpr) = point.rates(self.convention);
+            let (fpr, tpr) = point.rates(self.choices.convention);
             text += &format!("\nTPR {} · FPR {}", percent(tpr), percent(fpr));
         }
         let ranked = match curve.set.and_then(|at| separation.sets.get(at)) {
@@ -253,10 +263,10 @@ impl RocPanel {
             partial_ui(ui, cx.model, measured);
         });
         ui.horizontal_wrapped(|ui| self.view_ui(ui, cx));
-        ui.horizontal_wrapped(|ui| self.goals.ui(ui, cx, separation));
+        ui.horizontal_wrapped(|ui| self.choices.goals.ui(ui, cx, separation));
         if let Some(lambda) = cx.model.lambda() {
             ui.horizontal_wrapped(|ui| {
-                ui.label(RichText::new(format!("λ {}", lambda_text(f64::from(lambda)))).strong());
+                lambda_label_ui(ui, cx.model, lambda);
                 ui.add_space(6.0);
                 counts_ui(ui, measured.counts_at(lambda));
             });
@@ -273,16 +283,18 @@ impl RocPanel {
 
     fn view_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         ui.spacing_mut().item_spacing.x = 4.0;
-        if toggle(ui, self.log, "Log FPR", "False positive rate on a logarithmic axis").clicked() {
-            self.log = !self.log;
+        if toggle(ui, self.choices.log, "Log FPR", "False positive rate on a logarithmic axis")
+            .clicked()
+        {
+            self.choices.log = !self.choices.log;
         }
         ComboBox::from_id_salt("convention")
-            .selected_text(convention_name(self.convention))
+            .selected_text(convention_name(self.choices.convention))
             .width(100.0)
             .show_ui(ui, |ui| {
                 for convention in [Convention::IdPositive, Convention::OodPositive] {
                     let name = convention_name(convention);
-                    ui.selectable_value(&mut self.convention, convention, name);
+                    ui.selectable_value(&mut self.choices.convention, convention, name);
                 }
             })
             .response
@@ -335,7 +347,7 @@ fn rows(
             color: Some(curve.color),
             images: Some(set.ranked.ood_count()),
             metrics: set.metrics,
-            intervals: intervals.and_then(|intervals| intervals.get(at)).copied(),
+            intervals: intervals.and_then(|intervals| intervals.sets.get(at)).copied(),
             strong: false,
         });
     }
@@ -348,7 +360,8 @@ fn rows(
         strong,
     };
     if rows.len() > 1 {
-        rows.push(plain("Mean", Some(palette.strong), separation.mean, true));
+        let mean = plain("Mean", Some(palette.strong), separation.mean, true);
+        rows.push(MetricRow { intervals: intervals.map(|intervals| intervals.mean), ..mean });
     }
     let tuning = &cx.model.tuning;
     let overlaid = tuning.table.rows.iter().filter(|row| {

@@ -4,10 +4,11 @@ use eframe::egui::{self, Color32, RichText, Ui};
 
 use crate::app::command::Command;
 use crate::app::sets::Role;
-use crate::app::state::Model;
+use crate::app::state::{LambdaOrigin, Model};
 use crate::app::tuning::Measured;
 use crate::eval::metrics::Confusion;
 use crate::panels::PanelCtx;
+use crate::panels::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
 use crate::ui::theme::Palette;
 
 /// The colour of a set: one for ID, one for each OOD set in turn.
@@ -67,6 +68,14 @@ pub fn counts_ui(ui: &mut Ui, counts: Confusion) {
         let color = if count == 0 { palette.weak } else { color };
         ui.label(RichText::new(text).color(color)).on_hover_text(hint);
         ui.add_space(8.0);
+    }
+}
+
+/// λ in force, and where it comes from if the model has none of its own.
+pub fn lambda_label_ui(ui: &mut Ui, model: &Model, lambda: f32) {
+    ui.label(RichText::new(format!("λ {}", super::lambda_text(f64::from(lambda)))).strong());
+    if model.lambda_origin() == Some(LambdaOrigin::OpenSet) {
+        weak_ui(ui, OPEN_SET_LAMBDA).on_hover_text(OPEN_SET_HINT);
     }
 }
 

@@ -4,6 +4,7 @@ use eframe::egui::{
     CursorIcon, Id, ProgressBar, Rect, RichText, Role, Stroke, Ui, WidgetInfo, pos2, vec2,
 };
 use egui_plot::{Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
+use serde::{Deserialize, Serialize};
 
 use super::percent;
 use super::sets::{chips_ui, nothing_ui, partial_ui, set_color, weak_ui};
@@ -17,6 +18,8 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 
 /// The panel.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
 pub struct SweepPanel {
     auroc: bool,
     fpr95: bool,
@@ -35,6 +38,16 @@ impl Panel for SweepPanel {
 
     fn title(&self) -> &'static str {
         "τ sweep"
+    }
+
+    fn choices(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self).ok()
+    }
+
+    fn choose(&mut self, choices: &serde_json::Value) {
+        if let Ok(choices) = serde::Deserialize::deserialize(choices) {
+            *self = choices;
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use serde::{Deserialize, Serialize};
 
 use super::message::{Event, ImageId};
 use super::{Outbox, Recall};
@@ -32,7 +33,8 @@ const KL_EVERY: Duration = Duration::from_millis(200);
 pub const SPACES: usize = 2;
 
 /// How far two features are from each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// By their angle, as the detector of the recipe compares them with class centers: over all
     /// channels, or the mean over the patterns'.

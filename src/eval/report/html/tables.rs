@@ -44,7 +44,7 @@ pub fn detectors_table(report: &Report, setting: usize, chosen: usize) -> String
     html.push_str("</tr></thead><tbody>");
     let of = |outcome: &Outcome, index: usize| -> Option<Metrics> {
         match outcome {
-            Outcome::Measured { sets: all, mean } => {
+            Outcome::Measured { sets: all, mean, .. } => {
                 Some(all.get(index).map_or(*mean, |set| set.metrics))
             }
             Outcome::Missing(_) => None,
