@@ -16,6 +16,7 @@ use crate::fit::config::TrainConfig;
 use crate::fit::objects::Selection;
 use crate::fit::stages::{self, Gathered, Stored};
 use crate::fit::train::{EpochLog, Rows, Run, Watch};
+use crate::nn::projector::ProjectorConfig;
 use crate::pipeline::{OdinInput, Pipeline};
 use crate::score;
 use crate::score::distance::Centers;
@@ -96,8 +97,8 @@ pub struct Refit<'a> {
     pub labelled: &'a Labelled,
     /// The paper's training or that of the released code.
     pub recipe: Recipe,
-    /// Passes over the images.
-    pub epochs: usize,
+    /// Passes over the images; as many as they need if `None`.
+    pub epochs: Option<usize>,
     /// Seed of weights, centers and order.
     pub seed: u64,
     /// Where trainings are kept, so that they go on after a kill.
@@ -132,8 +133,9 @@ impl Refit<'_> {
         let Some(shape) = self.pipeline.manifest().projector.clone() else {
             return Err(FitError::NothingKept { tau: variant.tau, skipped: 0 });
         };
-        let mut config = TrainConfig::new(self.recipe, shape).with_epochs(self.epochs);
+        let mut config = self.config(shape);
         config.seed = self.seed;
+        let epochs = config.epochs;
         let tags = if variant.one_tag { "-one-tag" } else { "" };
         let run = Run {
             config,
@@ -160,9 +162,23 @@ impl Refit<'_> {
         Ok(Refitted {
             variant,
             images: gathered.train.len(),
-            epochs: self.epochs,
+            epochs,
             pipeline: self.pipeline.with_projector(trainer.inference(), centers)?,
         })
+    }
+
+    /// How the projectors are trained: batch, learning rate and epochs follow the number of images.
+    fn config(&self, shape: ProjectorConfig) -> TrainConfig {
+        let images = self.labelled.rows.len();
+        let config = TrainConfig::new(self.recipe, shape).for_images(images);
+        let epochs = self.epochs.unwrap_or_else(|| config.epochs_for(images));
+        config.with_epochs(epochs)
+    }
+
+    /// Passes over the images; 0 for a model without a projector, of which nothing is fitted.
+    pub fn epochs(&self) -> usize {
+        let shape = self.pipeline.manifest().projector.clone();
+        shape.map_or(0, |shape| self.config(shape).epochs)
     }
 
     fn gather(&self, variant: Variant) -> Result<Gathered, FitError> {

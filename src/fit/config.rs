@@ -9,6 +9,13 @@ use super::optimizer::AdamConfig;
 use crate::bundle::manifest::Recipe;
 use crate::nn::projector::ProjectorConfig;
 
+/// Steps that an epoch of a small set has, at least.
+const STEPS_AN_EPOCH: usize = 16;
+/// Images of a step of a small set, at least: fewer say little of a dozen classes.
+const LEAST_BATCH: usize = 16;
+/// Steps after which a projector of a small set tells classes apart.
+const STEPS: usize = 500;
+
 /// How a projector is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
@@ -80,6 +87,23 @@ impl TrainConfig {
         }
     }
 
+    /// The recipe's training for a small set. Its batches of 256 are of a million images; of a few
+    /// hundred they leave a step an epoch, in which nothing is learnt. Here an epoch has some sixteen
+    /// steps at least, of batches of 16 at least, and the learning rate falls with the batch.
+    pub fn for_images(mut self, images: usize) -> Self {
+        let batch = (images / STEPS_AN_EPOCH).max(1).next_power_of_two();
+        let batch = batch.clamp(LEAST_BATCH, self.batch.max(LEAST_BATCH));
+        let share = batch as f64 / self.batch as f64;
+        (self.lr, self.lr_floor) = (self.lr * share, self.lr_floor * share);
+        self.batch = batch;
+        self
+    }
+
+    /// As many epochs as make some five hundred steps of a small set, and ten at least.
+    pub fn epochs_for(&self, images: usize) -> usize {
+        (STEPS / images.div_ceil(self.batch).max(1)).clamp(10, self.epochs.max(10))
+    }
+
     /// With another number of epochs; the cosine ends as far after the last as it did.
     pub fn with_epochs(mut self, epochs: usize) -> Self {
         let beyond = self.schedule_epochs.saturating_sub(self.epochs);
@@ -142,5 +166,27 @@ mod tests {
         assert!(released.lr_at(190, 10) > 1e-5);
         assert!((released.lr_at(200, 10) - 1e-5).abs() < 1e-12);
         assert_eq!(released.center_shape(), [3, 4, 2]);
+    }
+
+    #[test]
+    fn small_sets_have_small_batches() {
+        let shape = ProjectorConfig {
+            joint: 8,
+            width: 8,
+            heads: 2,
+            layers: 1,
+            hidden: 8,
+            max_tokens: 4,
+            classes: 3,
+            patterns: 4,
+        };
+        let of = |images| {
+            let config = TrainConfig::new(Recipe::Paper, shape.clone()).for_images(images);
+            (config.batch, config.lr, config.epochs_for(images))
+        };
+        assert_eq!(of(40), (16, 0.01 / 16.0, 100));
+        assert_eq!(of(250), (16, 0.01 / 16.0, 31));
+        assert_eq!(of(2000), (128, 0.005, 31));
+        assert_eq!(of(1_000_000), (256, 0.01, 10));
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::sets::{ImageSet, SetScores};
-use super::state::{LambdaOrigin, Model};
+use super::state::Model;
 use crate::bundle::manifest::Recipe;
 use crate::eval::separation::Intervals;
 use crate::pipeline::Settings;
@@ -193,6 +193,7 @@ impl Model {
     }
 
     fn take_answer(&mut self, answer: Answer, time: f64) {
+        let before = self.lambda();
         let tuning = &mut self.tuning;
         match answer {
             Answer::Measured(measured) => {
@@ -208,7 +209,7 @@ impl Model {
                 if !early || tuning.present.is_none() {
                     tuning.present = Some(Arc::new(measured));
                 }
-                if self.lambda_origin() == Some(LambdaOrigin::OpenSet) {
+                if self.lambda() != before {
                     self.decide();
                 }
             }

@@ -28,9 +28,9 @@ pub struct SweepArgs {
     /// in-distribution set, and the sweep is scored on the other half
     #[arg(long, value_name = "[NAME=]DIR|STORE", requires = "sweep_fit")]
     pub fit_id: Option<String>,
-    /// Passes over these images
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    pub fit_epochs: u32,
+    /// Passes over these images [default: as many as they need, 10 to 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub fit_epochs: Option<u32>,
 }
 
 /// What was fitted again.
@@ -107,13 +107,13 @@ impl Sweep<'_> {
             store: &from.store,
             labelled: &labelled,
             recipe: self.plan.recipe,
-            epochs: self.args.fit_epochs as usize,
+            epochs: self.args.fit_epochs.map(|epochs| epochs as usize),
             seed: self.seed,
             folder: self.folder.clone(),
         };
         let mut refits = Refits { used, ..Refits::default() };
         for variant in self.variants() {
-            let bar = bar(self.stores.quiet, self.args.fit_epochs, variant);
+            let bar = bar(self.stores.quiet, refit.epochs() as u64, variant);
             match refit.fit(variant, &mut |line| bar.set_position(line.epoch as u64), self.cancel) {
                 Ok(fitted) => refits.fitted.push(fitted),
                 Err(FitError::Cancelled { .. }) => return Ok(None),
@@ -121,7 +121,7 @@ impl Sweep<'_> {
                     error @ (FitError::NothingKept { .. }
                     | FitError::ClassLost(_)
                     | FitError::Diverged { .. }),
-                ) => refits.failed.push(failed(variant, refit.epochs, &error)),
+                ) => refits.failed.push(failed(variant, refit.epochs(), &error)),
                 Err(error) => return Err(error.into()),
             }
             bar.finish_and_clear();
@@ -140,13 +140,13 @@ impl Sweep<'_> {
     }
 }
 
-fn bar(quiet: bool, epochs: u32, variant: Variant) -> ProgressBar {
+fn bar(quiet: bool, epochs: u64, variant: Variant) -> ProgressBar {
     let hidden = quiet || !std::io::stderr().is_terminal();
     let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let template = "{bar:30} {pos}/{len} epochs, fitting at {msg}, {eta} left";
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::with_draw_target(Some(u64::from(epochs)), target).with_style(style);
+    let bar = ProgressBar::with_draw_target(Some(epochs), target).with_style(style);
     bar.set_message(variant.to_string());
     bar
 }
