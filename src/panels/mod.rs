@@ -12,6 +12,7 @@ mod tags;
 mod training;
 mod tuning;
 mod verdict;
+mod vocabulary_review;
 
 /// How maps of features are coloured and labelled, for figures of them.
 pub use map::view as map_view;

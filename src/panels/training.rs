@@ -8,6 +8,7 @@ use eframe::egui::{
 use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoints};
 
 use super::tuning::{column, side_by_side, weak_ui};
+use super::vocabulary_review::Review;
 use super::{Panel, PanelCtx};
 use crate::app::command::{Command, WindowCommand};
 use crate::app::fitting::{FitJob, FitMode, FitState, Fitting};
@@ -29,6 +30,7 @@ pub struct Training {
     epochs: u32,
     /// The proposed vocabulary, as the user has changed it.
     vocabulary: Option<String>,
+    review: Review,
 }
 
 impl Default for Training {
@@ -39,6 +41,7 @@ impl Default for Training {
             recipe: Recipe::Paper,
             epochs: EPOCHS,
             vocabulary: None,
+            review: Review::default(),
         }
     }
 }
@@ -60,7 +63,13 @@ impl Panel for Training {
             let left = (ui.available_width() * 0.42).clamp(300.0, 460.0);
             column(ui, left, |ui| self.form_ui(ui, cx));
             ui.add_space(8.0);
-            column(ui, ui.available_width(), |ui| progress_ui(ui, &cx.model.fitting));
+            column(ui, ui.available_width(), |ui| match &mut self.vocabulary {
+                // Until there is something to watch, the classes are looked over.
+                Some(text) if cx.model.fitting.progress.projector.is_empty() => {
+                    self.review.ui(ui, cx, text, &self.id);
+                }
+                _ => progress_ui(ui, &cx.model.fitting),
+            });
         });
     }
 }

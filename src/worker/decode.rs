@@ -22,6 +22,8 @@ pub(super) const BATCH: usize = 8;
 const LISTED: usize = 4096;
 /// The longer side of a thumbnail, in pixels.
 const THUMBNAIL_PX: u32 = 192;
+/// The longer side of a sample, in pixels.
+const SAMPLE_PX: u32 = 96;
 /// The longer side of a picture on show, in pixels; larger ones are shown smaller.
 const PICTURE_PX: u32 = 2048;
 
@@ -165,6 +167,17 @@ fn read(source: &ImageSource) -> Result<Arc<RgbImage>, String> {
         ImageSource::Pixels { rgb, .. } => return Ok(rgb.clone()),
     };
     decoded.map(|decoded| Arc::new(decoded.rgb)).map_err(|error| error.to_string())
+}
+
+/// Small pictures of `count` images of a folder, spread over it; those that cannot be read are left out.
+pub(super) fn samples(folder: &Path, count: usize) -> Vec<Thumbnail> {
+    let files = list_images(&[folder]);
+    let count = count.min(files.len());
+    let small = |path: &PathBuf| {
+        let decoded = read(&ImageSource::File(path.clone())).ok()?;
+        Some(Thumbnail::of(&decoded, SAMPLE_PX))
+    };
+    (0..count).filter_map(|at| small(&files[at * files.len() / count])).collect()
 }
 
 /// Decodes an image for show, on a core that is free.

@@ -20,11 +20,13 @@ mod spill;
 mod survey;
 mod work;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
+use crate::image::Thumbnail;
 use crate::pipeline::Tagged;
 use shelf::Shelf;
 
@@ -124,6 +126,21 @@ impl Worker {
     /// Decodes an image for show, past the queue.
     pub fn ask_picture(&self, image: ImageId, source: ImageSource) {
         decode::spawn_picture(image, source, self.outbox.clone());
+    }
+
+    /// Makes small pictures of some images of a folder, past the queue; `done` gets them on another
+    /// thread, and the window is woken. A folder that cannot be read has none.
+    pub fn ask_samples(
+        &self,
+        folder: PathBuf,
+        count: usize,
+        done: impl FnOnce(Vec<Thumbnail>) + Send + 'static,
+    ) {
+        let wake = self.waker();
+        rayon::spawn(move || {
+            done(decode::samples(&folder, count));
+            wake();
+        });
     }
 
     /// What the tagger made of an image, at once if it is in memory. If it is not, it is read past

@@ -356,6 +356,24 @@ fn a_training_is_started_stopped_resumed_and_used() {
     harness.run_steps(2);
     let proposal = harness.get_by_label("Vocabulary").value().unwrap();
     assert!(proposal.contains(" images; "), "{proposal}");
+    // Each class with samples and its tag, of which another can be chosen.
+    let class = proposal.lines().find_map(|line| line.split_once('\t')).unwrap().0.to_owned();
+    let count = std::fs::read_dir(job.id.join(&class)).unwrap().count().min(5);
+    let samples = format!("{count} samples of {class}");
+    let started = std::time::Instant::now();
+    while harness.query_by_label(&samples).is_none() {
+        assert!(started.elapsed().as_secs() < 60, "no samples of {class}");
+        harness.step();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let other = proposal.lines().find_map(|line| line.split_once(" images; ")).unwrap().1;
+    let other = other.split(", ").nth(1).unwrap().rsplit_once(' ').unwrap();
+    harness.get_by_label(&format!("Tag of {class}")).click();
+    harness.run_steps(3);
+    harness.get_by_label(&format!("{} ({})", other.0, other.1)).click();
+    harness.run_steps(3);
+    let edited = harness.get_by_label("Vocabulary").value().unwrap();
+    assert!(edited.contains(&format!("{class}\t{}", other.0)), "{edited}");
     send_job(&mut harness, &job, FitMode::Train);
     wait_for(&mut harness, "an epoch", |m| !m.fitting.progress.projector.is_empty());
     harness.run_steps(2);

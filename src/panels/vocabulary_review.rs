@@ -1,0 +1,252 @@
+//! The proposed vocabulary to look over: each class with sample images, its tag, and how often each tag
+//! was seen in it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use eframe::egui::{
+    self, Color32, ComboBox, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo,
+    pos2, vec2,
+};
+
+use super::PanelCtx;
+use super::tuning::weak_ui;
+use crate::image::Thumbnail;
+use crate::ui::theme::Palette;
+use crate::worker::ImageId;
+
+/// Sample images of a class.
+const SAMPLES: usize = 5;
+/// Side of a sample, in points.
+const SIDE: f32 = 48.0;
+/// Height of a class's row, in points.
+const ROW: f32 = 74.0;
+
+/// A class of a vocabulary's text.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Reviewed {
+    /// The class.
+    name: String,
+    /// Its tags.
+    tags: Vec<String>,
+    /// Its images, if a comment says so.
+    images: Option<usize>,
+    /// Tags with the number of its images that have them, from the same comment.
+    seen: Vec<(String, usize)>,
+}
+
+/// Reads the text as `fit --propose` writes it, and as people edit it: what cannot be read is left out.
+fn reviewed(text: &str) -> Vec<Reviewed> {
+    let mut classes: Vec<Reviewed> = Vec::new();
+    let mut counts = (None, Vec::new());
+    for line in text.lines().map(str::trim) {
+        if let Some(comment) = line.strip_prefix('#') {
+            counts = counted(comment).unwrap_or(counts);
+            continue;
+        }
+        let Some((name, tag)) = line.split_once('\t') else { continue };
+        match classes.iter_mut().find(|class| class.name == name) {
+            Some(class) => class.tags.push(tag.to_owned()),
+            None => {
+                let (images, seen) = std::mem::take(&mut counts);
+                classes.push(Reviewed { name: name.into(), tags: vec![tag.into()], images, seen });
+            }
+        }
+    }
+    classes
+}
+
+/// `40 images; red apple 38, fruit 31`
+fn counted(comment: &str) -> Option<(Option<usize>, Vec<(String, usize)>)> {
+    let (images, seen) = comment.trim().split_once(" images;")?;
+    let tag = |part: &str| {
+        let (name, count) = part.trim().rsplit_once(' ')?;
+        Some((name.to_owned(), count.parse().ok()?))
+    };
+    Some((Some(images.parse().ok()?), seen.split(',').filter_map(tag).collect()))
+}
+
+/// The text with another tag for a class, in place of its first.
+fn with_tag(text: &str, class: &str, tag: &str) -> String {
+    let mut done = false;
+    let mut changed = String::with_capacity(text.len() + tag.len());
+    for line in text.split_inclusive('\n') {
+        let is_of_class = line.split_once('\t').is_some_and(|(name, _)| name.trim() == class);
+        if is_of_class && !done {
+            changed += &format!("{class}\t{tag}\n");
+            done = true;
+        } else {
+            changed += line;
+        }
+    }
+    changed
+}
+
+/// Small pictures of a class's folder, with numbers for their textures.
+type Samples = Vec<(ImageId, Thumbnail)>;
+
+/// What is shown of a vocabulary.
+pub struct Review {
+    /// By class; empty while they are made, or where there are none.
+    samples: HashMap<String, Samples>,
+    /// The folder that they are from.
+    folder: String,
+    sender: Sender<(String, String, Samples)>,
+    made: Receiver<(String, String, Samples)>,
+}
+
+impl Default for Review {
+    fn default() -> Self {
+        let (sender, made) = unbounded();
+        Self { samples: HashMap::new(), folder: String::new(), sender, made }
+    }
+}
+
+impl Review {
+    /// The classes below each other; a choice of another tag changes the text. `folder` holds the
+    /// class folders.
+    pub fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, text: &mut String, folder: &str) {
+        if self.folder != folder {
+            (self.folder, self.samples) = (folder.to_owned(), HashMap::new());
+        }
+        for (folder, class, samples) in self.made.try_iter() {
+            // Those of a folder that was left meanwhile are of no use.
+            if folder == self.folder {
+                self.samples.insert(class, samples);
+            }
+        }
+        let classes = reviewed(text);
+        let images: usize = classes.iter().filter_map(|class| class.images).sum();
+        weak_ui(ui, &format!("{} classes, {images} images: is each tag right?", classes.len()))
+            .on_hover_text("The tag that finds the objects of each class; the text has the same");
+        let mut chosen = None;
+        let area = ScrollArea::vertical().id_salt("review").auto_shrink(false);
+        area.show_rows(ui, ROW, classes.len(), |ui, range| {
+            for class in classes.get(range).unwrap_or_default() {
+                if let Some(tag) = self.class_ui(ui, cx, class) {
+                    chosen = Some((class.name.clone(), tag));
+                }
+            }
+        });
+        if let Some((class, tag)) = chosen {
+            *text = with_tag(text, &class, &tag);
+        }
+    }
+
+    /// One class; the tag that was chosen for it, if one was.
+    fn class_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, class: &Reviewed) -> Option<String> {
+        let palette = Palette::of_ui(ui);
+        let mut chosen = None;
+        let size = vec2(ui.available_width(), ROW);
+        let layout = egui::Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(size, layout, |ui| {
+            ui.set_min_size(size);
+            ui.spacing_mut().item_spacing = vec2(4.0, 2.0);
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(&class.name).strong().color(palette.strong));
+                if let Some(images) = class.images {
+                    weak_ui(ui, &format!("{images} images"));
+                }
+                chosen = tag_ui(ui, class);
+            });
+            self.samples_ui(ui, cx, class);
+        });
+        chosen
+    }
+
+    fn samples_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, class: &Reviewed) {
+        if !self.samples.contains_key(&class.name) {
+            self.samples.insert(class.name.clone(), Vec::new());
+            let (sender, name) = (self.sender.clone(), class.name.clone());
+            let folder = self.folder.clone();
+            let path = Path::new(&folder).join(&class.name);
+            cx.worker.ask_samples(path, SAMPLES, move |made| {
+                let numbered = made.into_iter().map(|small| (ImageId::unique(), small)).collect();
+                // A window that is gone wants no samples.
+                drop(sender.send((folder, name, numbered)));
+            });
+        }
+        let samples = &self.samples[&class.name];
+        let palette = Palette::of_ui(ui);
+        let width = (SIDE + 4.0) * SAMPLES as f32;
+        let (strip, response) = ui.allocate_exact_size(vec2(width, SIDE), Sense::hover());
+        let label = format!("{} samples of {}", samples.len(), class.name);
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
+        for at in 0..SAMPLES {
+            let left = strip.left() + (SIDE + 4.0) * at as f32;
+            let frame = Rect::from_min_size(pos2(left, strip.top()), vec2(SIDE, SIDE));
+            ui.painter().rect_filled(frame, 3.0, palette.raised);
+            let Some((id, small)) = samples.get(at) else { continue };
+            let texture = cx.pictures.thumbnail(ui.ctx(), *id, small);
+            let [width, height] = texture.size_vec2().into();
+            // The middle square, so that samples make an even row.
+            let spare = vec2((1.0 - height / width).max(0.0), (1.0 - width / height).max(0.0));
+            let uv = Rect::from_min_max((spare / 2.0).to_pos2(), pos2(1.0, 1.0) - spare / 2.0);
+            let mut shape =
+                egui::epaint::RectShape::filled(frame, CornerRadius::same(3), Color32::WHITE);
+            let fill_texture_id = texture.id();
+            shape.brush = Some(std::sync::Arc::new(egui::epaint::Brush { fill_texture_id, uv }));
+            ui.painter().add(shape);
+        }
+    }
+}
+
+/// The class's tag, and the others that were seen in it to choose from.
+fn tag_ui(ui: &mut Ui, class: &Reviewed) -> Option<String> {
+    let count = |tag: &str| class.seen.iter().find(|(name, _)| name == tag).map(|seen| seen.1);
+    let text = |tag: &str| match count(tag) {
+        Some(count) => format!("{tag} ({count})"),
+        None => tag.to_owned(),
+    };
+    let present = class.tags.first().map(String::as_str).unwrap_or_default();
+    let shown = class.tags.iter().map(|tag| text(tag)).collect::<Vec<_>>().join(", ");
+    let mut chosen = None;
+    ComboBox::from_id_salt(("tag", &class.name))
+        .selected_text(shown)
+        .width(150.0)
+        .truncate()
+        .show_ui(ui, |ui| {
+            for (tag, _) in &class.seen {
+                let row = ui.selectable_label(tag == present, text(tag));
+                if row.clicked() && tag != present {
+                    chosen = Some(tag.clone());
+                }
+            }
+        })
+        .response
+        .on_hover_text("The tag, and in how many of the class's images it was seen")
+        .accessible_name(format!("Tag of {}", class.name));
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# class<tab>tag: the tags that stand for each class.\n\n\
+        # 40 images; red apple 38, fruit 31\napple\tred apple\n\n\
+        # 12 images; bus 12\nbus\tbus\nbus\tcoach\n";
+
+    #[test]
+    fn a_proposal_is_read_with_its_counts() {
+        let classes = reviewed(TEXT);
+        assert_eq!(classes.len(), 2);
+        let apple = &classes[0];
+        assert_eq!((apple.name.as_str(), apple.images), ("apple", Some(40)));
+        assert_eq!(apple.seen, [("red apple".to_owned(), 38), ("fruit".to_owned(), 31)]);
+        assert_eq!(classes[1].tags, ["bus", "coach"]);
+        // What people leave of it is read, too.
+        let bare = reviewed("cat\ttabby\nnonsense\n# a note\ndog\tpug");
+        assert_eq!(bare.len(), 2);
+        assert_eq!(bare[1].images, None);
+    }
+
+    #[test]
+    fn a_choice_changes_one_line() {
+        let changed = with_tag(TEXT, "bus", "car");
+        assert_eq!(reviewed(&changed)[1].tags, ["car", "coach"]);
+        assert_eq!(changed.replace("bus\tcar", "bus\tbus"), TEXT);
+        assert_eq!(with_tag(TEXT, "cow", "calf"), TEXT);
+    }
+}
