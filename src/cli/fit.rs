@@ -11,10 +11,9 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::extract::{cancel_on_ctrl_c, extract_bar, show_progress};
-use super::model::{ModelArgs, parse_tau};
+use super::model::{MethodArgs, ModelArgs};
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::bundle::Bundle;
-use crate::bundle::manifest::Recipe;
 use crate::dataset::Dataset;
 use crate::fit::FitError;
 use crate::fit::config::TrainConfig;
@@ -69,12 +68,8 @@ pub struct FitOptions {
     store: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// The paper's training or that of the released code; the model's own if not given
-    #[arg(long, value_name = "paper|released")]
-    recipe: Option<Recipe>,
-    /// Relevance above which an image token is kept, 0 to 1; the model's own if not given
-    #[arg(long, value_name = "0..1", value_parser = parse_tau)]
-    tau: Option<f32>,
+    #[command(flatten)]
+    method: MethodArgs,
     /// Keep the tokens of the class's own tag alone, in place of all in-distribution tags
     #[arg(long)]
     one_tag: bool,
@@ -151,8 +146,8 @@ impl FitOptions {
         if self.choose_vocabulary(&mut bundle, &stored, &work)? {
             return Ok(ExitCode::SUCCESS);
         }
-        bundle.manifest.recipe = self.recipe.unwrap_or(bundle.manifest.recipe);
-        bundle.manifest.tau = self.tau.unwrap_or(bundle.manifest.tau);
+        bundle.manifest.recipe = self.method.recipe.unwrap_or(bundle.manifest.recipe);
+        bundle.manifest.tau = self.method.tau.unwrap_or(bundle.manifest.tau);
         bundle.manifest.name = self.name.clone().unwrap_or_else(|| dataset.name.clone());
         let gathered = self.gather(&mut bundle, &compute, &stored)?;
         self.train(&mut bundle, &compute, &gathered, &work, &cancel)?;

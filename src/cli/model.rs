@@ -107,15 +107,22 @@ impl ModelArgs {
     }
 }
 
-/// How to look at images.
+/// What the method leaves open.
 #[derive(Args, Clone, Debug, Default)]
-pub struct SettingsArgs {
+pub struct MethodArgs {
     /// Relevance above which an image token is kept, 0 to 1; the model's own if not given
     #[arg(long, value_name = "0..1", value_parser = parse_tau)]
     pub tau: Option<f32>,
     /// The paper's text or the released code, where they differ; the model's own if not given
     #[arg(long, value_name = "paper|released")]
     pub recipe: Option<Recipe>,
+}
+
+/// How to look at images.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SettingsArgs {
+    #[command(flatten)]
+    method: MethodArgs,
     /// The detector whose score decides; the recipe's own if not given
     #[arg(long, value_name = "NAME")]
     pub detector: Option<String>,
@@ -131,8 +138,8 @@ impl SettingsArgs {
     /// If there is no such detector.
     pub fn settings(&self, pipeline: &Pipeline) -> anyhow::Result<Settings> {
         let own = pipeline.default_settings();
-        let recipe = self.recipe.unwrap_or(own.recipe);
-        let mut settings = Settings::new(self.tau.unwrap_or(own.tau), recipe);
+        let recipe = self.method.recipe.unwrap_or(own.recipe);
+        let mut settings = Settings::new(self.method.tau.unwrap_or(own.tau), recipe);
         if let Some(name) = &self.detector {
             settings.detector = crate::score::by_name(name)?.info().id.to_owned();
         }

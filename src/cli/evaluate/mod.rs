@@ -13,10 +13,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::extract::cancel_on_ctrl_c;
-use super::model::{ModelArgs, parse_tau};
+use super::model::{MethodArgs, ModelArgs, parse_tau};
 use super::table::aligned;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
-use crate::bundle::manifest::Recipe;
 use crate::eval::gather::Plan;
 use crate::eval::report::{self, Bootstrap, Report};
 use crate::pipeline::{OdinInput, Pipeline};
@@ -48,12 +47,8 @@ pub struct EvaluateArgs {
     store: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// The paper's text or the released code, where they differ; the model's own if not given
-    #[arg(long, value_name = "paper|released")]
-    recipe: Option<Recipe>,
-    /// τ of the main table, 0 to 1; the model's own if not given
-    #[arg(long, value_name = "0..1", value_parser = parse_tau)]
-    tau: Option<f32>,
+    #[command(flatten)]
+    method: MethodArgs,
     /// Further τ to score at, with the whole image beside them; `none` leaves them out
     #[arg(long, value_name = "A,B,…", default_value = "0,0.25,0.5,0.75", value_parser = parse_taus)]
     taus: Taus,
@@ -183,8 +178,8 @@ impl EvaluateArgs {
     fn plan(&self, pipeline: &Pipeline) -> Plan {
         let own = pipeline.default_settings();
         Plan {
-            recipe: self.recipe.unwrap_or(own.recipe),
-            tau: self.tau.unwrap_or(own.tau),
+            recipe: self.method.recipe.unwrap_or(own.recipe),
+            tau: self.method.tau.unwrap_or(own.tau),
             taus: self.taus.0.clone(),
             whole_image: !self.taus.0.is_empty(),
             detectors: self.detectors.0.clone(),
