@@ -1,6 +1,6 @@
 //! Thumbnails of the open images with their verdicts.
 
-use std::collections::BTreeSet;
+mod only;
 
 use eframe::egui::{
     self, Align2, Color32, ComboBox, CornerRadius, FontId, Key, Rect, RichText, Role, ScrollArea,
@@ -74,43 +74,6 @@ impl Panel for Gallery {
 }
 
 impl Gallery {
-    /// Does what keys asked for.
-    fn follow_keys(&mut self, cx: &mut PanelCtx<'_>) {
-        if std::mem::take(&mut cx.view.toggle_only) {
-            self.toggle_only(cx);
-        }
-        if std::mem::take(&mut cx.view.toggle_wrong) {
-            self.filter.sort = match self.filter.sort {
-                Sort::Wrong => Sort::Opened,
-                _ => Sort::Wrong,
-            };
-        }
-    }
-
-    /// Shows the selected images alone, or all again.
-    fn toggle_only(&mut self, cx: &PanelCtx<'_>) {
-        self.filter.only = match self.filter.only {
-            Some(_) => None,
-            None => Some(cx.model.selected.iter().copied().collect()),
-        };
-    }
-
-    /// Where the selected images alone are shown, a selection that is made elsewhere takes the place
-    /// of the one before it. One that is made here moves among the images on show.
-    fn follow_selection(&mut self, cx: &PanelCtx<'_>) {
-        if self.selection == cx.model.selected {
-            return;
-        }
-        self.selection.clone_from(&cx.model.selected);
-        let here = std::mem::take(&mut self.chosen_here);
-        let Some(only) = &mut self.filter.only else { return };
-        // A step to a neighbour is no selection of its own.
-        let step = matches!(self.selection.as_slice(), [one] if only.contains(one));
-        if !here && !step {
-            *only = self.selection.iter().copied().collect();
-        }
-    }
-
     /// Filters and sorts anew when something changed, at most ten times a second while results
     /// stream in.
     fn refresh(&mut self, ui: &Ui, cx: &mut PanelCtx<'_>) {
@@ -179,21 +142,6 @@ impl Gallery {
             }
         });
         ui.add_space(2.0);
-    }
-
-    /// Whether the selected images alone are shown; nothing to choose while one is selected.
-    fn only_ui(&mut self, ui: &mut Ui, cx: &PanelCtx<'_>) {
-        let on = self.filter.only.is_some();
-        let count = self.filter.only.as_ref().map_or(cx.model.selected.len(), BTreeSet::len);
-        if !on && count < 2 {
-            return;
-        }
-        let button = egui::Button::selectable(on, format!("Selected {count}")).small();
-        let hint = "Show the selected images alone, or all again (O). A selection in a plot or on the \
-                    map takes their place.";
-        if ui.add(button).on_hover_text(hint).clicked() {
-            self.toggle_only(cx);
-        }
     }
 
     fn tiles_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
