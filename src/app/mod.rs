@@ -150,12 +150,12 @@ impl App {
 
     /// The window's session, as it would be saved.
     pub fn session(&self, ctx: &Context) -> Session {
-        let choices = |(name, panel): (&&str, &Box<dyn Panel>)| {
-            panel.choices().map(|choices| ((*name).to_owned(), choices))
-        };
+        let panels = self.panels.iter();
+        let choices =
+            panels.filter_map(|(name, panel)| Some(((*name).to_owned(), panel.choices()?)));
         let looks = Looks {
             color_by: self.view.color_by,
-            panels: self.panels.iter().filter_map(choices).collect(),
+            panels: choices.collect(),
             layout: self.layout.clone(),
             dark: ctx.theme() == Theme::Dark,
             zoom: ctx.zoom_factor(),

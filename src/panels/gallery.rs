@@ -45,7 +45,7 @@ impl Panel for Gallery {
     }
 
     fn choices(&self) -> Option<serde_json::Value> {
-        serde_json::to_value(&self.filter.sort).ok()
+        serde_json::to_value(self.filter.sort).ok()
     }
 
     fn choose(&mut self, choices: &serde_json::Value) {

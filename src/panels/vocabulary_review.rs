@@ -36,10 +36,13 @@ struct Reviewed {
     seen: Vec<(String, usize)>,
 }
 
+/// Images of a class, if it is known how many, and how many of them have which tags.
+type Counts = (Option<usize>, Vec<(String, usize)>);
+
 /// Reads the text as `fit --propose` writes it, and as people edit it: what cannot be read is left out.
 fn reviewed(text: &str) -> Vec<Reviewed> {
     let mut classes: Vec<Reviewed> = Vec::new();
-    let mut counts = (None, Vec::new());
+    let mut counts = Counts::default();
     for line in text.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix('#') {
             counts = counted(comment).unwrap_or(counts);
@@ -58,7 +61,7 @@ fn reviewed(text: &str) -> Vec<Reviewed> {
 }
 
 /// `40 images; red apple 38, fruit 31`
-fn counted(comment: &str) -> Option<(Option<usize>, Vec<(String, usize)>)> {
+fn counted(comment: &str) -> Option<Counts> {
     let (images, seen) = comment.trim().split_once(" images;")?;
     let tag = |part: &str| {
         let (name, count) = part.trim().rsplit_once(' ')?;

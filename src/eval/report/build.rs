@@ -134,7 +134,7 @@ pub fn outcome(
         all.push(ranked);
     }
     let draw = |b: Bootstrap| bootstrap_mean(&all.iter().collect::<Vec<_>>(), b.resamples, b.seed);
-    let mean_intervals = bootstrap.map(draw).transpose()?;
+    let mean_intervals = bootstrap.map(draw).transpose()?.map(Box::new);
     let metrics: Vec<Metrics> = sets.iter().map(|set| set.metrics).collect();
     match Metrics::mean(&metrics) {
         Some(mean) => Ok(Outcome::Measured { sets, mean, mean_intervals }),

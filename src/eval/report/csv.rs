@@ -52,7 +52,7 @@ pub fn table(report: &Report) -> Result<Vec<u8>, csv::Error> {
                         row(&facts.name, Some(facts.images), cells)?;
                     }
                     let mut cells = metric_cells(mean);
-                    cells.extend(interval_cells(mean_intervals.as_ref()));
+                    cells.extend(interval_cells(mean_intervals.as_deref()));
                     cells.resize(Metric::ALL.len() + 8, String::new());
                     row("mean", None, cells)?;
                 }

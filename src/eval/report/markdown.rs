@@ -200,7 +200,7 @@ fn intervals(report: &Report) -> String {
         let Outcome::Measured { sets, mean_intervals, .. } = &detector.outcomes[0] else {
             return None;
         };
-        let all = sets.iter().map(|set| set.intervals.as_ref()).chain([mean_intervals.as_ref()]);
+        let all = sets.iter().map(|set| set.intervals.as_ref()).chain([mean_intervals.as_deref()]);
         let cells = all.flatten().flat_map(|intervals| {
             [intervals.auroc, intervals.fpr95]
                 .map(|i| format!("{}–{}", percent(i.low), percent(i.high)))

@@ -89,7 +89,7 @@ pub enum Outcome {
         /// Its 95 % bootstrap intervals, if they were asked for: each resample draws the
         /// in-distribution images once for all sets, and the images of each set.
         #[serde(default)]
-        mean_intervals: Option<Intervals>,
+        mean_intervals: Option<Box<Intervals>>,
     },
     /// Why there are none, as a sentence.
     Missing(String),

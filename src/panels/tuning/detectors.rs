@@ -33,7 +33,7 @@ impl Panel for Detectors {
     }
 
     fn choices(&self) -> Option<serde_json::Value> {
-        serde_json::to_value(&self.sort).ok()
+        serde_json::to_value(self.sort).ok()
     }
 
     fn choose(&mut self, choices: &serde_json::Value) {
