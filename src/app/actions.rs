@@ -39,6 +39,7 @@ pub const ACTIONS: &[Action] = actions! {
     "Files" {
         "Open images…", key(CTRL, Key::O), Command::Window(W::OpenFiles);
         "Open folder…", key(CTRL_SHIFT, Key::O), Command::Window(W::OpenFolder);
+        "Open the demo world", key(NONE, Key::W), Command::Window(W::OpenWorld);
         "Paste image", None, Command::Window(W::PasteImage);
         "Open model…", None, Command::Window(W::OpenModel);
         "Open session…", None, Command::Window(W::OpenSession);

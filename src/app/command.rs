@@ -84,6 +84,8 @@ pub enum WindowCommand {
     OpenFiles,
     /// Asks for a folder.
     OpenFolder,
+    /// Opens scenes of the procedural world, drawn where they are not there yet.
+    OpenWorld,
     /// Asks for a model's folder.
     OpenModel,
     /// Takes the picture from the clipboard.
@@ -266,7 +268,7 @@ impl Model {
     }
 
     /// Its images are counted as they are listed.
-    fn start_job(&mut self, label: String) -> JobId {
+    pub(super) fn start_job(&mut self, label: String) -> JobId {
         let id = JobId::unique();
         self.jobs.push(Job { id, label, done: 0, total: 0 });
         id

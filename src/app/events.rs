@@ -27,9 +27,19 @@ impl Model {
                 self.trouble(error.clone());
                 self.network = ModelState::Failed(error);
             }
+            Event::Drawn { job, scenes } => {
+                if let Some(job) = self.jobs.iter_mut().find(|other| other.id == job) {
+                    // Threads may tell out of order.
+                    job.done = job.done.max(scenes);
+                }
+            }
             Event::Listed { job, images, folders } => {
                 self.roots.extend(folders);
+                let is_drawn = self.drawing.take_if(|drawing| *drawing == job).is_some();
                 if let Some(job) = self.jobs.iter_mut().find(|other| other.id == job) {
+                    if is_drawn {
+                        (job.done, job.total) = (0, 0);
+                    }
                     job.total += images.len();
                     job.label = format!("{} images", job.total);
                 }

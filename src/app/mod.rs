@@ -21,6 +21,7 @@ pub mod sets;
 pub mod state;
 pub mod tuning;
 mod window;
+mod world;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use crossbeam_channel::Receiver;
 use eframe::egui::util::undoer::Undoer;
 use eframe::egui::{self, Context, Event as UiEvent, Theme, Ui};
 
+use crate::demo::World;
 use crate::gpu::DeviceChoice;
 use crate::panels::{self, Panel, PanelCtx, View};
 use crate::ui::pictures::Pictures;
@@ -58,6 +60,10 @@ pub struct Options {
     pub device: DeviceChoice,
     /// Images to open.
     pub paths: Vec<PathBuf>,
+    /// The demo world, when it is asked for.
+    pub world: World,
+    /// Whether it is opened at once.
+    pub open_world: bool,
     /// Where the session is saved by itself; nowhere if `None`.
     pub autosave: Option<PathBuf>,
     /// The theme.
@@ -86,6 +92,7 @@ pub struct App {
     answers: Receiver<Answer>,
     autosave: window::Autosave,
     drops: Option<String>,
+    world: World,
     milestones: Milestones,
     /// The file to show as soon as it is listed.
     wanted_focus: Option<PathBuf>,
@@ -120,6 +127,7 @@ impl App {
             answers,
             autosave: window::Autosave::new(options.autosave.clone()),
             drops: options.drops,
+            world: options.world,
             wanted_focus: None,
             wanted_place: 0,
         };
@@ -127,8 +135,8 @@ impl App {
         let last = options.autosave.filter(|path| path.exists());
         match last.map(|path| Session::read(&path)) {
             Some(Ok(mut session)) => {
-                // Images named on the command line take the place of those of the last session.
-                if !options.paths.is_empty() {
+                // What the command line asks for takes the place of the last session's images.
+                if !options.paths.is_empty() || options.open_world {
                     session.images = Vec::new();
                 }
                 session.dark = options.theme.map_or(session.dark, |theme| theme == Theme::Dark);
@@ -139,6 +147,9 @@ impl App {
         }
         if !options.paths.is_empty() {
             app.commands.push(Command::OpenPaths(options.paths));
+        }
+        if options.open_world {
+            app.commands.push(Command::Window(WindowCommand::OpenWorld));
         }
         Ok(app)
     }

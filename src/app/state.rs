@@ -92,6 +92,10 @@ pub struct Model {
     /// Running jobs.
     pub jobs: Vec<Job>,
     pub(super) job_of: HashMap<ImageId, JobId>,
+    /// The last job that opened the demo world.
+    pub(super) world_job: Option<JobId>,
+    /// That job, while it counts drawn scenes and not images.
+    pub(super) drawing: Option<JobId>,
     /// The images whose results are at hand or on their way, oldest first.
     pub(super) at_hand: VecDeque<ImageId>,
     /// What went wrong, newest last.
@@ -129,6 +133,8 @@ impl Default for Model {
             embedding: Embedding::default(),
             jobs: Vec::new(),
             job_of: HashMap::new(),
+            world_job: None,
+            drawing: None,
             troubles: Vec::new(),
             generation: 0,
             revision: 0,

@@ -24,6 +24,7 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
     match command {
         W::OpenFiles => app.desk.open_files(),
         W::OpenFolder => app.desk.open_folder(),
+        W::OpenWorld => app.model.open_world(app.world.clone(), &app.worker),
         W::OpenModel => app.desk.open_model(),
         W::PasteImage => app.desk.paste(),
         W::OpenSession => app.desk.open_session(),

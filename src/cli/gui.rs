@@ -15,6 +15,8 @@ use super::{CliResult, display};
 use crate::app::compare::Beside;
 use crate::app::fitting::Program;
 use crate::app::{App, Options, offscreen, session};
+use crate::demo::World;
+use crate::worker::cache_folder;
 
 /// How the window starts.
 #[derive(Args)]
@@ -22,6 +24,9 @@ pub struct GuiArgs {
     /// Images, or folders of images, to open
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Open the demo world: scenes that the embedded model knows, and four sets of others
+    #[arg(long)]
+    demo: bool,
     #[command(flatten)]
     model: ModelArgs,
     /// Draw the window off-screen into a PNG when all images are ready, and exit
@@ -96,6 +101,8 @@ impl GuiArgs {
             device: args.device,
             open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
             paths: self.paths.clone(),
+            world: World::kept_in(&cache_folder().unwrap_or_else(std::env::temp_dir)),
+            open_world: self.demo,
             autosave,
             theme: self.theme,
             drops: None,

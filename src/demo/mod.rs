@@ -14,18 +14,21 @@ mod objects;
 mod paint;
 mod scene;
 mod style;
+mod table;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod texture;
 pub mod train;
+mod world;
 pub mod write;
 
 pub use paint::UNOWNED;
 pub use scene::{
-    SCENE_SIZE, Scene, SceneObject, Set, UnknownSet, made_up_scene, mixed_scene, scene, scene_at,
-    twin,
+    SCENE_SIZE, Scene, SceneObject, Set, UnknownSet, kind, made_up_scene, mixed_scene, scene,
+    scene_at, twin,
 };
 pub use style::STYLES;
 pub use tags::{Hue, ID_CLASSES, TAGS, TagGroup, tag_from_class, tag_group, tag_index};
 pub use texture::TEXTURES;
+pub use world::{HELD_OUT_SEED, World};

@@ -113,6 +113,12 @@ pub fn scene(set: Set, seed: u64, index: u64) -> Scene {
     scene_at(set, seed, index, SCENE_SIZE)
 }
 
+/// What scene `index` of `set` under `seed` is filed under, without drawing it at full size.
+pub fn kind(set: Set, seed: u64, index: u64) -> &'static str {
+    // The lots do not depend on the size.
+    scene_at(set, seed, index, 8).kind
+}
+
 /// Draws the same scene at `size` × `size` pixels (at least 1).
 pub fn scene_at(set: Set, seed: u64, index: u64, size: usize) -> Scene {
     let size = size.max(1);

@@ -40,7 +40,10 @@ fn bytes_are_the_same_on_every_machine() {
         15_263_945_180_805_280_493,
         16_067_701_755_078_422_315,
     ];
-    assert_eq!(found, expected, "the world changed: retrain the embedded model, then update this");
+    assert_eq!(
+        found, expected,
+        "the world changed: retrain the embedded model, then update this and `DRAWING`"
+    );
 }
 
 #[test]
@@ -123,6 +126,39 @@ fn size_does_not_change_the_composition() {
             assert!((0.9..1.1).contains(&ratio), "{}: {ratio}", a.name);
         }
     }
+    for set in Set::ALL {
+        for index in 0..60 {
+            assert_eq!(kind(set, 8, index), scene_at(set, 8, index, SMALL).kind, "{set} {index}");
+        }
+    }
+}
+
+#[test]
+fn a_world_is_drawn_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let world = World { folder: folder.path().join("deep/world"), scenes: 2 };
+    let drawn = |world: &World| world.draw(&|| (), &|| false).expect("drawn").expect("all of it");
+    let files = drawn(&world);
+    assert_eq!(files.len(), world.total());
+    for (set, folder) in world.sets().iter().enumerate() {
+        assert!(files[2 * set..2 * set + 2].iter().all(|file| file.starts_with(folder)));
+    }
+    let first = image::open(&files[0]).expect("a picture").into_rgb8().into_raw();
+    assert_eq!(first, scene(Set::Id, HELD_OUT_SEED, 0).image);
+    // What is there is taken as it is; what is not, or is empty, is drawn.
+    std::fs::write(&files[1], "mine").expect("written");
+    std::fs::write(&files[2], "").expect("written");
+    std::fs::remove_file(&files[3]).expect("removed");
+    assert_eq!(drawn(&world), files);
+    assert_eq!(std::fs::read(&files[1]).expect("read"), b"mine");
+    assert!(files[2..4].iter().all(|file| image::open(file).is_ok()));
+    // More scenes are those and others; a world that is stopped leaves whole files alone.
+    let more = World { scenes: 3, ..world.clone() };
+    assert_eq!(more.draw(&|| (), &|| true).expect("stopped"), None);
+    assert_eq!(drawn(&more)[..2], files[..2]);
+    let blocked = World { folder: files[1].join("world"), ..world };
+    let error = blocked.draw(&|| (), &|| false).expect_err("a file is in the way").to_string();
+    assert!(error.starts_with("cannot make the folder: "), "{error}");
 }
 
 #[test]

@@ -1,20 +1,21 @@
 //! Scenes as files: PNGs in folders by kind, masks, a table of tags, a contact sheet.
 
 use std::fs;
-use std::io;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use image::{ImageError, RgbImage, imageops};
 use rayon::prelude::*;
 
 use super::scene::{SCENE_SIZE, Scene, Set, scene};
+use super::table::{TagTable, write_whole};
 use super::tags::TAGS;
 
 /// What can go wrong while scenes are written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// A folder could not be made.
-    #[error("cannot make the folder {path}")]
+    #[error("cannot make the folder: {source}: {}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -22,27 +23,36 @@ pub enum WriteError {
         source: io::Error,
     },
     /// A picture could not be written.
-    #[error("cannot write the picture {path}")]
+    #[error("cannot write the picture: {source}: {}", path.display())]
     Picture {
         /// The file.
         path: PathBuf,
         /// The cause.
         source: ImageError,
     },
-    /// The table of tags could not be written.
-    #[error("cannot write the table {path}")]
+    /// The table of tags could not be read or written.
+    #[error("cannot keep the table of tags: {source}: {}", path.display())]
     Table {
         /// The file.
         path: PathBuf,
         /// The cause.
         source: csv::Error,
     },
+    /// There is a file in the table's place that is none of ours.
+    #[error("there is another kind of table here, which is left as it is: {}", path.display())]
+    OtherTable {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// Writes scenes `0..count` of `set` below `out`, calling `done` after each:
 /// `SET/KIND/INDEX.png`, `masks/SET/KIND/INDEX_N_NAME.png` for each object (255 where it is
-/// visible), and `tags.csv` with the columns `path`, `class` (empty if none) and `tags` (separated
-/// by `;`).
+/// visible), and in `tags.csv` a line for each, with the columns `path`, `class` (empty if none) and
+/// `tags` (separated by `;`). Lines of other pictures in that table stay.
+///
+/// # Errors
+/// If a file cannot be written, or `tags.csv` is something else.
 pub fn write_scenes(
     set: Set,
     seed: u64,
@@ -51,25 +61,28 @@ pub fn write_scenes(
     done: impl Fn() + Sync,
 ) -> Result<(), WriteError> {
     make_folder(out)?;
-    let rows: Vec<Row> = (0..count)
+    let mut table = TagTable::open(out)?;
+    let drawn: Vec<(String, Scene)> = (0..count)
         .into_par_iter()
         .map(|index| {
-            let row = write_scene(&scene(set, seed, index), set, index, out)?;
+            let mut scene = scene(set, seed, index);
+            let path = write_scene(&scene, set, index, out)?;
+            // The table needs no pixels.
+            (scene.image, scene.labels) = (Vec::new(), Vec::new());
             done();
-            Ok(row)
+            Ok((path, scene))
         })
         .collect::<Result<_, WriteError>>()?;
-    write_table(&rows, &out.join("tags.csv"))
+    for (path, scene) in drawn {
+        let tags: Vec<&str> = scene.tags.iter().map(|&tag| TAGS[tag]).collect();
+        let class = scene.class.map_or("", |class| super::ID_CLASSES[class]);
+        table.insert(path, class, &tags);
+    }
+    table.write()
 }
 
-/// One line of `tags.csv`.
-struct Row {
-    path: String,
-    class: &'static str,
-    tags: String,
-}
-
-fn write_scene(scene: &Scene, set: Set, index: u64, out: &Path) -> Result<Row, WriteError> {
+/// Writes the picture and its masks; returns the picture's path below `out`.
+fn write_scene(scene: &Scene, set: Set, index: u64, out: &Path) -> Result<String, WriteError> {
     let folder = format!("{set}/{}", scene.kind);
     let path = format!("{folder}/{index:06}.png");
     make_folder(&out.join(&folder))?;
@@ -82,9 +95,7 @@ fn write_scene(scene: &Scene, set: Set, index: u64, out: &Path) -> Result<Row, W
         let mask = scene.mask(object);
         write_picture(&out.join(name), &mask, scene.size, image::ColorType::L8)?;
     }
-    let tags: Vec<&str> = scene.tags.iter().map(|&tag| TAGS[tag]).collect();
-    let class = scene.class.map_or("", |class| super::ID_CLASSES[class]);
-    Ok(Row { path, class, tags: tags.join(";") })
+    Ok(path)
 }
 
 /// Writes the first `count` scenes of `set` as one grid, each at half size.
@@ -114,27 +125,19 @@ pub fn write_sheet(set: Set, seed: u64, count: u32, path: &Path) -> Result<(), W
     sheet.save_with_format(path, image::ImageFormat::Png).map_err(picture)
 }
 
-fn make_folder(path: &Path) -> Result<(), WriteError> {
+pub(super) fn make_folder(path: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(path).map_err(|source| WriteError::Folder { path: path.to_owned(), source })
 }
 
-fn write_picture(
+pub(super) fn write_picture(
     path: &Path,
     bytes: &[u8],
     size: usize,
     colour: image::ColorType,
 ) -> Result<(), WriteError> {
     let side = size as u32;
-    image::save_buffer_with_format(path, bytes, side, side, colour, image::ImageFormat::Png)
+    let mut file = Cursor::new(Vec::new());
+    image::write_buffer_with_format(&mut file, bytes, side, side, colour, image::ImageFormat::Png)
+        .and_then(|()| Ok(write_whole(path, file.get_ref())?))
         .map_err(|source| WriteError::Picture { path: path.to_owned(), source })
-}
-
-fn write_table(rows: &[Row], path: &Path) -> Result<(), WriteError> {
-    let table = |source| WriteError::Table { path: path.to_owned(), source };
-    let mut writer = csv::Writer::from_path(path).map_err(table)?;
-    writer.write_record(["path", "class", "tags"]).map_err(table)?;
-    for row in rows {
-        writer.write_record([row.path.as_str(), row.class, &row.tags]).map_err(table)?;
-    }
-    writer.flush().map_err(|source| table(source.into()))
 }

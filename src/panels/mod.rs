@@ -61,6 +61,12 @@ pub struct View {
     pub image_rect: Option<eframe::egui::Rect>,
 }
 
+/// The button that opens the demo world, and its hint: where a panel has nothing to show.
+const DEMO_WORLD: (&str, &str) = (
+    "Open the demo world",
+    "Drawn scenes in five sets: one of classes that the embedded model knows, four of others (W)",
+);
+
 /// A part of the window.
 pub trait Panel {
     /// Its name in layouts and on the command line.

@@ -91,6 +91,35 @@ pub fn toggle(ui: &mut Ui, on: bool, text: &str, hint: &str) -> Response {
 
 /// What stands in the middle of an empty panel.
 pub fn empty_note(ui: &mut Ui, title: &str, note: &str) {
+    note_ui(ui, title, note);
+}
+
+/// As [`empty_note`], with a row of buttons under it, each with its hint; the place of the one that was
+/// clicked.
+pub fn empty_choice(
+    ui: &mut Ui,
+    title: &str,
+    note: &str,
+    buttons: &[(&str, &str)],
+) -> Option<usize> {
+    let rect = ui.available_rect_before_wrap();
+    let below = note_ui(ui, title, note) + 12.0;
+    let size = vec2(150.0_f32.min(rect.width() / buttons.len().max(1) as f32 - 8.0), 28.0);
+    let pitch = size.x + 8.0;
+    let left = rect.center().x - pitch * (buttons.len() as f32 - 1.0) / 2.0;
+    let mut clicked = None;
+    for (at, (text, hint)) in buttons.iter().enumerate() {
+        let center = pos2(left + pitch * at as f32, below + size.y / 2.0);
+        let button = egui::Button::new(*text).truncate();
+        if ui.put(Rect::from_center_size(center, size), button).on_hover_text(*hint).clicked() {
+            clicked = Some(at);
+        }
+    }
+    clicked
+}
+
+/// The note; where it ends.
+fn note_ui(ui: &mut Ui, title: &str, note: &str) -> f32 {
     let palette = Palette::of_ui(ui);
     let rect = ui.available_rect_before_wrap();
     let response = ui.allocate_rect(rect, Sense::hover());
@@ -110,7 +139,10 @@ pub fn empty_note(ui: &mut Ui, title: &str, note: &str) {
         egui::text::LayoutJob::simple(note.to_owned(), font(TextStyle::Body), palette.weak, width);
     job.halign = egui::Align::Center;
     let galley = painter.layout_job(job);
-    painter.galley(pos2(center.x, center.y + 6.0), galley, palette.weak);
+    let top = center.y + 6.0;
+    let end = top + galley.size().y;
+    painter.galley(pos2(center.x, top), galley, palette.weak);
+    end
 }
 
 /// A pill with a verdict's shape, word and score.

@@ -1,8 +1,10 @@
 //! Decoding ahead of the network: lists, decodes, makes thumbnails and the network's input on all
 //! cores, a few batches ahead of the worker and no more.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -11,6 +13,7 @@ use rayon::prelude::*;
 use super::Outbox;
 use super::job::{JobId, Progress};
 use super::message::{Event, ImageId, ImageSource};
+use crate::demo::World;
 use crate::image::{
     DecodeOptions, RgbImage, Thumbnail, Transform, decode_bytes, decode_file, list_images,
     tensor_data, thumbnail,
@@ -58,6 +61,26 @@ impl Decoding {
         let files = list_images(paths).into_iter().map(ImageSource::File).collect();
         let folders = paths.iter().filter(|path| path.is_dir()).cloned().collect();
         self.run_listed(files, folders);
+    }
+
+    /// Draws scenes, then decodes those that are not open yet.
+    pub fn run_world(self, world: &World, open: &BTreeSet<PathBuf>) {
+        let (drawn, job) = (AtomicUsize::new(0), self.job);
+        let done = || {
+            let scenes = drawn.fetch_add(1, Ordering::Relaxed) + 1;
+            self.outbox.send(Event::Drawn { job, scenes });
+        };
+        match world.draw(&done, &|| self.progress.is_cancelled()) {
+            Ok(Some(files)) => {
+                let files = files.into_iter().filter(|file| !open.contains(file));
+                self.run_listed(files.map(ImageSource::File).collect(), world.sets());
+            }
+            Ok(None) => self.outbox.send(Event::JobEnded(job)),
+            Err(error) => {
+                self.outbox.send(Event::Trouble(error.to_string()));
+                self.outbox.send(Event::JobEnded(job));
+            }
+        }
     }
 
     /// Names the images, then decodes them batch by batch until there are no more or the job is

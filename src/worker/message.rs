@@ -1,5 +1,6 @@
 //! What the window asks of the worker, and what the worker tells the window.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +11,7 @@ use super::report::ReportTask;
 use super::survey::{Survey, Surveyed};
 use crate::bundle::manifest::Manifest;
 use crate::bundle::vocabulary::Vocabulary;
+use crate::demo::World;
 use crate::gpu::DeviceChoice;
 use crate::image::{RgbImage, Thumbnail};
 use crate::pipeline::{Attention, Look, Pipeline, Settings, Tagged};
@@ -91,6 +93,15 @@ pub enum Request {
         job: JobId,
         /// Files and folders.
         paths: Vec<PathBuf>,
+    },
+    /// Draws scenes of the procedural world where they are not drawn yet, and opens them.
+    OpenWorld {
+        /// The job.
+        job: JobId,
+        /// Which, and where.
+        world: World,
+        /// Those that are open already.
+        open: BTreeSet<PathBuf>,
     },
     /// Opens images that are not files.
     AddSources {
@@ -194,6 +205,13 @@ pub enum Event {
     ModelReady(Arc<ModelInfo>),
     /// No model could be loaded; the sentence says why.
     ModelFailed(String),
+    /// A job that draws scenes has got so far.
+    Drawn {
+        /// The job.
+        job: JobId,
+        /// Scenes that are there now.
+        scenes: usize,
+    },
     /// A job's images are known, or a part of them where they are many.
     Listed {
         /// The job.

@@ -36,7 +36,8 @@ impl Spill {
             let file = options.read(true).write(true).create_new(true).open(&path)?;
             io::Result::Ok((file, path))
         };
-        let (file, path) = match cache_folder().map(open) {
+        let cache = super::cache_folder().filter(|folder| folder.is_dir());
+        let (file, path) = match cache.map(open) {
             Some(Ok(opened)) => opened,
             Some(Err(_)) | None => open(std::env::temp_dir())?,
         };
@@ -97,20 +98,6 @@ impl Drop for Spill {
             log::warn!("cannot remove {}: {error}", self.path.display());
         }
     }
-}
-
-/// The user's folder for what can be made again, if there is one.
-fn cache_folder() -> Option<PathBuf> {
-    let variable =
-        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = match (cfg!(windows), cfg!(target_os = "macos")) {
-        (true, _) => variable("LOCALAPPDATA"),
-        (_, true) => variable("HOME").map(|home| home.join("Library/Caches")),
-        _ => {
-            variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        }
-    };
-    folder.filter(|folder| folder.is_dir())
 }
 
 #[cfg(test)]

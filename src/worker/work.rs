@@ -139,6 +139,9 @@ impl Work {
             Request::AddPaths { job, paths } => {
                 self.decode(job, move |decoding| decoding.run_paths(&paths));
             }
+            Request::OpenWorld { job, world, open } => {
+                self.decode(job, move |decoding| decoding.run_world(&world, &open));
+            }
             Request::AddSources { job, sources } => {
                 self.decode(job, move |decoding| decoding.run_sources(sources));
             }

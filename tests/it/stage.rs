@@ -11,6 +11,7 @@ use tagood_lens::app::{App, Options};
 use tagood_lens::bundle::Bundle;
 use tagood_lens::bundle::manifest::{Lambda, Recipe};
 use tagood_lens::bundle::vocabulary::Class;
+use tagood_lens::demo::World;
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::pipeline::Pipeline;
 
@@ -85,6 +86,9 @@ pub fn options(paths: Vec<PathBuf>) -> Options {
         open: Arc::new(|_| Ok(pipeline())),
         device: DeviceChoice::Cpu,
         paths,
+        // Where nothing can be drawn: a test that wants the world names a folder of its own.
+        world: World { folder: PathBuf::from("/dev/null/world"), scenes: 1 },
+        open_world: false,
         autosave: None,
         theme: None,
         drops: None,

@@ -9,8 +9,8 @@ use crate::cli::CliResult;
 use crate::cli::extract::cancel_on_ctrl_c;
 use crate::cli::model::ModelArgs;
 use crate::cli::table::aligned;
-use crate::demo::Set;
 use crate::demo::evaluate::{Options, WorldReport, evaluate};
+use crate::demo::{HELD_OUT_SEED, Set};
 use crate::eval::report::{Outcome, Report};
 use crate::eval::scores::Features;
 use crate::score;
@@ -25,7 +25,7 @@ pub struct EvaluateSceneArgs {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     scenes: u32,
     /// Seed of the scenes; training uses others
-    #[arg(long, default_value_t = 9001)]
+    #[arg(long, default_value_t = HELD_OUT_SEED)]
     seed: u64,
     #[command(flatten)]
     model: ModelArgs,

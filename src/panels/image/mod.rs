@@ -6,10 +6,10 @@ mod tools;
 
 use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
 
-use super::{Panel, PanelCtx};
+use super::{DEMO_WORLD, Panel, PanelCtx};
 use crate::app::command::{Command, WindowCommand};
 use crate::app::compare::Beside;
-use crate::ui::widgets::empty_note;
+use crate::ui::widgets::{empty_choice, empty_note};
 use crate::worker::ImageId;
 
 use camera::Camera;
@@ -118,12 +118,14 @@ impl ImagePanel {
 }
 
 fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+    let title = "See why an image is in- or out-of-distribution";
     let note = "Drop images anywhere in this window, or press Ctrl+O. Ctrl+P lists everything that \
                 can be done.";
-    let place = ui.available_rect_before_wrap().center() + vec2(0.0, 58.0);
-    empty_note(ui, "See why an image is in- or out-of-distribution", note);
-    let button = egui::Button::new("Open images…");
-    if ui.put(Rect::from_center_size(place, vec2(130.0, 28.0)), button).clicked() {
-        cx.commands.push(Command::Window(WindowCommand::OpenFiles));
-    }
+    let open = ("Open images…", "Choose files (Ctrl+O)");
+    let command = match empty_choice(ui, title, note, &[open, DEMO_WORLD]) {
+        Some(0) => WindowCommand::OpenFiles,
+        Some(_) => WindowCommand::OpenWorld,
+        None => return,
+    };
+    cx.commands.push(Command::Window(command));
 }

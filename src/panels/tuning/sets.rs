@@ -2,14 +2,15 @@
 
 use eframe::egui::{self, Color32, RichText, Ui};
 
-use crate::app::command::Command;
+use crate::app::command::{Command, WindowCommand};
 use crate::app::sets::Role;
 use crate::app::state::{LambdaOrigin, Model};
 use crate::app::tuning::Measured;
 use crate::eval::metrics::Confusion;
-use crate::panels::PanelCtx;
 use crate::panels::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
+use crate::panels::{DEMO_WORLD, PanelCtx};
 use crate::ui::theme::Palette;
+use crate::ui::widgets::{empty_choice, empty_note};
 
 /// The colour of a set: one for ID, one for each OOD set in turn.
 pub fn set_color(palette: &Palette, model: &Model, set: usize) -> Color32 {
@@ -114,7 +115,12 @@ pub fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, title: &str) {
         _ => "The first scores are on their way.",
     };
     ui.horizontal_wrapped(|ui| chips_ui(ui, cx));
-    crate::ui::widgets::empty_note(ui, title, note);
+    if has(Role::Id) && has(Role::Ood) {
+        return empty_note(ui, title, note);
+    }
+    if empty_choice(ui, title, note, &[DEMO_WORLD]).is_some() {
+        cx.commands.push(Command::Window(WindowCommand::OpenWorld));
+    }
 }
 
 /// A note in small weak type.

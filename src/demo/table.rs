@@ -1,0 +1,79 @@
+//! `tags.csv`: what is in the scenes of a folder, one line for each picture.
+//!
+//! Several sets may be drawn into one folder, one after another: the table grows by the pictures
+//! that it does not name yet, and the lines of those drawn again are replaced.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::write::WriteError;
+
+const COLUMNS: [&str; 3] = ["path", "class", "tags"];
+
+/// A table and its file; lines are kept by path.
+pub(super) struct TagTable {
+    path: PathBuf,
+    /// Class and tags by path.
+    lines: BTreeMap<String, [String; 2]>,
+}
+
+impl TagTable {
+    /// Reads the table of a folder, which is empty where there is none yet.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is another kind of table.
+    pub fn open(folder: &Path) -> Result<Self, WriteError> {
+        let path = folder.join("tags.csv");
+        let failed = |source| WriteError::Table { path: path.clone(), source };
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { path, lines: BTreeMap::new() });
+            }
+            Err(error) => return Err(failed(error.into())),
+        };
+        let mut reader = csv::Reader::from_reader(file);
+        if reader.headers().map_err(failed)? != COLUMNS[..] {
+            return Err(WriteError::OtherTable { path });
+        }
+        let line = |record: Result<csv::StringRecord, csv::Error>| {
+            let record = record.map_err(failed)?;
+            let cell = |at: usize| record.get(at).unwrap_or_default().to_owned();
+            Ok((cell(0), [cell(1), cell(2)]))
+        };
+        let lines = reader.records().map(line).collect::<Result<_, WriteError>>()?;
+        Ok(Self { path, lines })
+    }
+
+    /// Adds a picture, or replaces what was said of it.
+    pub fn insert(&mut self, picture: String, class: &str, tags: &[&str]) {
+        self.lines.insert(picture, [class.to_owned(), tags.join(";")]);
+    }
+
+    /// Writes the table, whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self) -> Result<(), WriteError> {
+        let failed = |source| WriteError::Table { path: self.path.clone(), source };
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(COLUMNS).map_err(failed)?;
+        for (picture, [class, tags]) in &self.lines {
+            writer.write_record([picture, class, tags]).map_err(failed)?;
+        }
+        let bytes = writer.into_inner().map_err(|error| failed(error.into_error().into()))?;
+        write_whole(&self.path, &bytes).map_err(|error| failed(error.into()))
+    }
+}
+
+/// Writes beside the target, under a hidden name, and renames: what has the name is whole.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
+        // The error that matters is the first.
+        drop(fs::remove_file(&part));
+    })
+}
