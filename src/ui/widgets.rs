@@ -104,7 +104,8 @@ pub fn empty_choice(
 ) -> Option<usize> {
     let rect = ui.available_rect_before_wrap();
     let below = note_ui(ui, title, note) + 12.0;
-    let size = vec2(150.0_f32.min(rect.width() / buttons.len().max(1) as f32 - 8.0), 28.0);
+    let share = rect.width() / buttons.len().max(1) as f32 - 8.0;
+    let size = vec2(share.clamp(24.0, 150.0), 28.0);
     let pitch = size.x + 8.0;
     let left = rect.center().x - pitch * (buttons.len() as f32 - 1.0) / 2.0;
     let mut clicked = None;

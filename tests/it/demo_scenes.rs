@@ -40,6 +40,37 @@ fn writes_pictures_masks_and_a_table() {
 }
 
 #[test]
+fn sets_drawn_into_one_folder_share_its_table() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let table = folder.path().join("tags.csv");
+    let draw = |set, count, seed| {
+        let out = text(folder.path());
+        scenes(&["--set", set, "--count", count, "--seed", seed, "--out", out])
+    };
+    draw("id", "3", "5").success();
+    draw("near", "2", "5").success();
+    let both = fs::read_to_string(&table).expect("a table");
+    let paths = |text: &str| -> Vec<String> {
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        reader.records().map(|row| row.expect("a row")[0].to_owned()).collect()
+    };
+    let named = |set: &str| paths(&both).iter().filter(|path| path.starts_with(set)).count();
+    assert_eq!((named("id/"), named("near/"), paths(&both).len()), (3, 2, 5));
+    assert!(paths(&both).iter().all(|path| folder.path().join(path).is_file()));
+    // Drawn again, a set is no new one; drawn further, it grows.
+    draw("id", "3", "5").success();
+    assert_eq!(fs::read_to_string(&table).expect("a table"), both);
+    draw("id", "4", "5").success();
+    assert_eq!(paths(&fs::read_to_string(&table).expect("a table")).len(), 6);
+    // A table that is somebody else's is left alone.
+    fs::write(&table, "name,price\ncup,3\n").expect("written");
+    let refused = draw("id", "1", "5").code(1);
+    let message = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(message.contains("another kind of table") && message.contains("tags.csv"), "{message}");
+    assert_eq!(fs::read_to_string(&table).expect("as it was"), "name,price\ncup,3\n");
+}
+
+#[test]
 fn a_sheet_needs_no_folder() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let sheet = folder.path().join("sheet.png");

@@ -28,4 +28,6 @@ mod ui_curves;
 mod ui_map;
 mod ui_report;
 mod ui_session;
+mod ui_world;
+mod ui_world_sets;
 mod weights;

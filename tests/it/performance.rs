@@ -15,6 +15,8 @@ use tagood_lens::demo::{SCENE_SIZE, Set, scene};
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::pipeline::Pipeline;
 
+use super::stage::options;
+
 const FRAME: Duration = Duration::from_micros(16_667);
 
 fn pipeline(device: DeviceChoice) -> anyhow::Result<Pipeline> {
@@ -52,17 +54,8 @@ struct Desk {
 impl Desk {
     fn open(paths: Vec<PathBuf>) -> Self {
         let (ctx, started) = (egui::Context::default(), Instant::now());
-        let options = Options {
-            model_name: "the model".into(),
-            open: Arc::new(pipeline),
-            device: DeviceChoice::Cpu,
-            paths,
-            autosave: None,
-            theme: None,
-            drops: None,
-            attended: false,
-            started,
-        };
+        let model_name = "the model".into();
+        let options = Options { model_name, open: Arc::new(pipeline), started, ..options(paths) };
         let app = App::new(&ctx, options).unwrap();
         Self { ctx, app, started, work_ms: Vec::new() }
     }

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Context, DroppedFile, FullOutput, TexturesDelta, Ui};
 use egui_kittest::{Harness, TestRenderer};
 use tagood_lens::app::command::Command;
+use tagood_lens::app::state::Model;
 use tagood_lens::app::{App, Options};
-use tagood_lens::bundle::Bundle;
 use tagood_lens::bundle::manifest::{Lambda, Recipe};
 use tagood_lens::bundle::vocabulary::Class;
+use tagood_lens::bundle::{self, Bundle};
 use tagood_lens::demo::World;
 use tagood_lens::gpu::{self, DeviceChoice};
-use tagood_lens::pipeline::Pipeline;
+use tagood_lens::image::{DecodeOptions, decode_file};
+use tagood_lens::pipeline::{Keep, Pipeline, Tagged};
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(name)
@@ -112,7 +114,22 @@ impl TestRenderer for Blind {
 
 /// The window without a screen, with everything there that was asked for.
 pub fn window(paths: Vec<PathBuf>) -> Harness<'static, Stage> {
-    let stage = Stage { options: Some(options(paths)), app: None };
+    open(options(paths))
+}
+
+/// The embedded model on the CPU.
+pub fn embedded() -> Pipeline {
+    let bundle = bundle::embedded::bundle().unwrap();
+    Pipeline::load(&bundle, &gpu::compute(DeviceChoice::Cpu).unwrap()).unwrap()
+}
+
+/// The window with the embedded model and a demo world.
+pub fn world_window(world: World) -> Harness<'static, Stage> {
+    open(Options { open: Arc::new(|_| Ok(embedded())), world, ..options(Vec::new()) })
+}
+
+fn open(options: Options) -> Harness<'static, Stage> {
+    let stage = Stage { options: Some(options), app: None };
     let builder = Harness::builder().with_size([1400.0, 900.0]).renderer(Blind);
     let mut harness = builder.build_ui_state(draw, stage);
     settle(&mut harness);
@@ -153,4 +170,32 @@ pub fn settle(harness: &mut Harness<'_, Stage>) {
 pub fn send(harness: &mut Harness<'_, Stage>, command: Command) {
     harness.state_mut().app.as_mut().unwrap().send(command);
     settle(harness);
+}
+
+/// What the library makes of pictures, in the window's batches: the last bits depend on those. Tokens
+/// are kept in half precision, as the window keeps them.
+pub fn tagged(pipeline: &Pipeline, paths: &[PathBuf]) -> Vec<Tagged> {
+    let prepare = |path: &PathBuf| {
+        pipeline.prepare(&decode_file(path, &DecodeOptions::default()).unwrap().rgb)
+    };
+    let mut tagged = Vec::new();
+    for batch in paths.chunks(8) {
+        let inputs: Vec<Vec<f32>> = batch.iter().map(prepare).collect();
+        tagged.extend(pipeline.tag(&inputs, Keep::Id).unwrap());
+    }
+    let round = |value: &mut f32| *value = half::f16::from_f32(*value).to_f32();
+    tagged.iter_mut().for_each(|tagged| tagged.tokens.iter_mut().for_each(round));
+    tagged
+}
+
+/// Runs frames until something holds.
+pub fn wait_for(harness: &mut Harness<'_, Stage>, what: &str, holds: impl Fn(&Model) -> bool) {
+    let started = Instant::now();
+    while !holds(harness.state().app().model()) {
+        let state = &harness.state().app().model().fitting.state;
+        assert!(started.elapsed().as_secs() < 240, "{what} does not come; the training: {state:?}");
+        harness.step();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    harness.run_steps(2);
 }

@@ -18,7 +18,7 @@ use tagood_lens::pipeline::{Keep, Look, Settings, Tagged};
 use tagood_lens::score::verdict::{Outcome, Verdict};
 use tagood_lens::worker::{Event, ImageId, ImageSource, JobId, ModelInfo, Worker};
 
-use super::stage::{Stage, pipeline, send, settle, window};
+use super::stage::{Stage, pipeline, send, settle, wait_for, window};
 
 /// Images in each set: enough for bins.
 const IMAGES: u32 = 30;
@@ -315,17 +315,6 @@ fn roles_can_be_changed_and_undone() {
     settle(&mut harness);
     assert_eq!(model(&harness).sets()[1].role, Role::Ood);
     assert!(model(&harness).tuning.present.as_ref().unwrap().separation.is_some());
-}
-
-/// Runs frames until something holds.
-fn wait_for(harness: &mut Harness<'_, Stage>, what: &str, holds: impl Fn(&Model) -> bool) {
-    let started = std::time::Instant::now();
-    while !holds(model(harness)) {
-        let state = &model(harness).fitting.state;
-        assert!(started.elapsed().as_secs() < 240, "{what} does not come; the training: {state:?}");
-        harness.step();
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
 }
 
 #[test]

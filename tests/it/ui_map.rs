@@ -135,7 +135,7 @@ fn equal_seeds_give_equal_maps_and_tau_makes_them_old() {
 }
 
 /// Draws around an area of a plot.
-fn lasso(harness: &mut Harness<'_, Stage>, area: Rect, modifiers: Modifiers) {
+pub fn lasso(harness: &mut Harness<'_, Stage>, area: Rect, modifiers: Modifiers) {
     let corners = [
         area.left_top(),
         area.right_top(),
@@ -164,14 +164,14 @@ fn lasso(harness: &mut Harness<'_, Stage>, area: Rect, modifiers: Modifiers) {
     harness.run_steps(4);
 }
 
-fn selected(harness: &Harness<'_, Stage>) -> Vec<ImageId> {
+pub fn selected(harness: &Harness<'_, Stage>) -> Vec<ImageId> {
     let mut selected = model(harness).selected.clone();
     selected.sort_unstable();
     selected
 }
 
 /// The images that the gallery, on the left, shows as selected; other panels list images, too.
-fn selected_tiles(harness: &Harness<'_, Stage>, right: f32) -> usize {
+pub fn selected_tiles(harness: &Harness<'_, Stage>, right: f32) -> usize {
     let tiles = harness.get_all_by_label_contains(".png, ");
     let tiles = tiles.filter(|tile| tile.rect().right() < right);
     tiles.filter(|tile| tile.accesskit_node().toggled() == Some(Toggled::True)).count()

@@ -62,7 +62,7 @@ struct ScenesArgs {
     /// Where the random numbers start
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Folder for SET/KIND/NUMBER.png, masks/ and tags.csv (path,class,tags)
+    /// Folder for SET/KIND/NUMBER.png, masks/ and tags.csv (path,class,tags); sets may share it
     #[arg(long, value_name = "DIR", required_unless_present = "sheet")]
     out: Option<PathBuf>,
     /// Also lay the first scenes (at most 120) out on one contact sheet, a PNG
