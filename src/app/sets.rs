@@ -82,7 +82,8 @@ impl ImageSet {
 pub struct SetScores {
     /// The set, by its place in [`Model::sets`].
     pub set: usize,
-    /// Scores at the present settings; −∞ where an image is rejected before it is scored.
+    /// Scores at the present settings, as metrics rank them: mostly −∞ where an image is rejected
+    /// before it is scored.
     pub scores: Vec<(f32, ImageId)>,
     /// Images whose score is still to come.
     pub pending: usize,
@@ -151,12 +152,10 @@ impl Model {
             let failed = entry.error.is_some() || entry.failed_generation == Some(self.generation);
             match &entry.look {
                 _ if failed => set.failed += 1,
-                Some(look) if entry.generation == self.generation => {
-                    match look.verdict.ranked_score() {
-                        Some(score) => set.scores.push((score, entry.id)),
-                        None => set.failed += 1,
-                    }
-                }
+                Some(look) if entry.generation == self.generation => match look.verdict.ranked {
+                    Some(score) => set.scores.push((score, entry.id)),
+                    None => set.failed += 1,
+                },
                 // A job that was stopped leaves images of which nothing will be known.
                 None if !entry.is_tagged && !self.job_of.contains_key(&entry.id) => {
                     set.failed += 1;

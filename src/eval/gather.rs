@@ -180,11 +180,9 @@ impl<'a> Gather<'a> {
         self.pipeline.detector(id)
     }
 
-    /// The score of an image that is out-of-distribution outright: the released code gives it 0, and
-    /// its own score may be below; everywhere else it is below any score.
+    /// The score of an image that is out-of-distribution outright; `None` below any score.
     fn outright(&self, detector: &str) -> Option<f32> {
-        let recipe = self.plan.recipe;
-        (recipe == Recipe::Released && detector == recipe.detector()).then_some(0.0)
+        Some(self.plan.recipe.outright_score(detector)).filter(|score| score.is_finite())
     }
 
     /// The sets as one table.

@@ -90,7 +90,7 @@ impl Sort {
 /// its score or λ is not known. One that is rejected outright lies infinitely far below λ.
 fn wrongness(entry: &Entry, model: &Model) -> Option<f32> {
     let verdict = &entry.look.as_ref()?.verdict;
-    let above = verdict.ranked_score()? - verdict.lambda?;
+    let above = verdict.ranked? - verdict.lambda?;
     match model.truth(entry.set_at)? {
         Outcome::Id => Some(-above),
         Outcome::Ood => Some(above),

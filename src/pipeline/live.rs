@@ -7,7 +7,7 @@ use super::{Pipeline, PipelineError, Tagged};
 use crate::bundle::manifest::Recipe;
 use crate::decompose::{self, Fallback};
 use crate::score::distance::class_scores;
-use crate::score::verdict::{Outcome, Reason, Verdict};
+use crate::score::verdict::{Reason, Verdict};
 use crate::score::{Input, Sample};
 
 /// What a person can turn.
@@ -192,7 +192,7 @@ impl Pipeline {
     ) -> Result<Verdict, PipelineError> {
         let Some(projected) = projected else {
             let reason = Reason::NoProjector;
-            return Ok(Verdict { outcome: None, score: None, lambda: None, reason });
+            return Ok(Verdict { outcome: None, score: None, ranked: None, lambda: None, reason });
         };
         let detector = self.bound(&settings.detector)?;
         let lambda = settings.lambda.or_else(|| {
@@ -204,11 +204,9 @@ impl Pipeline {
             Recipe::Paper => detector.info().range.0,
             Recipe::Released => 0.0,
         };
-        let rejected = |reason| Verdict {
-            outcome: Some(Outcome::Ood),
-            score: floor.is_finite().then_some(floor),
-            lambda,
-            reason,
+        let rejected = |reason| {
+            let ranked = settings.recipe.outright_score(&settings.detector);
+            Verdict::outright(floor.is_finite().then_some(floor), ranked, lambda, reason)
         };
         if decomposition.tags.is_empty() {
             return Ok(rejected(Reason::NoIdTag { best: self.best_id_tag(tagged) }));

@@ -6,7 +6,7 @@ use crate::score::{Input, Sample, ScoreError};
 
 impl Pipeline {
     /// Scores of tagged images at τ under each detector, `[detectors][images]`, as metrics rank
-    /// them: −∞ for what is out-of-distribution outright. Equal to what [`Pipeline::look_batch`]
+    /// them: with [`Recipe::outright_score`] for what is out-of-distribution outright. Equal to what [`Pipeline::look_batch`]
     /// gives one detector at a time. `None` for a detector that needs what a look does not give.
     ///
     /// # Errors
@@ -37,7 +37,8 @@ impl Pipeline {
         let samples: Vec<Sample> = inputs.iter().map(|inputs| inputs.sample()).collect();
         let score = |detector: &&crate::score::Bound| match detector.score_batch(&samples) {
             Ok(found) => {
-                let mut scores = vec![f32::NEG_INFINITY; tagged.len()];
+                let outright = recipe.outright_score(detector.info().id);
+                let mut scores = vec![outright; tagged.len()];
                 for (&at, score) in scored.iter().zip(found) {
                     scores[at] = score;
                 }

@@ -68,6 +68,9 @@ pub struct Verdict {
     pub outcome: Option<Outcome>,
     /// The detector's score, higher = more in-distribution.
     pub score: Option<f32>,
+    /// The score as metrics rank it; `None` where the model can tell none. What is
+    /// out-of-distribution outright has one that is not of its feature, mostly −∞.
+    pub ranked: Option<f32>,
     /// The threshold in force.
     pub lambda: Option<f32>,
     /// Why.
@@ -84,17 +87,29 @@ impl Verdict {
     ) -> Self {
         let Some(limit) = lambda else {
             let reason = Reason::NoLambda { tags, nearest };
-            return Self { outcome: None, score: Some(score), lambda, reason };
+            return Self { outcome: None, score: Some(score), ranked: Some(score), lambda, reason };
         };
         let (outcome, reason) = match score >= limit {
             true => (Outcome::Id, Reason::Above { tags, nearest }),
             false => (Outcome::Ood, Reason::Below { tags, nearest }),
         };
-        Self { outcome: Some(outcome), score: Some(score), lambda, reason }
+        Self { outcome: Some(outcome), score: Some(score), ranked: Some(score), lambda, reason }
     }
 
-    /// Decides anew by another threshold; what is decided without a score stays.
+    /// Decides what has no tag or no token: out-of-distribution, but where metrics rank it by a score
+    /// that the threshold does not exceed.
+    pub fn outright(score: Option<f32>, ranked: f32, lambda: Option<f32>, reason: Reason) -> Self {
+        let outcome = Some(outright_outcome(ranked, lambda));
+        Self { outcome, score, ranked: Some(ranked), lambda, reason }
+    }
+
+    /// Decides anew by another threshold.
     pub fn decide(&mut self, lambda: Option<f32>) {
+        if let (Reason::NoIdTag { .. } | Reason::NothingKept { .. }, Some(ranked)) =
+            (&self.reason, self.ranked)
+        {
+            self.outcome = Some(outright_outcome(ranked, lambda));
+        }
         self.lambda = lambda;
         let Some(score) = self.score else { return };
         let (tags, nearest) = match &mut self.reason {
@@ -106,18 +121,16 @@ impl Verdict {
         *self = Self::by_threshold(score, lambda, tags, nearest);
     }
 
-    /// The score as metrics rank it: −∞ for what is out-of-distribution outright, whatever λ is;
-    /// `None` where the model can tell neither.
-    pub fn ranked_score(&self) -> Option<f32> {
-        match self.reason {
-            Reason::NoIdTag { .. } | Reason::NothingKept { .. } => Some(f32::NEG_INFINITY),
-            _ => self.score,
-        }
-    }
-
     /// How far the score lies above λ; negative below it.
     pub fn margin(&self) -> Option<f32> {
         Some(self.score? - self.lambda?)
+    }
+}
+
+fn outright_outcome(ranked: f32, lambda: Option<f32>) -> Outcome {
+    match ranked.is_finite() && lambda.is_some_and(|limit| ranked >= limit) {
+        true => Outcome::Id,
+        false => Outcome::Ood,
     }
 }
 
@@ -149,6 +162,27 @@ impl fmt::Display for Reason {
             Self::NoProjector => {
                 f.write_str("the model has no projector: tags and maps, but no verdict")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_rejected_outright_stays_so_unless_its_score_counts() {
+        let reason = || Reason::NothingKept { tau: 0.5 };
+        let mut paper = Verdict::outright(Some(-1.0), f32::NEG_INFINITY, Some(0.3), reason());
+        let mut released = Verdict::outright(Some(0.0), 0.0, Some(0.3), reason());
+        assert_eq!(paper.outcome, Some(Outcome::Ood));
+        assert_eq!(released.outcome, Some(Outcome::Ood));
+        for (lambda, expected) in [(-2.0, Outcome::Id), (0.0, Outcome::Id), (0.1, Outcome::Ood)] {
+            paper.decide(Some(lambda));
+            released.decide(Some(lambda));
+            assert_eq!(paper.outcome, Some(Outcome::Ood));
+            // As the metrics count: 0 is kept where λ does not exceed it.
+            assert_eq!(released.outcome, Some(expected));
         }
     }
 }

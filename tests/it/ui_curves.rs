@@ -62,7 +62,7 @@ pub fn show(harness: &mut Harness<'_, Stage>, panel: &str) {
 fn ranked(model: &Model) -> RankedScores {
     let scores = |set: &str| -> Vec<f32> {
         let of_set = model.entries().iter().filter(|entry| entry.set == set);
-        of_set.map(|entry| entry.look.as_ref().unwrap().verdict.ranked_score().unwrap()).collect()
+        of_set.map(|entry| entry.look.as_ref().unwrap().verdict.ranked.unwrap()).collect()
     };
     RankedScores::from_sets(scores("id"), scores("near")).unwrap()
 }
@@ -110,7 +110,7 @@ fn expected(tagged: &[Vec<Tagged>], settings: &Settings) -> Metrics {
     let pipeline = pipeline();
     let scores = |images: &Vec<Tagged>| -> Vec<f32> {
         let looks = pipeline.look_batch(&images.iter().collect::<Vec<_>>(), settings).unwrap();
-        looks.iter().map(|look| look.verdict.ranked_score().unwrap()).collect()
+        looks.iter().map(|look| look.verdict.ranked.unwrap()).collect()
     };
     RankedScores::from_sets(scores(&tagged[0]), scores(&tagged[1])).unwrap().metrics()
 }

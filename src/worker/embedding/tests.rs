@@ -31,7 +31,13 @@ fn image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
         projected: Some(Projected { feature, ..Projected::default() }),
         nearest: Vec::new(),
         patterns: Vec::new(),
-        verdict: Verdict { outcome: None, score: None, lambda: None, reason: Reason::NoProjector },
+        verdict: Verdict {
+            outcome: None,
+            score: None,
+            ranked: None,
+            lambda: None,
+            reason: Reason::NoProjector,
+        },
         stage_ms: [0.0; 3],
     };
     let id = ImageId::unique();
