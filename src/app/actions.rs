@@ -39,7 +39,7 @@ pub const ACTIONS: &[Action] = actions! {
     "Files" {
         "Open images…", key(CTRL, Key::O), Command::Window(W::OpenFiles);
         "Open folder…", key(CTRL_SHIFT, Key::O), Command::Window(W::OpenFolder);
-        "Open the demo world", key(NONE, Key::W), Command::Window(W::OpenWorld);
+        "Open the demo world", key(NONE, Key::G), Command::Window(W::OpenWorld);
         "Paste image", None, Command::Window(W::PasteImage);
         "Open model…", None, Command::Window(W::OpenModel);
         "Open session…", None, Command::Window(W::OpenSession);
@@ -142,4 +142,17 @@ pub fn pressed(ctx: &Context) -> Vec<Command> {
         commands.extend((0..presses).map(|_| (action.command)()));
     }
     commands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_does_two_things() {
+        let keys: Vec<KeyboardShortcut> = ACTIONS.iter().filter_map(|action| action.key).collect();
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "{key:?}");
+        }
+    }
 }

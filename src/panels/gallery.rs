@@ -63,7 +63,7 @@ impl Panel for Gallery {
         }
         if cx.model.entries().is_empty() {
             let note = "Drop images or folders here, press Ctrl+O to open files, Ctrl+Shift+O for a \
-                        folder, Ctrl+V to paste a picture, or W for the demo world.";
+                        folder, Ctrl+V to paste a picture, or G for the demo world.";
             return empty_note(ui, "No images yet", note);
         }
         if cx.view.order.is_empty() {

@@ -64,7 +64,7 @@ pub struct View {
 /// The button that opens the demo world, and its hint: where a panel has nothing to show.
 const DEMO_WORLD: (&str, &str) = (
     "Open the demo world",
-    "Drawn scenes in five sets: one of classes that the embedded model knows, four of others (W)",
+    "Drawn scenes in five sets: one of classes that the embedded model knows, four of others (G)",
 );
 
 /// A part of the window.

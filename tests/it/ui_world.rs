@@ -213,7 +213,7 @@ fn the_world_opens_by_the_palette_and_comes_back_with_a_session() {
     // Asked for again, it opens what is not open.
     let gone: Vec<ImageId> = model(&harness).entries()[3..5].iter().map(|entry| entry.id).collect();
     send(&mut harness, Command::Remove(gone));
-    harness.key_press(Key::W);
+    harness.key_press(Key::G);
     settle(&mut harness);
     let mut again = opened(model(&harness));
     again.sort();
@@ -266,7 +266,7 @@ fn drawing_can_be_stopped_and_its_faults_stop_nothing() {
         harness.step();
     }
     // Another click while it is at work is no second world.
-    harness.key_press(Key::W);
+    harness.key_press(Key::G);
     harness.run_steps(2);
     assert_eq!(model(&harness).jobs.len(), 1);
     harness.get_by_label("Stop").click();
