@@ -11,10 +11,12 @@ const CROSS: u32 = 1u;
 const SELECTED: u32 = 1u;
 const DIMMED: u32 = 2u;
 
-// Points are drawn in three rounds: dimmed ones below, selected ones on top.
+// Points are drawn in four rounds: dimmed ones below, then crosses, so that they hide neither circles
+// nor centers, selected ones on top.
 const RANK_DIMMED: u32 = 0u;
-const RANK_PLAIN: u32 = 1u;
-const RANK_SELECTED: u32 = 2u;
+const RANK_CROSS: u32 = 1u;
+const RANK_PLAIN: u32 = 2u;
+const RANK_SELECTED: u32 = 3u;
 
 const SELECTED_SCALE: f32 = 1.5;
 const DIMMED_SCALE: f32 = 0.8;
@@ -64,17 +66,18 @@ const CORNERS = array<vec2<f32>, 3>(
     vec2<f32>(-1.7320508, 1.0),
 );
 
-fn rank_of(flags: u32) -> u32 {
+fn rank_of(shape: u32, flags: u32) -> u32 {
     if (flags & SELECTED) != 0u {
         return RANK_SELECTED;
     }
-    return select(RANK_PLAIN, RANK_DIMMED, (flags & DIMMED) != 0u);
+    let plain = select(RANK_PLAIN, RANK_CROSS, shape == CROSS);
+    return select(plain, RANK_DIMMED, (flags & DIMMED) != 0u);
 }
 
 // The vertex index counts the triangle's corners, three for each round.
 @vertex
 fn vs_main(@builtin(vertex_index) index: u32, instance: Instance) -> Vertex {
-    let rank = rank_of(instance.style.z);
+    let rank = rank_of(instance.style.y, instance.style.z);
     var vertex: Vertex;
     if rank != index / 3u {
         // All corners in one place outside: nothing is drawn.

@@ -1,6 +1,9 @@
 //! The bars at the window's edges: menus above, state below.
 
-use eframe::egui::{self, Align, Layout, ProgressBar, RichText, Sense, Stroke, Ui, vec2};
+use eframe::egui::{
+    self, Align, Color32, Label, Layout, ProgressBar, RichText, ScrollArea, Sense, Stroke,
+    TextStyle, Ui, vec2,
+};
 
 use super::actions::{ACTIONS, key_text};
 use super::command::{Command, WindowCommand};
@@ -8,29 +11,81 @@ use super::overlays::bar_frame;
 use super::state::{Model, ModelState};
 use crate::score::verdict::Outcome;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{outcome_shape, outcome_word, toggle};
+use crate::ui::widgets::{outcome_shape, outcome_word, shortened, toggle};
+
+/// The menus, in their order.
+const GROUPS: [&str; 6] = ["Files", "Images", "Method", "Tuning", "Map", "Window"];
+/// The buttons at the right that are always there: explain, keys, theme. In points.
+const BUTTONS: f32 = 178.0;
+/// The palette's button.
+const SEARCH: f32 = 172.0;
+
+/// What of the menu bar there is room for; what comes later in the list goes first.
+struct Room {
+    menus: bool,
+    title: bool,
+    search: bool,
+    explain: bool,
+}
+
+impl Room {
+    fn of(ui: &Ui) -> Self {
+        let width = |text: &str| {
+            let font = TextStyle::Button.resolve(ui.style());
+            let galley = ui.painter().layout_no_wrap(text.to_owned(), font, Color32::WHITE);
+            galley.size().x + 2.0 * ui.spacing().button_padding.x + ui.spacing().item_spacing.x
+        };
+        let menus: f32 = GROUPS.iter().map(|group| width(group)).sum();
+        let title = width(TITLE);
+        let spare = ui.available_width() - LOGO - BUTTONS;
+        Self {
+            menus: spare >= menus,
+            title: spare >= title + menus || (spare < menus && spare >= title + width(MENU)),
+            search: spare >= menus + title + SEARCH,
+            explain: spare >= width(MENU),
+        }
+    }
+}
+
+/// Width of the logo with the space around it, in points.
+const LOGO: f32 = 30.0;
+const TITLE: &str = "TagOOD Lens";
+/// What all menus stand under where there is no room for them.
+const MENU: &str = "Menu";
+
+/// A panel as the menus list it.
+pub struct PanelEntry {
+    /// Its name in layouts.
+    pub name: &'static str,
+    /// Its tab's title.
+    pub title: &'static str,
+    /// Whether it has a place in the window.
+    pub is_open: bool,
+    /// Whether it can be seen.
+    pub is_shown: bool,
+}
 
 /// The menus; what was chosen goes to `commands`.
-pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
+pub fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<Command>) {
+    let explaining = panels.iter().any(|panel| panel.name == "explain" && panel.is_shown);
     let frame = bar_frame(ui);
     egui::Panel::top("menu").frame(frame).show(ui, |ui| {
         ui.horizontal(|ui| {
             let palette = Palette::of_ui(ui);
+            let room = Room::of(ui);
             logo_ui(ui);
-            ui.label(RichText::new("TagOOD Lens").strong().color(palette.strong));
-            ui.add_space(6.0);
-            for group in ["Files", "Images", "Method", "Tuning", "Map", "Window"] {
-                ui.menu_button(group, |ui| {
-                    ui.set_min_width(230.0);
-                    for action in ACTIONS.iter().filter(|action| action.group == group) {
-                        let key = action.key.map(|key| key_text(ui.ctx(), &key));
-                        let key =
-                            RichText::new(key.unwrap_or_default()).color(palette.weak).small();
-                        let button = egui::Button::new(action.name).right_text(key).frame(false);
-                        if ui.add(button.min_size(vec2(226.0, 22.0))).clicked() {
-                            commands.push((action.command)());
-                            ui.close();
-                        }
+            if room.title {
+                ui.label(RichText::new(TITLE).strong().color(palette.strong));
+                ui.add_space(6.0);
+            }
+            if room.menus {
+                for group in GROUPS {
+                    ui.menu_button(group, |ui| group_ui(ui, group, panels, commands));
+                }
+            } else {
+                ui.menu_button(MENU, |ui| {
+                    for group in GROUPS {
+                        ui.menu_button(group, |ui| group_ui(ui, group, panels, commands));
                     }
                 });
             }
@@ -45,16 +100,60 @@ pub fn menu_bar_ui(ui: &mut Ui, explaining: bool, commands: &mut Vec<Command>) {
                     window(WindowCommand::Shortcuts);
                 }
                 let search = RichText::new("Search commands  Ctrl+P").color(palette.weak);
-                if ui.available_width() > 290.0 && ui.button(search).clicked() {
+                if room.search && ui.button(search).clicked() {
                     window(WindowCommand::Palette);
                 }
                 let hint = "The method step by step on this image (E)";
-                if toggle(ui, explaining, "Explain", hint).clicked() {
+                if room.explain && toggle(ui, explaining, "Explain", hint).clicked() {
                     window(WindowCommand::Explain);
                 }
             });
         });
     });
+}
+
+/// The actions of a menu; the window's lists the panels, too, so that none that was closed is lost.
+fn group_ui(ui: &mut Ui, group: &str, panels: &[PanelEntry], commands: &mut Vec<Command>) {
+    let palette = Palette::of_ui(ui);
+    ui.set_min_width(230.0);
+    // Longer than a small window is high: it scrolls.
+    let height = (ui.ctx().content_rect().height() - 60.0).max(80.0);
+    ScrollArea::vertical().max_height(height).show(ui, |ui| {
+        for action in ACTIONS.iter().filter(|action| action.group == group) {
+            let key = action.key.map(|key| key_text(ui.ctx(), &key));
+            let key = RichText::new(key.unwrap_or_default()).color(palette.weak).small();
+            let button = egui::Button::new(action.name).right_text(key).frame(false);
+            if ui.add(button.min_size(vec2(226.0, 22.0))).clicked() {
+                commands.push((action.command)());
+                ui.close();
+            }
+        }
+        if group == "Window" {
+            ui.separator();
+            panels_ui(ui, panels, commands);
+        }
+    });
+}
+
+/// The panels; a click brings one to the front, or back.
+fn panels_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<Command>) {
+    let palette = Palette::of_ui(ui);
+    for panel in panels {
+        let state = match (panel.is_open, panel.is_shown) {
+            (_, true) => "",
+            (true, false) => "behind",
+            (false, _) => "closed",
+        };
+        let state = RichText::new(state).color(palette.weak).small();
+        let title = RichText::new(panel.title);
+        let title = if panel.is_open { title } else { title.color(palette.weak) };
+        let button = egui::Button::new(title).right_text(state).frame(false);
+        let response = ui.add(button.min_size(vec2(226.0, 22.0)));
+        if response.accessible_name(format!("Panel {}", panel.title)).clicked() {
+            commands.push(Command::Window(WindowCommand::Show(panel.name)));
+            ui.close();
+        }
+    }
 }
 
 /// A lens, small.
@@ -66,38 +165,52 @@ fn logo_ui(ui: &mut Ui) {
     ui.painter().circle_filled(center + vec2(-1.5, 1.0), 2.5, palette.id);
 }
 
+/// Below this width the status bar leaves out what can be read elsewhere, in points.
+const NARROW: f32 = 640.0;
+/// Below this width it says only what cannot.
+const TINY: f32 = 380.0;
+
 /// Device, model, recipe, jobs, counts.
 pub fn status_bar_ui(ui: &mut Ui, model: &Model, drops: Option<&str>, commands: &mut Vec<Command>) {
     let frame = bar_frame(ui).inner_margin(egui::Margin::symmetric(10, 3));
     egui::Panel::bottom("status").frame(frame).show(ui, |ui| {
         ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 12.0;
-            network_ui(ui, model);
-            jobs_ui(ui, model, commands);
+            // From the right: what is left belongs to the model and its jobs, which can be cut short.
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                counts_ui(ui, model);
-                let palette = Palette::of_ui(ui);
+                ui.spacing_mut().item_spacing.x = 12.0;
+                let width = ui.available_width();
+                counts_ui(ui, model, width);
                 if let Some(note) = drops {
-                    ui.label(RichText::new("no drops").small().color(palette.ood))
-                        .on_hover_text(note);
+                    let text = RichText::new("no drops").small().color(Palette::of_ui(ui).ood);
+                    ui.label(text).on_hover_text(note);
                 }
-                if let Some(trouble) = model.troubles.last() {
-                    let text = RichText::new(trouble).small().color(palette.fault);
-                    ui.add(egui::Label::new(text).truncate()).on_hover_text(trouble);
-                }
+                let (rest, left) = (ui.available_size(), Layout::left_to_right(Align::Center));
+                ui.allocate_ui_with_layout(rest, left, |ui| work_ui(ui, model, width, commands));
             });
         });
     });
 }
 
-fn network_ui(ui: &mut Ui, model: &Model) {
+/// The model, what is being done, and what went wrong last.
+fn work_ui(ui: &mut Ui, model: &Model, width: f32, commands: &mut Vec<Command>) {
+    if width >= TINY || model.jobs.is_empty() {
+        network_ui(ui, model, width);
+    }
+    jobs_ui(ui, model, commands);
+    if let Some(trouble) = model.troubles.last() {
+        let text = RichText::new(trouble).small().color(Palette::of_ui(ui).fault);
+        ui.add(Label::new(text).truncate()).on_hover_text(trouble);
+    }
+}
+
+fn network_ui(ui: &mut Ui, model: &Model, width: f32) {
     let palette = Palette::of_ui(ui);
     let weak = |text: &str| RichText::new(text).small().color(palette.weak);
     match &model.network {
         ModelState::None => drop(ui.label(weak("No model"))),
         ModelState::Loading(name) => {
             ui.add(egui::Spinner::new().size(12.0));
-            ui.label(weak(&format!("Loading {name}")));
+            ui.add(Label::new(weak(&format!("Loading {name}"))).truncate());
         }
         ModelState::Failed(error) => {
             let text = RichText::new("No model").small().color(palette.fault);
@@ -105,11 +218,18 @@ fn network_ui(ui: &mut Ui, model: &Model) {
         }
         ModelState::Ready(info) => {
             let device = RichText::new(&info.device).small().color(palette.text);
-            ui.label(device).on_hover_text("Where the networks run");
-            let load = format!("Model; loaded in {:.0} ms", info.load_ms);
-            ui.label(weak(&info.manifest.name)).on_hover_text(load);
             let recipe = format!("{} recipe", model.settings.recipe);
-            ui.label(weak(&recipe)).on_hover_text(
+            let load = format!("loaded in {:.0} ms", info.load_ms);
+            let name = &info.manifest.name;
+            if width < NARROW {
+                let hint = format!("Model {name}, {load}, on {}, {recipe}", info.device);
+                ui.add(Label::new(weak(name)).truncate()).on_hover_text(hint);
+                return;
+            }
+            ui.add(Label::new(device).extend()).on_hover_text("Where the networks run");
+            let shown = RichText::new(shortened(name, 32)).small().color(palette.weak);
+            ui.add(Label::new(shown).extend()).on_hover_text(format!("Model {name}, {load}"));
+            ui.add(Label::new(weak(&recipe)).extend()).on_hover_text(
                 "Paper and released code differ in small things; this one is in force. See Verdict.",
             );
         }
@@ -124,8 +244,10 @@ fn jobs_ui(ui: &mut Ui, model: &Model, commands: &mut Vec<Command>) {
             0 => format!("Opening {}", job.label),
             total => format!("{} of {total}", job.done),
         };
+        // Room for the button beside it.
+        let width = (ui.available_width() - 60.0).clamp(24.0, 130.0);
         let bar = ProgressBar::new(share)
-            .desired_width(130.0)
+            .desired_width(width)
             .desired_height(12.0)
             .fill(palette.accent_soft)
             .text(RichText::new(text).size(10.0).color(palette.strong));
@@ -137,7 +259,8 @@ fn jobs_ui(ui: &mut Ui, model: &Model, commands: &mut Vec<Command>) {
     }
 }
 
-fn counts_ui(ui: &mut Ui, model: &Model) {
+/// Verdicts and failures, from right to left.
+fn counts_ui(ui: &mut Ui, model: &Model, width: f32) {
     if model.entries().is_empty() {
         return;
     }
@@ -159,5 +282,7 @@ fn counts_ui(ui: &mut Ui, model: &Model) {
         let (rect, _) = ui.allocate_exact_size(vec2(8.0, 8.0), Sense::hover());
         ui.painter().add(outcome_shape(rect.center(), 3.5, outcome, color));
     }
-    ui.label(small(format!("{} images", model.entries().len()), palette.weak));
+    if width >= NARROW {
+        ui.label(small(format!("{} images", model.entries().len()), palette.weak));
+    }
 }

@@ -1,6 +1,6 @@
 //! Where the panels are: movable, closable, remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eframe::egui::{self, Color32, Frame, Margin, Stroke, Style, Ui, Visuals, WidgetText};
 use egui_tiles::{
@@ -14,8 +14,15 @@ use crate::ui::theme::Palette;
 /// A panel's place holds its name.
 pub type Layout = Tree<String>;
 
-/// The panels below the image.
+/// The panels in the place of the image, and those below it.
+const MIDDLE: [&str; 3] = ["image", "explain", "tsne"];
 const BOTTOM: [&str; 7] = ["scores", "roc", "detectors", "sweep", "compare", "training", "log"];
+
+/// Where panels belong: columns from left to right, each of groups of tabs.
+const COLUMNS: [&[&[&str]]; 3] = [&[&["gallery"]], &[&MIDDLE, &BOTTOM], &[&["verdict"], &["tags"]]];
+
+/// A new column's share of what all others have.
+const NEW_COLUMN: f32 = 0.25;
 
 /// The panels as they are at first.
 pub fn initial() -> Layout {
@@ -24,7 +31,7 @@ pub fn initial() -> Layout {
     let tabs = |tiles: &mut Tiles<String>, children: Vec<TileId>| tiles.insert_tab_tile(children);
     let gallery = pane(&mut tiles, "gallery");
     let gallery = tabs(&mut tiles, vec![gallery]);
-    let image = ["image", "explain", "tsne"].map(|name| pane(&mut tiles, name));
+    let image = MIDDLE.map(|name| pane(&mut tiles, name));
     let image = tabs(&mut tiles, image.to_vec());
     let bottom = BOTTOM.map(|name| pane(&mut tiles, name));
     let bottom = tabs(&mut tiles, bottom.to_vec());
@@ -47,13 +54,96 @@ fn split(tiles: &mut Tiles<String>, dir: LinearDir, parts: &[(TileId, f32)]) -> 
     tiles.insert_container(Container::Linear(linear))
 }
 
-/// Brings a panel to the front, wherever it is; puts it back where it was closed.
+/// Some panels two by two, beside the gallery.
+pub fn tiled(names: &[String]) -> Layout {
+    let mut tiles = Tiles::default();
+    let alone = |tiles: &mut Tiles<String>, name: &str| {
+        let pane = tiles.insert_pane(name.to_owned());
+        tiles.insert_tab_tile(vec![pane])
+    };
+    let rows: Vec<(TileId, f32)> = names
+        .chunks(2)
+        .map(|row| {
+            let row: Vec<(TileId, f32)> =
+                row.iter().map(|name| (alone(&mut tiles, name), 1.0)).collect();
+            (split(&mut tiles, LinearDir::Horizontal, &row), 1.0)
+        })
+        .collect();
+    let rows = split(&mut tiles, LinearDir::Vertical, &rows);
+    let gallery = alone(&mut tiles, COLUMNS[0][0][0]);
+    let root = split(&mut tiles, LinearDir::Horizontal, &[(gallery, 0.16), (rows, 0.84)]);
+    Tree::new(egui::Id::unique("layout"), root, tiles)
+}
+
+/// Every panel that has a place, from left to right and from above.
+pub fn places() -> impl Iterator<Item = &'static str> {
+    COLUMNS.into_iter().flatten().copied().flatten().copied()
+}
+
+/// Brings a panel to the front, wherever it is; puts it back where it belongs if it was closed.
 pub fn show(layout: &mut Layout, name: &str) {
-    let wanted = |tile: &Tile<String>| matches!(tile, Tile::Pane(pane) if pane == name);
-    if layout.tiles.find_pane(&name.to_owned()).is_none() {
-        *layout = initial();
+    if !is_open(layout, name) {
+        add(layout, name);
     }
-    layout.make_active(|_, tile| wanted(tile));
+    layout.make_active(|_, tile| matches!(tile, Tile::Pane(pane) if pane == name));
+}
+
+/// Whether a panel is somewhere in the window, if only behind another.
+pub fn is_open(layout: &Layout, name: &str) -> bool {
+    layout.tiles.find_pane(&name.to_owned()).is_some()
+}
+
+/// Adds the panels that a saved layout lacks because the program that saved it did not know them; the
+/// others that it lacks were closed. None comes to the front.
+pub fn add_unknown<'a>(
+    layout: &mut Layout,
+    known: &BTreeSet<String>,
+    all: impl Iterator<Item = &'a str>,
+) {
+    for name in all.filter(|name| !known.contains(*name)) {
+        if !is_open(layout, name) {
+            add(layout, name);
+        }
+    }
+}
+
+/// Puts a panel where it belongs: to the tabs of its group, else of its column, else into a column of
+/// its own at the side.
+fn add(layout: &mut Layout, name: &str) {
+    let pane = layout.tiles.insert_pane(name.to_owned());
+    let column = COLUMNS.iter().position(|groups| groups.iter().any(|group| group.contains(&name)));
+    let groups = column.map_or(COLUMNS[1], |column| COLUMNS[column]);
+    let (own, others): (Vec<&[&str]>, Vec<&[&str]>) =
+        groups.iter().copied().partition(|group| group.contains(&name));
+    let tabs = own.iter().chain(&others).copied().flatten().find_map(|near| tabs_of(layout, near));
+    if let Some(Tile::Container(tabs)) = tabs.and_then(|tabs| layout.tiles.get_mut(tabs)) {
+        return tabs.add_child(pane);
+    }
+    let tabs = layout.tiles.insert_tab_tile(vec![pane]);
+    let Some(root) = layout.root else {
+        layout.root = Some(tabs);
+        return;
+    };
+    let first = column == Some(0);
+    if let Some(Tile::Container(Container::Linear(row))) = layout.tiles.get_mut(root)
+        && row.dir == LinearDir::Horizontal
+    {
+        let shares: f32 = row.children.iter().map(|&child| row.shares[child]).sum();
+        row.children.insert(if first { 0 } else { row.children.len() }, tabs);
+        row.shares.set_share(tabs, shares * NEW_COLUMN);
+        return;
+    }
+    let mut columns = [(root, 1.0), (tabs, NEW_COLUMN)];
+    if first {
+        columns.reverse();
+    }
+    layout.root = Some(split(&mut layout.tiles, LinearDir::Horizontal, &columns));
+}
+
+/// The tabs that a panel stands in.
+fn tabs_of(layout: &Layout, name: &str) -> Option<TileId> {
+    let parent = layout.tiles.parent_of(layout.tiles.find_pane(&name.to_owned())?)?;
+    matches!(layout.tiles.get(parent), Some(Tile::Container(Container::Tabs(_)))).then_some(parent)
 }
 
 /// Whether a panel is on show.
@@ -164,4 +254,78 @@ impl Behavior<String> for Panes<'_, '_> {
 
 fn palette(visuals: &Visuals) -> Palette {
     Palette::of(if visuals.dark_mode { egui::Theme::Dark } else { egui::Theme::Light })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(layout: &mut Layout, name: &str) {
+        let pane = layout.tiles.find_pane(&name.to_owned()).unwrap();
+        let parent = layout.tiles.parent_of(pane).unwrap();
+        if let Some(Tile::Container(tabs)) = layout.tiles.get_mut(parent) {
+            tabs.remove_child(pane);
+        }
+        layout.tiles.remove(pane);
+        layout.simplify(&egui_tiles::SimplificationOptions {
+            all_panes_must_have_tabs: true,
+            ..Default::default()
+        });
+    }
+
+    fn neighbours(layout: &Layout, name: &str) -> Vec<String> {
+        let tabs = layout.tiles.get_container(tabs_of(layout, name).unwrap()).unwrap();
+        tabs.children().filter_map(|&tile| layout.tiles.get_pane(&tile).cloned()).collect()
+    }
+
+    #[test]
+    fn every_panel_has_its_place() {
+        let mut placed: Vec<&str> = places().collect();
+        let mut all: Vec<&str> = crate::panels::all().iter().map(|panel| panel.name()).collect();
+        placed.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(placed, all);
+        assert!(all.iter().all(|name| is_open(&initial(), name)));
+    }
+
+    #[test]
+    fn a_closed_panel_comes_back_and_moves_no_other() {
+        for (name, near) in [("sweep", "roc"), ("tsne", "image"), ("tags", "verdict")] {
+            let mut layout = initial();
+            close(&mut layout, name);
+            assert!(!is_open(&layout, name));
+            let before = layout.clone();
+            show(&mut layout, name);
+            assert!(
+                is_shown(&layout, name) && neighbours(&layout, name).contains(&near.to_owned())
+            );
+            let kept = |name: &str| layout.tiles.find_pane(&name.to_owned());
+            let same = |name: &&str| kept(name) == before.tiles.find_pane(&(*name).to_owned());
+            assert!(BOTTOM.iter().filter(|other| **other != name).all(|name| same(name)));
+        }
+        let mut layout = initial();
+        close(&mut layout, "gallery");
+        show(&mut layout, "gallery");
+        let root = layout.tiles.get_container(layout.root.unwrap()).unwrap();
+        assert_eq!(root.children().next().copied(), tabs_of(&layout, "gallery"));
+        let mut layout = Layout::empty(egui::Id::unique("none"));
+        show(&mut layout, "image");
+        assert!(is_shown(&layout, "image"));
+    }
+
+    #[test]
+    fn panels_newer_than_a_layout_are_added_and_closed_ones_stay_closed() {
+        let mut layout = initial();
+        for name in ["tags", "training", "tsne"] {
+            close(&mut layout, name);
+        }
+        let all: Vec<&str> = crate::panels::all().iter().map(|panel| panel.name()).collect();
+        let new = ["training", "tsne"];
+        let known =
+            all.iter().filter(|name| !new.contains(name)).map(|name| (*name).to_owned()).collect();
+        let front = layout.active_tiles();
+        add_unknown(&mut layout, &known, all.iter().copied());
+        assert!(new.iter().all(|name| is_open(&layout, name)) && !is_open(&layout, "tags"));
+        assert_eq!(layout.active_tiles(), front);
+    }
 }

@@ -197,6 +197,16 @@ impl App {
         layout::show(&mut self.layout, name);
     }
 
+    /// Shows some panels two by two, beside the gallery.
+    pub fn show_panels(&mut self, names: &[String]) {
+        self.layout = layout::tiled(names);
+    }
+
+    /// Whether a panel can be seen.
+    pub fn is_panel_shown(&self, name: &str) -> bool {
+        layout::is_shown(&self.layout, name)
+    }
+
     /// Chooses, as soon as it is listed, the image at this place of those to be opened (with the one
     /// before it, if two are compared), and a step of the explanation; both counted from 1.
     pub fn preset(&mut self, image: usize, step: usize, beside: Option<Beside>) {
@@ -273,8 +283,8 @@ impl App {
     pub fn draw(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
         self.take_drops(&ctx);
-        let explaining = layout::is_shown(&self.layout, "explain");
-        bars::menu_bar_ui(ui, explaining, &mut self.commands);
+        let panels = self.panel_entries();
+        bars::menu_bar_ui(ui, &panels, &mut self.commands);
         bars::status_bar_ui(ui, &self.model, self.drops.as_deref(), &mut self.commands);
         let ground = theme::Palette::of_ui(ui).ground;
         egui::CentralPanel::no_frame().show(ui, |ui| {
@@ -304,6 +314,16 @@ impl App {
             ctx.request_repaint();
         }
         self.milestones.frame(&self.model);
+    }
+
+    fn panel_entries(&self) -> Vec<bars::PanelEntry> {
+        let entry = |name: &'static str| {
+            let title = self.panels.get(name)?.title();
+            let is_open = layout::is_open(&self.layout, name);
+            let is_shown = layout::is_shown(&self.layout, name);
+            Some(bars::PanelEntry { name, title, is_open, is_shown })
+        };
+        layout::places().filter_map(entry).collect()
     }
 
     fn take_drops(&mut self, ctx: &Context) {

@@ -11,10 +11,14 @@ use eframe::egui_wgpu::{
 };
 
 use super::App;
+use super::command::Command;
+use super::fitting::FitState;
 use crate::gpu::{self, DeviceChoice};
 
 /// How long images and model may take.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Frames without news after which nothing more is to come.
+const STEADY: u32 = 4;
 const BYTES_PER_PIXEL: u32 = 4;
 
 /// The device that the network uses, so that both share it. Where the network runs on the CPU, or that
@@ -62,7 +66,8 @@ pub fn render_state(choice: DeviceChoice) -> anyhow::Result<RenderState> {
     Ok(state)
 }
 
-/// Runs the app until all is there, then writes what its window would show.
+/// Runs the app until all is there, does what is to be done `then`, one after the other and each to
+/// its end, and writes what its window would show.
 ///
 /// # Errors
 /// If the adapter fails, the file cannot be written, or images take longer than ten minutes.
@@ -71,18 +76,26 @@ pub fn screenshot(
     ctx: &egui::Context,
     choice: DeviceChoice,
     size: Vec2,
-    out: &Path,
+    (then, out): (Vec<Command>, &Path),
 ) -> anyhow::Result<()> {
+    let mut then = then.into_iter();
     let screen = Screen { state: render_state(choice)?, size, started: Instant::now() };
     // Frames after the last event let layouts settle and animations end.
     let mut calm = 0;
-    while calm < 8 {
+    while calm < 2 * STEADY {
         if screen.started.elapsed() > PATIENCE {
             bail!("the images were not ready after {} s", PATIENCE.as_secs());
         }
         let output = screen.frame(app, ctx);
         screen.upload(&output);
-        calm = if app.is_settled() { calm + 1 } else { 0 };
+        let at_work = app.model().fitting.state == FitState::Running;
+        calm = if app.is_settled() && !at_work { calm + 1 } else { 0 };
+        if calm == STEADY
+            && let Some(command) = then.next()
+        {
+            app.send(command);
+            calm = 0;
+        }
         std::thread::sleep(Duration::from_millis(if calm > 0 { 40 } else { 10 }));
     }
     let output = screen.frame(app, ctx);

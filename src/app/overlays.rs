@@ -38,7 +38,8 @@ impl CommandPalette {
         let area =
             Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, [0.0, 72.0]);
         let response = Modal::new(Id::unique("palette")).area(area).show(ui.ctx(), |ui| {
-            ui.set_width(460.0);
+            let room = ui.ctx().content_rect().size();
+            ui.set_width((room.x - 40.0).clamp(160.0, 460.0));
             let edit = egui::TextEdit::singleline(&mut self.text)
                 .hint_text("What do you want to do?")
                 .desired_width(f32::INFINITY)
@@ -56,7 +57,8 @@ impl CommandPalette {
             self.chosen =
                 (self.chosen + usize::from(down)).saturating_sub(usize::from(up)).min(last);
             ui.add_space(4.0);
-            ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
+            let height = (room.y - 190.0).clamp(80.0, 380.0);
+            ScrollArea::vertical().max_height(height).show(ui, |ui| {
                 for (row, action) in found.iter().enumerate() {
                     let response = row_ui(ui, action, row == self.chosen);
                     if row == self.chosen && (up || down) {
@@ -102,16 +104,24 @@ fn find(text: &str) -> Vec<&'static Action> {
     found.into_iter().map(|(_, action)| action).collect()
 }
 
+/// Room for a key, in points.
+const KEYS: f32 = 92.0;
+
 /// The list of keys; whether it stays open.
 pub fn shortcuts_ui(ui: &Ui) -> bool {
     let palette = Palette::of_ui(ui);
     let frame = Frame::popup(ui.style()).inner_margin(Margin::same(18));
     let response = Modal::new(Id::unique("shortcuts")).frame(frame).show(ui.ctx(), |ui| {
-        ui.set_width(620.0);
+        let width = (ui.ctx().content_rect().width() - 60.0).clamp(200.0, 620.0);
+        ui.set_width(width);
         ui.heading("Keys");
         ui.add_space(6.0);
-        let height = (ui.ctx().content_rect().height() - 150.0).max(80.0);
-        ScrollArea::vertical().max_height(height).show(ui, |ui| keys_ui(ui, palette));
+        // In one column the keys are longer, and so is the note below them.
+        let columns = if width >= 520.0 { 2 } else { 1 };
+        let note_height = if columns == 2 { 150.0 } else { 190.0 };
+        let height = (ui.ctx().content_rect().height() - note_height).max(80.0);
+        let area = ScrollArea::vertical().max_height(height);
+        area.show(ui, |ui| keys_ui(ui, palette, columns));
         let note = "In the gallery: arrows walk, Ctrl+click adds, Shift+click selects a range. Over \
                     the image: wheel zooms, drag moves, double click fits. In Explain, left and \
                     right walk the steps.";
@@ -120,14 +130,16 @@ pub fn shortcuts_ui(ui: &Ui) -> bool {
     !response.should_close() && !ui.input(|input| input.key_pressed(Key::Escape))
 }
 
-fn keys_ui(ui: &mut Ui, palette: Palette) {
+fn keys_ui(ui: &mut Ui, palette: Palette, count: usize) {
     let mut groups: Vec<&str> = ACTIONS.iter().map(|action| action.group).collect();
     groups.dedup();
-    ui.columns(2, |columns| {
+    ui.columns(count, |columns| {
         for (at, group) in groups.iter().enumerate() {
-            let ui = &mut columns[at % 2];
+            let ui = &mut columns[at % count];
             crate::ui::widgets::section(ui, group);
-            Grid::new(group).num_columns(2).spacing([18.0, 4.0]).show(ui, |ui| {
+            // All groups' names begin on one line.
+            let grid = Grid::new(group).num_columns(2).min_col_width(KEYS).spacing([14.0, 4.0]);
+            grid.show(ui, |ui| {
                 for action in ACTIONS.iter().filter(|action| action.group == *group) {
                     let Some(key) = action.key else { continue };
                     let key = key_text(ui.ctx(), &key);

@@ -22,6 +22,11 @@ use crate::worker::ImageSource;
 /// The version of the file's layout.
 const FORMAT: u32 = 1;
 
+/// The panels that there were before sessions named them.
+fn first_panels() -> BTreeSet<String> {
+    ["gallery", "image", "explain", "verdict", "tags", "scores", "log"].map(str::to_owned).into()
+}
+
 /// What can go wrong with a session's file.
 #[derive(Debug, Error)]
 pub enum SessionError {
@@ -95,6 +100,9 @@ pub struct Session {
     pub panels: BTreeMap<String, serde_json::Value>,
     /// The panels' places.
     pub layout: Layout,
+    /// The panels that the program knew that saved this: those of them that have no place were closed.
+    #[serde(default = "first_panels")]
+    pub known_panels: BTreeSet<String>,
     /// Whether the theme is dark.
     pub dark: bool,
     /// Scale of the window's content.
@@ -173,6 +181,10 @@ impl Session {
             color_by: looks.color_by,
             panels: looks.panels,
             layout: looks.layout,
+            known_panels: crate::panels::all()
+                .iter()
+                .map(|panel| panel.name().to_owned())
+                .collect(),
             dark: looks.dark,
             zoom: looks.zoom,
         }

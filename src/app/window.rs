@@ -174,6 +174,7 @@ impl App {
         }
         self.model.look(&self.worker);
         self.layout = session.layout;
+        layout::add_unknown(&mut self.layout, &session.known_panels, self.panels.keys().copied());
         ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });
         ctx.set_zoom_factor(session.zoom.clamp(0.5, 3.0));
         self.wanted_focus = session.focus;

@@ -5,16 +5,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use eframe::egui::{self, Theme, Vec2, vec2};
 use eframe::egui_wgpu::WgpuConfiguration;
 
 use super::model::ModelArgs;
 use super::{CliResult, display};
+use crate::app::command::Command;
 use crate::app::compare::Beside;
-use crate::app::fitting::Program;
+use crate::app::fitting::{FitJob, FitMode, Program};
 use crate::app::{App, Options, offscreen, session};
+use crate::bundle::manifest::Recipe;
 use crate::demo::World;
 use crate::worker::cache_folder;
 
@@ -32,9 +34,9 @@ pub struct GuiArgs {
     /// Draw the window off-screen into a PNG when all images are ready, and exit
     #[arg(long, value_name = "OUT.png")]
     screenshot: Option<PathBuf>,
-    /// The panel to bring to the front
-    #[arg(long, value_name = "NAME", requires = "screenshot")]
-    panel: Option<String>,
+    /// The panel to bring to the front; several are shown two by two
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "screenshot")]
+    panel: Vec<String>,
     /// The theme
     #[arg(long, value_name = "light|dark", value_parser = parse_theme)]
     theme: Option<Theme>,
@@ -47,6 +49,12 @@ pub struct GuiArgs {
     /// What stands beside the image: the one selected before it, or the same at a second τ
     #[arg(long, value_name = "image|tau", requires = "screenshot", value_parser = parse_beside)]
     beside: Option<Beside>,
+    /// Pin the setting as A, and compare it with this τ
+    #[arg(long, value_name = "TAU", requires = "screenshot", value_parser = super::model::parse_tau)]
+    pin: Option<f32>,
+    /// Fit a model to the first folder, with so many epochs, into this folder
+    #[arg(long, value_names = ["EPOCHS", "OUT"], num_args = 2, requires = "screenshot")]
+    train: Vec<String>,
     /// The step of the explanation, from 1
     #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
     step: usize,
@@ -119,15 +127,36 @@ impl GuiArgs {
         let ctx = egui::Context::default();
         let mut app = App::new(&ctx, self.options(started, None))?;
         app.enable_fitting(self.fit_program()?);
-        if let Some(panel) = &self.panel {
-            app.show_panel(panel);
+        match self.panel.as_slice() {
+            [] => {}
+            [panel] => app.show_panel(panel),
+            several => app.show_panels(several),
         }
         app.preset(self.select, self.step, self.beside);
         let [width, height] = self.size;
         let size: Vec2 = vec2(f32::from(width), f32::from(height));
         let device = self.model.device;
-        offscreen::screenshot(&mut app, &ctx, device, size, out)?;
+        offscreen::screenshot(&mut app, &ctx, device, size, (self.then()?, out))?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// What is done before the picture is taken.
+    fn then(&self) -> anyhow::Result<Vec<Command>> {
+        let mut then = Vec::new();
+        if let Some(tau) = self.pin {
+            then.extend([Command::Pin, Command::SetTau(tau)]);
+        }
+        if let ([epochs, out], Some(id)) = (self.train.as_slice(), self.paths.first()) {
+            let job = FitJob {
+                id: id.clone(),
+                out: out.into(),
+                recipe: Recipe::Paper,
+                epochs: epochs.parse().with_context(|| format!("not a number: {epochs}"))?,
+                vocabulary: None,
+            };
+            then.push(Command::StartFit(job, FitMode::Train));
+        }
+        Ok(then)
     }
 
     fn window(&self, started: Instant) -> CliResult {

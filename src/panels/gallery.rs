@@ -93,12 +93,14 @@ impl Gallery {
 
     fn tools_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         ui.horizontal(|ui| {
-            let width = (ui.available_width() - 66.0).max(60.0);
+            // In a narrow column the button gives way: the menu and Ctrl+O open files, too.
+            let opens = ui.available_width() >= 160.0;
+            let width = ui.available_width() - if opens { 66.0 } else { 8.0 };
             let edit = egui::TextEdit::singleline(&mut self.filter.text)
                 .hint_text("Filter by name, set or tag")
                 .desired_width(width);
             ui.add(edit).accessible_name("Filter");
-            if ui.button("Open…").on_hover_text("Open images (Ctrl+O)").clicked() {
+            if opens && ui.button("Open…").on_hover_text("Open images (Ctrl+O)").clicked() {
                 cx.commands.push(Command::Window(WindowCommand::OpenFiles));
             }
         });
@@ -117,7 +119,8 @@ impl Gallery {
             let sort = Sort::ALL.iter().find(|(sort, _)| *sort == self.filter.sort);
             ComboBox::from_id_salt("sort")
                 .selected_text(sort.map_or("", |(_, name)| name))
-                .width(118.0)
+                .width((ui.available_width() - 24.0).clamp(40.0, 118.0))
+                .truncate()
                 .show_ui(ui, |ui| {
                     for (sort, name) in Sort::ALL {
                         ui.selectable_value(&mut self.filter.sort, sort, name);

@@ -31,6 +31,8 @@ use plot::{Deed, Plot, Scene, Tool};
 const LEGEND: f32 = 168.0;
 /// Below this width there is no room for a legend.
 const NARROW: f32 = 560.0;
+/// Below this height there is no room for tools.
+const TINY: f32 = 150.0;
 /// Between two plots, in points.
 const GAP: f32 = 8.0;
 
@@ -123,8 +125,11 @@ impl Panel for MapPanel {
         if ui.ui_contains_pointer() && std::mem::take(&mut cx.view.fit) {
             self.plots.iter_mut().for_each(Plot::fit);
         }
-        tools::bar_ui(ui, self, cx);
-        tools::state_ui(ui, self, cx);
+        // Little room is for the map.
+        if ui.available_height() >= TINY {
+            tools::bar_ui(ui, self, cx);
+            tools::state_ui(ui, self, cx);
+        }
         let Some(frame) = &model.embedding.frame else {
             return absent_ui(ui, cx, self.census.embeddable);
         };

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{
-    Button, ComboBox, DragValue, Grid, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo, vec2,
+    Button, ComboBox, DragValue, Grid, Label, ProgressBar, RichText, Role, ScrollArea, Spinner,
+    TextEdit, Ui, WidgetInfo, vec2,
 };
-use egui_plot::{Legend, Line, LineStyle, Plot, PlotPoints};
+use egui_plot::{Line, LineStyle, PlotPoints};
 
 use super::tuning::{column, side_by_side, weak_ui};
 use super::vocabulary_review::Review;
@@ -16,11 +17,19 @@ use crate::app::session::autosave_path;
 use crate::app::sets::Role as SetRole;
 use crate::bundle::manifest::Recipe;
 use crate::fit::train::EpochLog;
+use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::empty_note;
 
+/// Room for the menu of open sets, in points.
+const OPEN_SETS: f32 = 78.0;
 /// Epochs of the published training.
 const EPOCHS: u32 = 100;
+
+/// Below this width form and curves stand one below the other, in points.
+const NARROW: f32 = 520.0;
+/// Height of the curves there.
+const CURVES: f32 = 180.0;
 
 /// The panel.
 pub struct Training {
@@ -59,6 +68,15 @@ impl Panel for Training {
         if cx.model.fitting.program.is_none() {
             return empty_note(ui, "Training", "This window cannot start a training.");
         }
+        if ui.available_width() < NARROW {
+            ScrollArea::vertical().id_salt("training").auto_shrink(false).show(ui, |ui| {
+                self.form_ui(ui, cx);
+                ui.add_space(6.0);
+                let size = vec2(ui.available_width(), CURVES);
+                ui.allocate_ui(size, |ui| progress_ui(ui, &cx.model.fitting));
+            });
+            return;
+        }
         side_by_side(ui, |ui| {
             let left = (ui.available_width() * 0.42).clamp(300.0, 460.0);
             column(ui, left, |ui| self.form_ui(ui, cx));
@@ -78,6 +96,10 @@ impl Training {
     fn form_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let fitting = &cx.model.fitting;
         let running = fitting.state == FitState::Running;
+        if let Some(job) = fitting.job.as_ref().filter(|_| running && self.id.is_empty()) {
+            (self.id, self.out) = (job.id.display().to_string(), job.out.display().to_string());
+            (self.recipe, self.epochs) = (job.recipe, job.epochs);
+        }
         if self.id.is_empty()
             && let Some(folder) = id_folders(cx).first()
         {
@@ -111,7 +133,9 @@ impl Training {
         Grid::new("fit").num_columns(2).spacing([10.0, 4.0]).show(ui, |ui| {
             weak_ui(ui, "Class folders");
             ui.horizontal(|ui| {
-                let edit = TextEdit::singleline(&mut self.id).desired_width(210.0);
+                let width = (ui.available_width() - OPEN_SETS - 8.0).max(60.0);
+                let edit = TextEdit::singleline(&mut self.id).desired_width(width);
+                let edit = edit.hint_text("A folder with a folder for each class");
                 ui.add(edit).accessible_name("Folder of class folders");
                 ui.menu_button("Open sets", |ui| {
                     for folder in id_folders(cx) {
@@ -125,7 +149,8 @@ impl Training {
             });
             ui.end_row();
             weak_ui(ui, "New model");
-            let edit = TextEdit::singleline(&mut self.out).desired_width(290.0);
+            let edit = TextEdit::singleline(&mut self.out).desired_width(ui.available_width());
+            let edit = edit.hint_text("Where the new model is written");
             ui.add(edit).accessible_name("Folder of the new model");
             ui.end_row();
             weak_ui(ui, "Recipe, epochs");
@@ -225,7 +250,21 @@ fn state_ui(ui: &mut Ui, fitting: &Fitting) {
         FitState::Done => ("The new model is ready".to_owned(), palette.id),
         FitState::Failed(why) => (format!("The training failed: {why}"), palette.fault),
     };
-    ui.label(RichText::new(text).color(color));
+    let both = [&progress.projector, &progress.cross_entropy];
+    let lines = both.iter().filter_map(|log| log.last());
+    let done: f32 = lines.map(|line| line.epoch as f32 / line.epochs.max(1) as f32).sum();
+    let running = fitting.state == FitState::Running;
+    ui.horizontal(|ui| {
+        if running && done == 0.0 {
+            ui.add(Spinner::new().size(12.0));
+        }
+        let label = ui.add(Label::new(RichText::new(&text).color(color)).truncate());
+        label.on_hover_text(text);
+    });
+    if running && done > 0.0 {
+        let bar = ProgressBar::new(done / both.len() as f32).desired_height(4.0);
+        ui.add(bar.fill(palette.accent)).accessible_name("Progress of the training");
+    }
 }
 
 fn progress_ui(ui: &mut Ui, fitting: &Fitting) {
@@ -236,38 +275,67 @@ fn progress_ui(ui: &mut Ui, fitting: &Fitting) {
                     which takes longest the first time.";
         return empty_note(ui, "Train on your own classes", note);
     };
-    let share = |value: f64| format!("{:.1} %", value * 100.0);
-    let text = format!(
-        "Loss {:.3} · accuracy {} · held out {} · ID score {:.3} · {:.1} s an epoch",
-        last.loss,
-        share(last.accuracy),
-        share(last.validation_accuracy),
-        last.validation_score,
-        last.seconds
-    );
-    ui.label(RichText::new(&text).small().color(palette.text));
     let highest = log.iter().map(|line| line.loss).fold(1e-9, f64::max);
-    let plot = Plot::new("training")
-        .show_background(false)
-        .grid_color(palette.line)
-        .default_x_bounds(0.0, f64::from(last.epochs as u32))
-        .default_y_bounds(-0.01, 1.03)
-        .set_margin_fraction(vec2(0.0, 0.0))
-        .allow_scroll(false)
-        .x_axis_label(RichText::new("epoch").small().color(palette.weak))
-        .legend(Legend::default());
+    let share = |value: f64| format!("{:.1} %", value * 100.0);
+    type Value<'a> = &'a dyn Fn(&EpochLog) -> f64;
+    let series: [(&str, String, Value<'_>, _, _); 3] = [
+        (
+            "Loss",
+            format!("{:.3}", last.loss),
+            &|line| line.loss / highest,
+            palette.ood,
+            LineStyle::Dashed { length: 7.0 },
+        ),
+        ("Accuracy", share(last.accuracy), &|line| line.accuracy, palette.accent, LineStyle::Solid),
+        (
+            "Held out",
+            share(last.validation_accuracy),
+            &|line| line.validation_accuracy,
+            palette.id,
+            LineStyle::Dotted { spacing: 5.0 },
+        ),
+    ];
+    ui.horizontal_wrapped(|ui| {
+        for (name, value, _, color, style) in &series {
+            plotting::key_ui(ui, &format!("{name} {value}"), *color, *style);
+        }
+        let text = format!("ID score {:.3}, {:.1} s an epoch", last.validation_score, last.seconds);
+        let text = RichText::new(text).small().color(palette.weak);
+        let hint = "Mean score of held-out images; time of the last epoch";
+        ui.add(Label::new(text).extend()).on_hover_text(hint);
+    });
+    let (x, y) = (plotting::x_axis("epoch", &palette), plotting::y_axis("", &palette));
+    let epochs = last.epochs as f64;
+    let epoch_label = move |at: f64| match at {
+        at if (0.0..=epochs).contains(&at) && at.fract() == 0.0 => format!("{at:.0}"),
+        _ => String::new(),
+    };
+    let plot = plotting::plain_plot("training", &palette)
+        .default_x_bounds(0.0, epochs * 1.02)
+        .default_y_bounds(-0.02, 1.05)
+        .custom_x_axes(vec![x.formatter(move |mark, _| epoch_label(mark.value))])
+        .custom_y_axes(vec![y.formatter(|mark, _| plotting::share_label(mark.value))])
+        .y_grid_spacer(|input| plotting::fifths(&input));
     let shown = plot.show(ui, |plot| {
-        let mut line = |name: &str, value: &dyn Fn(&EpochLog) -> f64, color, style| {
+        for (name, _, value, color, style) in &series {
             let points: PlotPoints<'_> =
                 log.iter().map(|line| [line.epoch as f64, value(line)]).collect();
-            plot.line(Line::new(name, points).color(color).width(1.8).style(style));
-        };
-        let loss = format!("Loss, of {highest:.2}");
-        line(&loss, &|line| line.loss / highest, palette.ood, LineStyle::Dashed { length: 7.0 });
-        line("Accuracy", &|line| line.accuracy, palette.accent, LineStyle::Solid);
-        let held_out = |line: &EpochLog| line.validation_accuracy;
-        line("Held-out accuracy", &held_out, palette.id, LineStyle::Dotted { spacing: 5.0 });
+            let line = Line::new(*name, points).color(*color).width(1.8).style(*style);
+            plot.line(line.allow_band(false).allow_hover(false));
+        }
     });
-    let label = format!("Training, epoch {} of {}: {text}", last.epoch, last.epochs);
+    let said: Vec<String> =
+        series.iter().map(|(name, value, ..)| format!("{name} {value}")).collect();
+    let label = format!("Training, epoch {} of {}: {}", last.epoch, last.epochs, said.join(", "));
     shown.response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, &label));
+    let Some(at) = shown.response.hover_pos() else { return };
+    let epoch = shown.transform.value_from_position(at).x;
+    let far = |line: &&EpochLog| (line.epoch as f64 - epoch).abs();
+    if let Some(line) = log.iter().min_by(|a, b| far(a).total_cmp(&far(b))) {
+        let (accuracy, held_out) = (share(line.accuracy), share(line.validation_accuracy));
+        let (epoch, loss) = (line.epoch, line.loss);
+        let text =
+            format!("Epoch {epoch}\nLoss {loss:.3}\nAccuracy {accuracy}\nHeld out {held_out}");
+        shown.response.on_hover_text_at_pointer(text);
+    }
 }

@@ -13,7 +13,7 @@ use crate::bundle::manifest::Recipe;
 use crate::pipeline::Look;
 use crate::score::verdict::Outcome;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{bar, card, empty_note, fact, formula_text, outcome_shape};
+use crate::ui::widgets::{bar, card, empty_note, fact, formula_text, outcome_shape, outcome_word};
 use crate::worker::ModelInfo;
 
 /// How many of the nearest centers are listed.
@@ -86,13 +86,24 @@ fn headline_ui(ui: &mut Ui, look: &Look) {
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(18.0, 24.0), Sense::hover());
         ui.painter().add(outcome_shape(rect.center(), 6.5, outcome, color));
-        ui.label(RichText::new(words).size(18.0).strong().color(color));
-        if let Some(score) = look.verdict.score {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if let Some(score) = look.verdict.score {
                 let text = RichText::new(format!("{score:.3}")).size(18.0).color(palette.strong);
                 ui.label(text).on_hover_text("The score: higher is more in-distribution");
+            }
+            // What room is left is for the words.
+            let size = ui.available_size();
+            let fits = |words: &&str| {
+                let font = FontId::proportional(18.0);
+                let galley = ui.painter().layout_no_wrap((*words).to_owned(), font, color);
+                galley.size().x <= size.x
+            };
+            let words = [words, outcome_word(outcome)].into_iter().find(fits).unwrap_or_default();
+            ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                let text = RichText::new(words).size(18.0).strong().color(color);
+                ui.add(egui::Label::new(text).extend());
             });
-        }
+        });
     });
     let mut reason = look.verdict.reason.to_string();
     if let Some(first) = reason.get(..1).map(str::to_uppercase) {

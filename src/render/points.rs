@@ -26,6 +26,8 @@ pub const CLASS_COLORS: [Color32; 8] = [
 
 /// Width of the line around stars and selected points, in points.
 const OUTLINE_POINTS: f32 = 1.2;
+/// Rounds in which points are drawn.
+const RANKS: usize = 4;
 /// Entries of the palette on the device.
 const PALETTE: usize = 256;
 
@@ -63,10 +65,11 @@ impl PointStyle {
 
     /// The round that draws it. Keep in sync with `rank_of` in shaders/points.wgsl.
     fn rank(self) -> usize {
-        match (self.selected, self.dimmed) {
-            (true, _) => 2,
-            (false, false) => 1,
-            (false, true) => 0,
+        match (self.selected, self.dimmed, self.shape) {
+            (true, ..) => 3,
+            (false, false, Shape::Circle | Shape::Star) => 2,
+            (false, false, Shape::Cross) => 1,
+            (false, true, _) => 0,
         }
     }
 }
@@ -154,7 +157,7 @@ struct Points {
     pipeline: LivePipeline,
     layout: wgpu::BindGroupLayout,
     positions: Uploads<[f32; 2], wgpu::Buffer>,
-    styles: Uploads<PointStyle, (wgpu::Buffer, [bool; 3])>,
+    styles: Uploads<PointStyle, (wgpu::Buffer, [bool; RANKS])>,
 }
 
 /// One cloud on the screen.
@@ -172,8 +175,8 @@ struct Ready {
     group: wgpu::BindGroup,
     positions: wgpu::Buffer,
     styles: wgpu::Buffer,
-    /// Which rounds have points: dimmed, plain, selected.
-    ranks: [bool; 3],
+    /// Which rounds have points: dimmed, crosses, plain, selected.
+    ranks: [bool; RANKS],
 }
 
 impl CallbackTrait for PointsShape {
@@ -195,7 +198,7 @@ impl CallbackTrait for PointsShape {
         });
         let (styles, ranks) = points.styles.get(styles, |spare| {
             let bytes: Vec<u8> = styles.iter().flat_map(|style| style.to_bytes()).collect();
-            let mut ranks = [false; 3];
+            let mut ranks = [false; RANKS];
             styles.iter().for_each(|style| ranks[style.rank()] = true);
             let spare = spare.map(|(buffer, _)| buffer);
             (upload(device, queue, "point styles", &bytes, spare), ranks)

@@ -5,5 +5,6 @@ pub mod handle;
 pub mod icon;
 pub mod painter_canvas;
 pub mod pictures;
+pub mod plotting;
 pub mod theme;
 pub mod widgets;

@@ -1,7 +1,10 @@
 //! Small things that several panels draw.
 
+use std::sync::Arc;
+
+use eframe::egui::text::{LayoutJob, TextWrapping};
 use eframe::egui::{
-    self, Align2, Color32, Frame, Margin, Pos2, Rect, Response, RichText, Role, Sense, Shape,
+    self, Color32, Frame, Margin, Painter, Pos2, Rect, Response, RichText, Role, Sense, Shape,
     Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
@@ -89,7 +92,34 @@ pub fn toggle(ui: &mut Ui, on: bool, text: &str, hint: &str) -> Response {
     ui.add(egui::Button::selectable(on, text)).on_hover_text(hint)
 }
 
-/// What stands in the middle of an empty panel.
+/// A line of text that ends in an ellipsis where it is wider than `width` points.
+pub fn elided(
+    painter: &Painter,
+    text: &str,
+    size: f32,
+    color: Color32,
+    width: f32,
+) -> Arc<egui::Galley> {
+    let font = egui::FontId::proportional(size);
+    let mut job = LayoutJob::simple_singleline(text.to_owned(), font, color);
+    job.wrap = TextWrapping::truncate_at_width(width.max(0.0));
+    painter.layout_job(job)
+}
+
+/// A name of at most so many letters: what is left out is in the middle, since names of folders and
+/// files differ at their ends.
+pub fn shortened(name: &str, most: usize) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= most || most < 3 {
+        return name.to_owned();
+    }
+    let tail = (most - 1) / 2;
+    let (head, tail) = (&letters[..most - 1 - tail], &letters[letters.len() - tail..]);
+    head.iter().chain(&['…']).chain(tail).collect()
+}
+
+/// What stands in the middle of an empty panel: a title and a note, of which as much is written as
+/// there is room for.
 pub fn empty_note(ui: &mut Ui, title: &str, note: &str) {
     note_ui(ui, title, note);
 }
@@ -125,25 +155,30 @@ fn note_ui(ui: &mut Ui, title: &str, note: &str) -> f32 {
     let rect = ui.available_rect_before_wrap();
     let response = ui.allocate_rect(rect, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{title}. {note}")));
-    let painter = ui.painter();
-    let center = rect.center();
-    let font = |style: TextStyle| style.resolve(ui.style());
-    painter.text(
-        center - vec2(0.0, 12.0),
-        Align2::CENTER_CENTER,
-        title,
-        font(TextStyle::Heading),
-        palette.text,
-    );
-    let width = (rect.width() - 40.0).max(80.0);
-    let mut job =
-        egui::text::LayoutJob::simple(note.to_owned(), font(TextStyle::Body), palette.weak, width);
-    job.halign = egui::Align::Center;
-    let galley = painter.layout_job(job);
-    let top = center.y + 6.0;
-    let end = top + galley.size().y;
-    painter.galley(pos2(center.x, top), galley, palette.weak);
-    end
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    let width = (rect.width() - if rect.width() > 240.0 { 40.0 } else { 4.0 }).clamp(20.0, 460.0);
+    let written = |text: &str, style: TextStyle, color: Color32| {
+        let mut job = LayoutJob::simple(text.to_owned(), style.resolve(ui.style()), color, width);
+        job.halign = egui::Align::Center;
+        painter.layout_job(job)
+    };
+    let title = written(title, TextStyle::Heading, palette.text);
+    let note = written(note, TextStyle::Body, palette.weak);
+    const GAP: f32 = 6.0;
+    let whole = title.size().y + GAP + note.size().y;
+    let (with_note, height) = match whole <= rect.height() {
+        true => (true, whole),
+        false => (false, title.size().y),
+    };
+    let top = pos2(rect.center().x, (rect.center().y - height / 2.0).max(rect.top()));
+    let below = top + vec2(0.0, title.size().y + GAP);
+    painter.galley(top, title, palette.text);
+    if with_note {
+        painter.galley(below, note, palette.weak);
+    } else {
+        response.on_hover_text(note.text());
+    }
+    top.y + height
 }
 
 /// A pill with a verdict's shape, word and score.
@@ -176,6 +211,14 @@ pub fn formula_text(formula: &str) -> String {
 mod tests {
     use super::*;
     use crate::score::detectors;
+
+    #[test]
+    fn long_names_keep_both_ends() {
+        assert_eq!(shortened("near", 24), "near");
+        let short = shortened("a folder with a name that nobody can read.v2", 24);
+        assert_eq!(short.chars().count(), 24);
+        assert!(short.starts_with("a folder wit") && short.ends_with("read.v2"), "{short}");
+    }
 
     #[test]
     fn what_is_told_of_detectors_can_be_drawn() {

@@ -18,6 +18,8 @@ mod performance;
 mod score;
 mod sizes;
 mod snapshots;
+mod snapshots_tuning;
+mod snapshots_window;
 mod soak;
 mod stage;
 mod store;

@@ -9,6 +9,7 @@ use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use egui_tiles::{Tiles, Tree};
+use tagood_lens::app::Options;
 use tagood_lens::app::command::{Command, WindowCommand};
 use tagood_lens::app::compare::Beside;
 use tagood_lens::app::layout::Layout;
@@ -19,11 +20,14 @@ use tagood_lens::render;
 use super::stage::{Stage, draw, options, settle};
 
 /// Pixels that adapters and processors may draw otherwise.
-const FAILED_PIXELS: usize = 40;
+pub const FAILED_PIXELS: usize = 40;
 
 /// Six scenes, of known objects and of others, and a file that is none.
-fn scenes(folder: &Path) -> Vec<PathBuf> {
+pub fn scenes(folder: &Path) -> Vec<PathBuf> {
     let sets = [Set::Id, Set::Id, Set::Id, Set::Near, Set::Near, Set::Texture];
+    // Its name is shown.
+    let folder = folder.join("scenes");
+    std::fs::create_dir(&folder).unwrap();
     let mut paths = Vec::new();
     for (index, set) in sets.into_iter().enumerate() {
         let scene = scene_at(set, 3, index as u64, 160);
@@ -38,26 +42,33 @@ fn scenes(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn window(paths: Vec<PathBuf>, theme: Theme, size: [f32; 2]) -> Harness<'static, Stage> {
-    let state = create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE);
-    render::install(&state).unwrap();
+pub fn window(paths: Vec<PathBuf>, theme: Theme, size: [f32; 2]) -> Harness<'static, Stage> {
     let mut options = options(paths);
     options.theme = Some(theme);
+    window_of(options, size)
+}
+
+/// A window that is drawn, with everything there that was asked for.
+pub fn window_of(options: Options, size: [f32; 2]) -> Harness<'static, Stage> {
+    let state = create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE);
+    render::install(&state).unwrap();
     let stage = Stage { options: Some(options), app: None };
     let renderer = WgpuTestRenderer::from_render_state(state);
     let mut harness =
         Harness::builder().with_size(size).renderer(renderer).build_ui_state(draw, stage);
     settle(&mut harness);
+    // A cursor is there at one moment and not at another.
+    harness.ctx.all_styles_mut(|style| style.visuals.text_cursor.blink = false);
     harness
 }
 
-fn send(harness: &mut Harness<'_, Stage>, command: Command) {
+pub fn send(harness: &mut Harness<'_, Stage>, command: Command) {
     harness.state_mut().app.as_mut().unwrap().send(command);
     settle(harness);
 }
 
 /// Leaves one panel alone in the window.
-fn show_alone(harness: &mut Harness<'_, Stage>, name: &str) {
+pub fn show_alone(harness: &mut Harness<'_, Stage>, name: &str) {
     let ctx = harness.ctx.clone();
     let app = harness.state_mut().app.as_mut().unwrap();
     let mut tiles = Tiles::default();
@@ -70,8 +81,8 @@ fn show_alone(harness: &mut Harness<'_, Stage>, name: &str) {
     settle(harness);
 }
 
-/// Covers what is never twice the same: measured times.
-fn mask_times(harness: &mut Harness<'_, Stage>) {
+/// Covers what is never twice the same: measured times, a temporary folder's name.
+pub fn mask_what_varies(harness: &mut Harness<'_, Stage>) {
     let rects: Vec<Rect> = ["Seen once", "At each τ"]
         .into_iter()
         .filter_map(|label| harness.query_by_label(label).map(|node| node.rect()))
@@ -80,12 +91,21 @@ fn mask_times(harness: &mut Harness<'_, Stage>) {
         let right = egui::pos2(rect.right() + 400.0, rect.bottom());
         harness.mask(Rect::from_min_max(rect.right_top(), right));
     }
+    for label in ["Folder of the new model", "Folder of class folders"] {
+        let folder = harness.query_by_label(label).map(|node| node.rect());
+        folder.into_iter().for_each(|rect| harness.mask(rect));
+    }
 }
 
-fn take(harness: &mut Harness<'_, Stage>, results: &mut SnapshotResults, name: &str, theme: Theme) {
+pub fn take(
+    harness: &mut Harness<'_, Stage>,
+    results: &mut SnapshotResults,
+    name: &str,
+    theme: Theme,
+) {
     harness.remove_cursor();
     settle(harness);
-    mask_times(harness);
+    mask_what_varies(harness);
     let theme = if theme == Theme::Dark { "dark" } else { "light" };
     let options = SnapshotOptions::new().max_failed_pixels(FAILED_PIXELS);
     results.add(harness.try_snapshot_options(format!("{name}_{theme}"), &options));

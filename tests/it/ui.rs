@@ -285,3 +285,33 @@ fn everything_can_be_drawn() {
     harness.run_steps(3);
     harness.get_by_label_contains("In the gallery: arrows walk");
 }
+
+#[test]
+fn a_panel_that_an_old_session_lacks_is_there() {
+    let mut harness = window(Vec::new());
+    let session = serde_json::to_value(harness.state().app().session(&harness.ctx)).unwrap();
+    // As the first version saved it, which knew no τ sweep and named no panels.
+    let mut old = session.clone();
+    old.as_object_mut().unwrap().remove("known_panels");
+    let tiles = old["layout"]["tiles"]["tiles"].as_object_mut().unwrap();
+    let gone = tiles.iter().find(|(_, tile)| tile["Pane"] == "sweep").unwrap().0.clone();
+    tiles.remove(&gone);
+    let gone: u64 = gone.parse().unwrap();
+    for tile in tiles.values_mut() {
+        let children = tile.pointer_mut("/Container/Tabs/children");
+        if let Some(children) = children.and_then(|children| children.as_array_mut()) {
+            children.retain(|child| child.as_u64() != Some(gone));
+        }
+    }
+    let ctx = harness.ctx.clone();
+    let app = harness.state_mut().app.as_mut().unwrap();
+    app.restore(&ctx, serde_json::from_value(old).unwrap());
+    settle(&mut harness);
+    harness.get_by_label("τ sweep");
+    // The menu lists every panel, and brings those back that were closed.
+    harness.get_by_label("Window").click();
+    harness.run_steps(3);
+    harness.get_by_label("Panel τ sweep").click();
+    settle(&mut harness);
+    assert!(harness.state().app().is_panel_shown("sweep"));
+}

@@ -12,10 +12,20 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 use crate::worker::ModelInfo;
 
+/// From this width on the tools stand on one line with the image's name, in points.
+const ONE_LINE: f32 = 640.0;
+/// Below this width what is seldom changed stands in the menu.
+const NARROW: f32 = 470.0;
+/// Below this width and height there is room for the most needed alone.
+const TINY: [f32; 2] = [300.0, 170.0];
+
 /// The tools above the image.
 pub fn tools_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, camera: &Camera) {
     let palette = Palette::of_ui(ui);
-    ui.horizontal(|ui| {
+    let size = ui.available_size();
+    let narrow = size.x < NARROW;
+    let tiny = size.x < TINY[0] && size.y < TINY[1];
+    ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let mut map = cx.model.map.clone();
         let hint = "Show the relevance map (M): how much each image token has to do with the tags on \
@@ -23,29 +33,27 @@ pub fn tools_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, camera: &Came
         if toggle(ui, map.visible, "Map", hint).clicked() {
             map.visible = !map.visible;
         }
-        let slider = Slider::new(&mut map.opacity, 0.0..=1.0).show_value(false);
-        ui.spacing_mut().slider_width = 60.0;
-        ui.add_enabled(map.visible, slider)
-            .on_hover_text("Opacity of the map")
-            .accessible_name("Opacity");
-        style_ui(ui, &mut map);
-        if let Some(info) = cx.model.info() {
+        if !narrow {
+            opacity_ui(ui, &mut map);
+        }
+        if !tiny {
+            style_ui(ui, &mut map, cx, narrow);
+        }
+        if !narrow && let Some(info) = cx.model.info() {
             layer_ui(ui, &mut map, info, cx.model.settings.recipe.layer(usize::MAX));
         }
         if map != cx.model.map {
             cx.commands.push(Command::SetMap(map));
         }
-        compare_ui(ui, cx);
+        if !tiny {
+            compare_ui(ui, cx);
+        }
+        if size.x < ONE_LINE {
+            return zoom_ui(ui, cx, camera);
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let one = camera.is_one_to_one(ui.pixels_per_point());
-            if toggle(ui, one, "1:1", "One image pixel on one screen pixel (1)").clicked() {
-                cx.view.one_to_one = true;
-            }
-            let hint = "Fit the image into its panel (F)";
-            if toggle(ui, camera.fits(), "Fit", hint).clicked() {
-                cx.view.fit = true;
-            }
             let size = entry.size.map(|[w, h]| format!("{w} × {h}")).unwrap_or_default();
+            zoom_ui(ui, cx, camera);
             ui.label(RichText::new(size).small().color(palette.weak));
             let name = RichText::new(&entry.name).color(palette.text);
             ui.add(egui::Label::new(name).truncate());
@@ -53,8 +61,28 @@ pub fn tools_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, camera: &Came
     });
 }
 
-/// How the map is drawn.
-fn style_ui(ui: &mut Ui, map: &mut MapView) {
+/// How near the image is.
+fn zoom_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, camera: &Camera) {
+    let one = camera.is_one_to_one(ui.pixels_per_point());
+    if toggle(ui, one, "1:1", "One image pixel on one screen pixel (1)").clicked() {
+        cx.view.one_to_one = true;
+    }
+    let hint = "Fit the image into its panel (F)";
+    if toggle(ui, camera.fits(), "Fit", hint).clicked() {
+        cx.view.fit = true;
+    }
+}
+
+fn opacity_ui(ui: &mut Ui, map: &mut MapView) {
+    let slider = Slider::new(&mut map.opacity, 0.0..=1.0).show_value(false);
+    ui.spacing_mut().slider_width = 60.0;
+    ui.add_enabled(map.visible, slider)
+        .on_hover_text("Opacity of the map")
+        .accessible_name("Opacity");
+}
+
+/// How the map is drawn; with what has no room beside it.
+fn style_ui(ui: &mut Ui, map: &mut MapView, cx: &PanelCtx<'_>, with_rest: bool) {
     ui.menu_button("Style", |ui| {
         ui.set_min_width(200.0);
         let smooth = "A smooth field, or one square for each token: what the method really sees";
@@ -64,6 +92,13 @@ fn style_ui(ui: &mut Ui, map: &mut MapView) {
         let dimmed = "Darken what is not kept; otherwise its colours show too";
         ui.checkbox(&mut map.dimmed, "Dim below τ").on_hover_text(dimmed);
         ui.checkbox(&mut map.legend, "Scale of colours");
+        if with_rest {
+            ui.separator();
+            opacity_ui(ui, map);
+            if let Some(info) = cx.model.info() {
+                layer_ui(ui, map, info, cx.model.settings.recipe.layer(usize::MAX));
+            }
+        }
     })
     .response
     .on_hover_text("How the map is drawn");
@@ -160,12 +195,18 @@ fn tau_ui(
             let d = &look.decomposition;
             format!("{} of {} tokens kept", d.kept(), d.mask.len())
         });
-        ui.spacing_mut().slider_width = (ui.available_width() - 214.0).max(60.0);
+        // What τ keeps, where there is room for it.
+        let wide = ui.available_width() >= 330.0;
+        let beside = if wide { 214.0 } else { 66.0 };
+        ui.spacing_mut().slider_width = (ui.available_width() - beside).max(24.0);
         let slider = Slider::new(&mut tau, 0.0..=1.0).show_value(false);
         ui.add(slider).on_hover_text(hint).accessible_name(name);
         let entry = DragValue::new(&mut tau).range(0.0..=1.0).speed(0.005).fixed_decimals(2);
         ui.add(entry).accessible_name(format!("{name} value"));
-        ui.label(RichText::new(kept.unwrap_or_else(|| "–".into())).color(palette.weak));
+        let kept = kept.unwrap_or_else(|| "–".into());
+        if wide {
+            ui.label(RichText::new(kept).color(palette.weak));
+        }
     });
     tau
 }

@@ -248,7 +248,7 @@ impl<'a> Tailor<'a> {
     fn palette(&self) -> Arc<[Color32]> {
         let theme = Palette::of(self.theme);
         let color = |at: usize| match self.color_by {
-            _ if at == usize::from(PLAIN) => theme.text,
+            _ if at == usize::from(PLAIN) => theme.weak.gamma_multiply(0.8),
             ColorBy::Class | ColorBy::Set => class_color(self.theme, at),
             ColorBy::Verdict => {
                 theme.outcome(Some(if at == 0 { Outcome::Id } else { Outcome::Ood }))

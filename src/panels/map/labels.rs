@@ -98,11 +98,11 @@ fn median(places: &[[f32; 2]]) -> [f32; 2] {
     })
 }
 
-/// Writes the names, the first ones first; one that would cover another is left out.
-pub(super) fn paint(ui: &Ui, rect: Rect, view: View, labels: &[Label]) {
+/// Writes the names, the first ones first; one that would cover another, or the title, is left out.
+pub(super) fn paint(ui: &Ui, (rect, title): (Rect, Rect), view: View, labels: &[Label]) {
     let palette = Palette::of_ui(ui);
     let painter = ui.painter().with_clip_rect(rect.shrink(2.0));
-    let mut taken: Vec<Rect> = Vec::new();
+    let mut taken: Vec<Rect> = vec![title];
     for label in labels {
         let at = view.screen_from_data(rect, label.at);
         if !at.is_finite() || !rect.contains(at) {
@@ -115,17 +115,19 @@ pub(super) fn paint(ui: &Ui, rect: Rect, view: View, labels: &[Label]) {
         );
         let size = galley.size();
         let anchors = match label.beside {
+            // Room for the ring around the image on show.
             true => [
-                (Align2::LEFT_CENTER, vec2(10.0, 0.0)),
-                (Align2::RIGHT_CENTER, vec2(-10.0, 0.0)),
-                (Align2::CENTER_TOP, vec2(0.0, 8.0)),
-                (Align2::CENTER_BOTTOM, vec2(0.0, -8.0)),
+                (Align2::LEFT_CENTER, vec2(15.0, 0.0)),
+                (Align2::RIGHT_CENTER, vec2(-15.0, 0.0)),
+                (Align2::CENTER_TOP, vec2(0.0, 10.0)),
+                (Align2::CENTER_BOTTOM, vec2(0.0, -10.0)),
             ],
+            // Above its images and not upon them.
             false => [
-                (Align2::CENTER_CENTER, vec2(0.0, 0.0)),
-                (Align2::CENTER_BOTTOM, vec2(0.0, -9.0)),
-                (Align2::CENTER_TOP, vec2(0.0, 9.0)),
-                (Align2::LEFT_CENTER, vec2(12.0, 0.0)),
+                (Align2::CENTER_BOTTOM, vec2(0.0, -10.0)),
+                (Align2::CENTER_TOP, vec2(0.0, 10.0)),
+                (Align2::LEFT_CENTER, vec2(15.0, 0.0)),
+                (Align2::RIGHT_CENTER, vec2(-15.0, 0.0)),
             ],
         };
         let boxes = anchors.map(|(align, offset)| align.anchor_size(at + offset, size));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Color32, CursorIcon, FontId, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke,
+    self, Color32, CursorIcon, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke,
     StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
@@ -13,6 +13,7 @@ use crate::app::embedding::Row;
 use crate::app::state::Model;
 use crate::render::{self, Picker, PointCloud, PointLook, View};
 use crate::ui::theme::Palette;
+use crate::ui::widgets::elided;
 use crate::worker::ImageId;
 
 /// How far from a point the pointer still means it, in points.
@@ -127,19 +128,33 @@ impl Plot {
         let view = self.navigate(ui, rect, scene.tool, &response);
         let deed = self.deeds(ui, rect, view, scene, &response);
         self.points_ui(ui, rect, view, scene);
-        if let Some(shown) = &self.shown {
-            labels::paint(ui, rect, view, &shown.labels);
-        }
         self.marks_ui(ui, rect, view, scene);
+        let title = self.title_ui(ui, rect);
+        if let Some(shown) = &self.shown {
+            labels::paint(ui, (rect, title), view, &shown.labels);
+        }
         self.lasso_ui(ui, rect, view);
-        let font = FontId::proportional(11.5);
-        let at = rect.min + vec2(10.0, 8.0);
-        let left = egui::Align2::LEFT_TOP;
-        let title = ui.painter().text(at, left, self.title, font.clone(), palette.text);
-        let at = title.right_top() + vec2(8.0, 0.0);
-        ui.painter().with_clip_rect(rect).text(at, left, self.subtitle, font, palette.weak);
         ui.painter().rect_stroke(rect, 6.0, Stroke::new(1.0, palette.line), StrokeKind::Inside);
         (response, deed)
+    }
+
+    /// What the plot shows, above the points; where it stands.
+    fn title_ui(&self, ui: &Ui, rect: Rect) -> Rect {
+        let palette = Palette::of_ui(ui);
+        let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+        let room = rect.width() - 20.0;
+        let title = elided(&painter, self.title, 11.5, palette.text, room);
+        let at = rect.min + vec2(10.0, 8.0);
+        let mut place = Rect::from_min_size(at, title.size());
+        painter.galley(at, title, palette.text);
+        let room = room - place.width() - 8.0;
+        if room > 40.0 {
+            let subtitle = elided(&painter, self.subtitle, 11.5, palette.weak, room);
+            let at = place.right_top() + vec2(8.0, 0.0);
+            place.max.x = at.x + subtitle.size().x;
+            painter.galley(at, subtitle, palette.weak);
+        }
+        place
     }
 
     fn describe(&self, scene: &Scene<'_>) -> String {
@@ -298,7 +313,7 @@ impl Plot {
 impl Shown {
     fn fit_into(&mut self, rect: Rect) -> View {
         // Room above for the title.
-        let room = Rect::from_min_max(pos2(rect.left(), rect.top() + 18.0), rect.max);
+        let room = Rect::from_min_max(pos2(rect.left(), rect.top() + 24.0), rect.max);
         match self.fit {
             Some((size, view)) if size == rect.size() => view,
             _ => {

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use eframe::egui::{self, Align, Layout, ProgressBar, RichText, Ui, vec2};
+use eframe::egui::{self, Align, Layout, ProgressBar, RichText, ScrollArea, Ui, vec2};
 use egui_extras::{Column, TableBuilder};
 
+use super::metric_table::{copy_menu_ui, heading_ui};
 use super::sets::{chips_ui, nothing_ui, weak_ui};
 use crate::app::command::Command;
 use crate::app::tuning::{DetectorRow, DetectorTable};
@@ -61,15 +62,11 @@ impl Panel for Detectors {
             progress_ui(ui, cx);
             ui.add_space(6.0);
             let rows = self.sorted(table);
-            for (name, text) in
-                [("Copy Markdown", markdown(table, &rows)), ("Copy CSV", csv(table, &rows))]
-            {
-                if ui.add(egui::Button::new(RichText::new(name).small())).clicked() {
-                    ui.ctx().copy_text(text);
-                }
-            }
+            let texts = || (markdown(table, &rows), csv(table, &rows));
+            copy_menu_ui(ui, "All detectors with every set", texts);
         });
-        self.table_ui(ui, cx, table);
+        // More columns than there is room for can be scrolled to.
+        ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| self.table_ui(ui, cx, table));
     }
 }
 
@@ -104,7 +101,9 @@ impl Detectors {
         let rows = self.sorted(table);
         let best: Vec<Option<f64>> =
             (0..columns(table)).map(|column| best(table, column)).collect();
-        let width = ((ui.available_width() - 200.0) / best.len() as f32 - 6.0).clamp(58.0, 100.0);
+        let name = (ui.available_width() * 0.3).clamp(112.0, 188.0);
+        let width = (ui.available_width() - name - 12.0) / best.len() as f32 - 6.0;
+        let width = width.clamp(58.0, 100.0);
         ui.spacing_mut().item_spacing = vec2(6.0, 1.0);
         let faded = !cx.model.is_table_current() || !table.complete;
         let builder = TableBuilder::new(ui)
@@ -112,11 +111,12 @@ impl Detectors {
             .min_scrolled_height(40.0)
             .auto_shrink(false)
             .cell_layout(Layout::right_to_left(Align::Center))
-            .column(Column::exact(188.0).clip(true))
+            .column(Column::exact(name).clip(true))
             .columns(Column::exact(width).clip(true), best.len());
         let header = builder.header(34.0, |mut header| {
             header.col(|ui| {
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    ui.add_space(8.0);
                     weak_ui(ui, "Detector");
                 });
             });
@@ -175,10 +175,9 @@ impl Detectors {
             _ => "",
         };
         let color = if arrow.is_empty() { palette.weak } else { palette.strong };
-        let text = RichText::new(format!("{set}\n{metric}{arrow}")).small().color(color);
-        let wrap = egui::TextWrapMode::Extend;
-        let button = ui.add(egui::Button::new(text).frame(false).wrap_mode(wrap));
-        if button.on_hover_text("Click to sort").clicked() {
+        let text = format!("{set}\n{metric}{arrow}");
+        let hint = format!("{set}: {metric}, in per cent. Click to sort.");
+        if heading_ui(ui, &text, color, &hint).clicked() {
             self.sort = match self.sort {
                 Some((sorted, false)) if sorted == column => Some((column, true)),
                 Some((sorted, true)) if sorted == column => None,

@@ -1,6 +1,8 @@
 //! How the scores of each set are spread, with λ to drag across them, and the images that λ decides
 //! wrongly.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use eframe::egui::{
     self, Align2, Color32, CursorIcon, FontId, Id, Rect, RichText, Role, Sense, Stroke, Ui,
     WidgetInfo, pos2, vec2,
@@ -17,15 +19,15 @@ use crate::panels::{Panel, PanelCtx};
 use crate::score::verdict::Outcome;
 use crate::ui::handle::Handle;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::outcome_shape;
+use crate::ui::widgets::{elided, outcome_shape};
 use crate::worker::ImageId;
 
-/// Bins across the scores' range.
-const BINS: usize = 64;
+/// Fewest and most bins across the scores' range.
+const BINS: (f32, f32) = (28.0, 64.0);
 /// Sets with fewer images are drawn image by image.
 const FEW: usize = 24;
-/// Room for the sets' names, in points.
-const NAMES: f32 = 92.0;
+/// Room for the sets' names, at least and at most, in points.
+const NAMES: (f32, f32) = (46.0, 92.0);
 /// Room for the images that are rejected before they are scored, in points.
 const REJECTED: f32 = 34.0;
 
@@ -43,6 +45,9 @@ pub struct Histogram {
 struct Scale {
     low: f32,
     high: f32,
+    bins: usize,
+    /// Room for names.
+    names: f32,
     plot: Rect,
 }
 
@@ -57,7 +62,7 @@ impl Scale {
 
     /// Where a bin begins.
     fn edge(&self, bin: usize) -> f32 {
-        self.low + (self.high - self.low) * bin as f32 / BINS as f32
+        self.low + (self.high - self.low) * bin as f32 / self.bins as f32
     }
 
     /// The scores of a bin.
@@ -119,7 +124,8 @@ impl Histogram {
         ui.horizontal(|ui| {
             let text = format!("Most wrong first ({})", wrong.len());
             ui.label(RichText::new(text).small().color(palette.weak));
-            let all = ui.add_enabled(!wrong.is_empty(), egui::Button::new("Select all").small());
+            let text = RichText::new("Select all").small();
+            let all = ui.add_enabled(!wrong.is_empty(), egui::Button::new(text));
             if all.on_hover_text("Select every image that λ decides wrongly").clicked() {
                 // The last one selected is shown: the worst.
                 let images = wrong.iter().rev().map(|(.., id)| *id).collect();
@@ -158,12 +164,13 @@ fn lanes_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
     response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, &label));
     let (low, high) = score_bounds(cx.model, measured);
     let has_rejected = measured.sets.iter().any(|set| !set.outright().is_empty());
-    let left = NAMES + if has_rejected { REJECTED } else { 0.0 };
+    let names = (rect.width() * 0.22).clamp(NAMES.0, NAMES.1);
+    let left = names + if has_rejected { REJECTED } else { 0.0 };
     let plot = Rect::from_min_max(rect.min + vec2(left, 12.0), rect.max - vec2(14.0, 18.0));
     if !plot.is_positive() {
         return;
     }
-    let scale = Scale { low, high, plot };
+    let scale = Scale { low, high, bins: bins(measured), names, plot };
     axis(ui, &scale, has_rejected);
     let lambda = cx.model.lambda();
     if let Some(lambda) = lambda.filter(|lambda| lambda.is_finite()) {
@@ -182,10 +189,16 @@ fn lanes_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
             hovered = Some(set);
         }
     }
-    let on_lambda = lambda.is_some_and(|lambda| lambda_ui(ui, cx, &scale, lambda));
+    let on_lambda = lambda.is_some_and(|lambda| threshold_ui(ui, cx, &scale, lambda));
     if let Some(set) = hovered.filter(|_| !on_lambda) {
         hover_ui(cx, &response, set, &scale);
     }
+}
+
+/// How many bins show the shape of sets of this size, and not each image.
+fn bins(measured: &Measured) -> usize {
+    let largest = measured.sets.iter().map(|set| set.sorted.len()).max().unwrap_or(0);
+    ((largest as f32).sqrt() * 4.0).clamp(BINS.0, BINS.1) as usize
 }
 
 /// A set's name, its baseline and its bars, or its images one by one where they are few.
@@ -195,16 +208,13 @@ fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: R
     let color = set_color(&palette, cx.model, set.set);
     painter.hline(scale.plot.x_range(), lane.bottom(), Stroke::new(1.0, palette.line));
     let left = ui.min_rect().left() + 2.0;
-    let mut job = egui::text::LayoutJob::simple_singleline(
-        set.title.clone(),
-        FontId::proportional(12.0),
-        color,
-    );
-    job.wrap = egui::text::TextWrapping::truncate_at_width(NAMES - 10.0);
-    let galley = painter.layout_job(job);
-    let top = lane.center().y - galley.size().y;
+    // A low lane has room for one line alone.
+    let two = lane.height() >= 26.0 && scale.names > 70.0;
+    let galley = elided(painter, &set.title, 12.0, color, scale.names - 8.0);
+    let height = galley.size().y;
+    let top = lane.center().y - if two { height } else { height / 2.0 };
     painter.galley(pos2(left, top), galley, color);
-    if let Some(lambda) = cx.model.lambda() {
+    if let Some(lambda) = cx.model.lambda().filter(|_| two) {
         let kept = set.sorted.len() - set.first_kept(lambda);
         let share = 100.0 * kept as f32 / set.sorted.len().max(1) as f32;
         let text = format!("{share:.1} % kept");
@@ -225,7 +235,7 @@ fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: R
         marks(ui, cx, set, scale, lane);
         return;
     }
-    let counts: Vec<usize> = (0..BINS).map(|bin| scale.bin(set, bin).len()).collect();
+    let counts: Vec<usize> = (0..scale.bins).map(|bin| scale.bin(set, bin).len()).collect();
     let most = counts.iter().copied().max().unwrap_or(0).max(1) as f32;
     let lambda = cx.model.lambda().unwrap_or(f32::NEG_INFINITY);
     for (bin, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
@@ -245,12 +255,19 @@ fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: R
     }
 }
 
+/// A place across a lane, from -0.5 to 0.5: always the same for an image.
+fn scatter(name: &str) -> f32 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    (hasher.finish() % 1000) as f32 / 1000.0 - 0.5
+}
+
 /// The images of a small set, one by one.
 fn marks(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: Rect) {
     let palette = Palette::of_ui(ui);
     for &(score, id) in set.sorted.iter().filter(|(score, _)| score.is_finite()) {
         let Some(entry) = cx.model.entry(id) else { continue };
-        let spread = (id.scattered() % 1000) as f32 / 1000.0 - 0.5;
+        let spread = scatter(&entry.name);
         let at = pos2(scale.x(score), lane.center().y + spread * lane.height() * 0.6);
         let color = palette.outcome(entry.outcome());
         ui.painter().add(outcome_shape(at, 4.0, entry.outcome(), color));
@@ -286,7 +303,7 @@ fn bins_ui(ui: &Ui, cx: &mut PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lan
     if set.sorted.len() < FEW {
         return;
     }
-    for bin in 0..BINS {
+    for bin in 0..scale.bins {
         let (from, until) = (scale.edge(bin), scale.edge(bin + 1));
         let rect = Rect::from_x_y_ranges(scale.x(from)..=scale.x(until), lane.y_range());
         let range = format!("{from:.3} to {until:.3}");
@@ -313,7 +330,7 @@ fn hover_ui(cx: &mut PanelCtx<'_>, response: &egui::Response, set: &MeasuredSet,
 }
 
 /// λ as a line across all lanes; whether the pointer is on it.
-fn lambda_ui(ui: &Ui, cx: &mut PanelCtx<'_>, scale: &Scale, lambda: f32) -> bool {
+fn threshold_ui(ui: &Ui, cx: &mut PanelCtx<'_>, scale: &Scale, lambda: f32) -> bool {
     let palette = Palette::of_ui(ui);
     let x = scale.x(lambda).clamp(scale.plot.left(), scale.plot.right());
     let span = scale.plot.top() - 8.0..=scale.plot.bottom();

@@ -3,11 +3,15 @@
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use eframe::egui::{self, Align, Color32, Layout, RichText, Sense, Ui, vec2};
+use eframe::egui::{
+    self, Align, Align2, Color32, Layout, Response, RichText, Role, Sense, Ui, WidgetInfo, pos2,
+    vec2,
+};
 use egui_extras::{Column, TableBuilder};
 
 use crate::eval::metrics::{Interval, Intervals, Metric, Metrics};
 use crate::ui::theme::Palette;
+use crate::ui::widgets::elided;
 
 /// A row of the table.
 #[derive(Clone, Debug)]
@@ -84,8 +88,8 @@ impl MetricTable {
         let palette = Palette::of_ui(ui);
         // Room for the scroll bar.
         let width = ui.available_width() - 12.0;
-        let name = (width * 0.26).clamp(80.0, 200.0);
-        let column = ((width - name) / SHOWN.len() as f32 - 6.0).clamp(56.0, 110.0);
+        let name = (width * 0.24).clamp(72.0, 200.0);
+        let column = ((width - name) / SHOWN.len() as f32 - 6.0).clamp(54.0, 110.0);
         ui.spacing_mut().item_spacing = vec2(6.0, 2.0);
         let table = TableBuilder::new(ui)
             .id_salt(what)
@@ -105,7 +109,7 @@ impl MetricTable {
             }
         });
         header.body(|body| {
-            let height = if rows.iter().any(|row| row.intervals.is_some()) { 32.0 } else { 20.0 };
+            let height = if rows.iter().any(|row| row.intervals.is_some()) { 29.0 } else { 20.0 };
             body.rows(height, rows.len(), |mut line| {
                 let row = &rows[line.index()];
                 line.col(|ui| {
@@ -126,9 +130,15 @@ impl MetricTable {
             (true, false) => " · worst",
         };
         let color = if self.key == key { palette.strong } else { palette.weak };
-        let text = RichText::new(format!("{text}{arrow}")).small().color(color);
-        let button = egui::Button::new(text).frame(false).wrap_mode(egui::TextWrapMode::Extend);
-        if ui.add(button).on_hover_text(format!("{hint}. Click to sort.")).clicked() {
+        let (text, hint) = (format!("{text}{arrow}"), format!("{hint}. Click to sort."));
+        let clicked = match key {
+            Key::Name => {
+                let text = RichText::new(text).small().color(color);
+                ui.add(egui::Button::new(text).frame(false)).on_hover_text(hint).clicked()
+            }
+            _ => heading_ui(ui, &text, color, &hint).clicked(),
+        };
+        if clicked {
             // Best first, then worst first, then as given.
             (self.key, self.best_first) = match (self.key == key, self.best_first) {
                 (false, _) => (key, true),
@@ -154,15 +164,53 @@ impl MetricTable {
 
     /// Buttons that copy the table.
     pub fn copy_ui(&self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
-        type Write = fn(&str, &[MetricRow]) -> String;
-        let formats: [(&str, Write); 2] = [("Copy Markdown", markdown), ("Copy CSV", csv)];
-        for (name, write) in formats {
-            let button = egui::Button::new(RichText::new(name).small());
-            if ui.add(button).on_hover_text("All metrics with their intervals").clicked() {
-                ui.ctx().copy_text(write(what, &self.sorted(rows)));
+        let texts = || (markdown(what, &self.sorted(rows)), csv(what, &self.sorted(rows)));
+        copy_menu_ui(ui, "All metrics with their intervals", texts);
+    }
+}
+
+/// A menu that copies a table as Markdown or CSV; `texts` writes both.
+pub(super) fn copy_menu_ui(ui: &mut Ui, hint: &str, texts: impl Fn() -> (String, String)) {
+    let menu = ui.menu_button("Copy table", |ui| {
+        for (name, is_csv) in [("As Markdown", false), ("As CSV", true)] {
+            if ui.button(name).clicked() {
+                let (markdown, csv) = texts();
+                ui.ctx().copy_text(if is_csv { csv } else { markdown });
+                ui.close();
             }
         }
+    });
+    menu.response.on_hover_text(hint);
+}
+
+/// A heading of one or two lines over a column of numbers, at the right; a click sorts.
+pub(super) fn heading_ui(ui: &mut Ui, text: &str, color: Color32, hint: &str) -> Response {
+    let response = lines_ui(ui, text, color, Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, text));
+    response.on_hover_text(hint)
+}
+
+/// A heading of one or two lines over a column of numbers that does not sort.
+pub(super) fn column_name_ui(ui: &mut Ui, text: &str) -> Response {
+    let response = lines_ui(ui, text, Palette::of_ui(ui).weak, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    response
+}
+
+/// Lines at the right and below; brighter under the pointer if they can be clicked.
+fn lines_ui(ui: &mut Ui, text: &str, color: Color32, sense: Sense) -> Response {
+    let (rect, response) = ui.allocate_exact_size(ui.available_size(), sense);
+    let bright = sense.senses_click() && response.hovered();
+    let color = if bright { Palette::of_ui(ui).strong } else { color };
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    let mut bottom = rect.bottom() - 2.0;
+    for line in text.lines().rev() {
+        let galley = elided(&painter, line, 11.0, color, rect.width());
+        let line = Align2::RIGHT_BOTTOM.anchor_size(pos2(rect.right(), bottom), galley.size());
+        painter.galley(line.min, galley, color);
+        bottom = line.top() - 1.0;
     }
+    response
 }
 
 fn name_ui(ui: &mut Ui, row: &MetricRow) {
@@ -190,8 +238,9 @@ fn value_ui(ui: &mut Ui, row: &MetricRow, metric: Metric, palette: &Palette) {
             let response = ui.label(if row.strong { text.strong() } else { text });
             response.on_hover_text(exactly(row, metric));
             if let Some(Interval { low, high }) = interval {
-                let text = format!("{} – {}", number(*low), number(*high));
-                ui.label(RichText::new(text).size(9.5).color(palette.weak));
+                let text = format!("{:.1} – {:.1}", low * 100.0, high * 100.0);
+                let text = RichText::new(text).size(9.5).color(palette.weak);
+                ui.add(egui::Label::new(text).extend());
             }
         });
     });

@@ -1,9 +1,9 @@
 //! ROC curves of the open sets, with λ as an operating point, and their metrics.
 
 use eframe::egui::{
-    self, ComboBox, CursorIcon, Id, Pos2, Rect, RichText, Role, Stroke, Ui, WidgetInfo, vec2,
+    self, ComboBox, CursorIcon, Id, Pos2, Rect, Role, Stroke, Ui, WidgetInfo, vec2,
 };
-use egui_plot::{GridInput, GridMark, Plot, PlotPoint, PlotTransform};
+use egui_plot::{GridInput, GridMark, PlotPoint, PlotTransform};
 use serde::{Deserialize, Serialize};
 
 use super::goals::Goals;
@@ -17,11 +17,16 @@ use crate::eval::metrics::Convention;
 use crate::eval::separation::{CurvePoint, Separation};
 use crate::panels::{Panel, PanelCtx};
 use crate::ui::handle::Handle;
+use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 
 /// How near the pointer has to be to a curve, in points.
 const REACH: f32 = 24.0;
+/// Below this width there is room for the curves alone, in points.
+const NARROW: f32 = 380.0;
+/// Room for a table that shows every column, in points.
+const TABLE: f32 = 376.0;
 /// Images that a click on a curve selects.
 const NEAR: usize = 24;
 
@@ -68,9 +73,14 @@ impl Panel for RocPanel {
         let Some(separation) = &measured.separation else {
             return nothing_ui(ui, cx, "ROC curves");
         };
+        if ui.available_width() < NARROW {
+            return self.plot_ui(ui, cx, &measured, separation);
+        }
         super::side_by_side(ui, |ui| {
             let size = ui.available_size();
-            super::column(ui, (size.x * 0.42).min(size.y * 1.7), |ui| {
+            // The table has the room it needs before the curves do.
+            let plot = (size.x * 0.42).min(size.y * 1.7).min((size.x - TABLE).max(size.x * 0.3));
+            super::column(ui, plot, |ui| {
                 self.plot_ui(ui, cx, &measured, separation);
             });
             ui.add_space(6.0);
@@ -104,26 +114,18 @@ impl RocPanel {
         let curves = curves(cx.model, measured, &palette);
         let (low, high) = axes.x_bounds();
         let (x_name, y_name) = axes.names();
-        let label_text = |text: &str| RichText::new(text).small().color(palette.weak);
-        let plot =
-            Plot::new(("roc", self.choices.log, self.choices.convention == Convention::IdPositive))
-                .show_background(false)
-                .grid_color(palette.line)
-                .default_x_bounds(low, high)
-                .default_y_bounds(-0.01, 1.01)
-                .set_margin_fraction(vec2(0.0, 0.0))
-                .allow_scroll(false)
-                .show_x(false)
-                .show_y(false)
-                .x_axis_label(label_text(x_name))
-                .y_axis_label(label_text(y_name))
-                .x_axis_formatter(move |mark, _| axes.x_label(mark.value))
-                .y_axis_formatter(|mark, _| match mark.value {
-                    share if (-1e-9..=1.0001).contains(&share) => format!("{:.0} %", share * 100.0),
-                    _ => String::new(),
-                })
-                .x_grid_spacer(move |input| if axes.log { decades(&input) } else { fifths(&input) })
-                .y_grid_spacer(|input| fifths(&input));
+        let (x, y) = (plotting::x_axis(x_name, &palette), plotting::y_axis(y_name, &palette));
+        let id = ("roc", self.choices.log, self.choices.convention == Convention::IdPositive);
+        let plot = plotting::plain_plot(id, &palette)
+            .default_x_bounds(low, high)
+            .default_y_bounds(-0.01, 1.02)
+            .custom_x_axes(vec![x.formatter(move |mark, _| axes.x_label(mark.value))])
+            .custom_y_axes(vec![y.formatter(|mark, _| plotting::share_label(mark.value))])
+            .x_grid_spacer(move |input| match axes.log {
+                true => decades(&input),
+                false => plotting::fifths(&input),
+            })
+            .y_grid_spacer(|input| plotting::fifths(&input));
         let dimmed = !cx.model.is_measured();
         let shown = plot.show(ui, |plot| {
             for curve in &curves {
@@ -179,14 +181,10 @@ impl RocPanel {
         if hovered || moved.response.has_focus() {
             painter.circle_stroke(at, 11.0, Stroke::new(1.0, palette.accent));
         }
-        let font = egui::FontId::proportional(11.5);
         let text = format!("λ {}", lambda_text(f64::from(lambda)));
-        let right = at.x < transform.frame().center().x;
-        let (align, by) = match right {
-            true => (egui::Align2::LEFT_TOP, vec2(12.0, 4.0)),
-            false => (egui::Align2::RIGHT_TOP, vec2(-12.0, 4.0)),
-        };
-        painter.text(at + by, align, text, font, palette.accent);
+        // Below the curve there is room.
+        let place = (at + vec2(10.0, 10.0), egui::Align2::LEFT_TOP);
+        plotting::tag_ui(ui, *transform.frame(), place, &text, palette.accent);
         let dragged = moved.dragged_to.and_then(|pointer| {
             nearest(&separation.mean_curve, axes, transform, pointer).map(|place| place.lambda)
         });
@@ -262,32 +260,27 @@ impl RocPanel {
             chips_ui(ui, cx);
             partial_ui(ui, cx.model, measured);
         });
-        ui.horizontal_wrapped(|ui| self.view_ui(ui, cx));
-        ui.horizontal_wrapped(|ui| self.choices.goals.ui(ui, cx, separation));
+        let rows = rows(ui, cx, measured, separation);
+        ui.horizontal_wrapped(|ui| {
+            self.table.copy_ui(ui, "Set", &rows);
+            self.view_ui(ui, cx);
+        });
+        self.choices.goals.ui(ui, cx, separation);
         if let Some(lambda) = cx.model.lambda() {
             ui.horizontal_wrapped(|ui| {
                 lambda_label_ui(ui, cx.model, lambda);
-                ui.add_space(6.0);
+                ui.add_space(4.0);
                 counts_ui(ui, measured.counts_at(lambda));
+                if cx.model.tuning.intervals().is_none() && cx.model.is_measured() {
+                    weak_ui(ui, "Drawing intervals");
+                }
             });
         }
-        let rows = rows(ui, cx, measured, separation);
-        ui.horizontal(|ui| {
-            self.table.copy_ui(ui, "Set", &rows);
-            if cx.model.tuning.intervals().is_none() && cx.model.is_measured() {
-                weak_ui(ui, "Drawing intervals");
-            }
-        });
         self.table.ui(ui, "Set", &rows);
     }
 
     fn view_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         ui.spacing_mut().item_spacing.x = 4.0;
-        if toggle(ui, self.choices.log, "Log FPR", "False positive rate on a logarithmic axis")
-            .clicked()
-        {
-            self.choices.log = !self.choices.log;
-        }
         ComboBox::from_id_salt("convention")
             .selected_text(convention_name(self.choices.convention))
             .width(100.0)
@@ -300,6 +293,10 @@ impl RocPanel {
             .response
             .accessible_name("Positive class");
         overlay_menu_ui(ui, cx);
+        let hint = "False positive rate on a logarithmic axis";
+        if toggle(ui, self.choices.log, "Log FPR", hint).clicked() {
+            self.choices.log = !self.choices.log;
+        }
         let pinned = cx.model.tuning.pinned.is_some();
         let hint = "Keep this setting to compare others with it";
         if toggle(ui, pinned, if pinned { "Unpin A" } else { "Pin as A" }, hint).clicked() {
@@ -387,17 +384,6 @@ fn convention_name(convention: Convention) -> &'static str {
         Convention::IdPositive => "ID positive",
         Convention::OodPositive => "OOD positive",
     }
-}
-
-/// Grid lines at every fifth, finer where zoomed in.
-fn fifths(input: &GridInput) -> Vec<GridMark> {
-    let span = input.bounds.1 - input.bounds.0;
-    let step = if span > 0.6 { 0.2 } else { 10f64.powf((span / 4.0).log10().floor()) };
-    let (from, until) = ((input.bounds.0 / step).ceil(), (input.bounds.1 / step).floor());
-    let lines = (until - from).clamp(0.0, 40.0) as usize;
-    (0..=lines)
-        .map(|line| GridMark { value: (from + line as f64) * step, step_size: step })
-        .collect()
 }
 
 /// Grid lines at every power of ten, on an axis of logarithms.

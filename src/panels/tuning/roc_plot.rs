@@ -80,6 +80,8 @@ impl<'a> Curve<'a> {
         Line::new(self.name.clone(), points)
             .stroke(Stroke::new(self.width, self.color))
             .style(self.style)
+            // A staircase is no band of noise.
+            .allow_band(false)
             .allow_hover(false)
     }
 }

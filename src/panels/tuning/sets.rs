@@ -10,7 +10,7 @@ use crate::eval::metrics::Confusion;
 use crate::panels::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
 use crate::panels::{DEMO_WORLD, PanelCtx};
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{empty_choice, empty_note};
+use crate::ui::widgets::{empty_choice, empty_note, shortened};
 
 /// The colour of a set: one for ID, one for each OOD set in turn.
 pub fn set_color(palette: &Palette, model: &Model, set: usize) -> Color32 {
@@ -24,9 +24,19 @@ pub fn set_color(palette: &Palette, model: &Model, set: usize) -> Color32 {
     }
 }
 
+/// Letters of a set's name that a chip has room for.
+const CHIP: usize = 24;
+
+/// Below this width and height a panel has no room for chips, in points.
+const TINY: [f32; 2] = [340.0, 150.0];
+
 /// A chip for each set: its name, role and count. A click changes the role.
 pub fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
+    let room = ui.clip_rect().size();
+    if room.x < TINY[0] && room.y < TINY[1] && cx.model.tuning.present.is_some() {
+        return;
+    }
     let counts = |at: usize| cx.model.entries().iter().filter(|e| e.set_at == at).count();
     let measured = cx.model.tuning.present.as_ref();
     ui.spacing_mut().item_spacing.x = 4.0;
@@ -37,7 +47,8 @@ pub fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         };
         let color = set_color(&palette, cx.model, at);
         let name = format!("Set {}: {}, {count} images", set.title(), set.role.word());
-        let text = RichText::new(format!("{}  {} {count}", set.title(), set.role.word()));
+        let title = shortened(set.title(), CHIP);
+        let text = RichText::new(format!("{title}  {} {count}", set.role.word()));
         let menu = ui.menu_button(text.color(color).small(), |ui| {
             ui.label(
                 RichText::new(format!("The images of {} are", set.title())).color(palette.weak),
@@ -67,14 +78,17 @@ pub fn counts_ui(ui: &mut Ui, counts: Confusion) {
         ui.spacing_mut().item_spacing.x = 4.0;
         let text = format!("{name} {count}");
         let color = if count == 0 { palette.weak } else { color };
-        ui.label(RichText::new(text).color(color)).on_hover_text(hint);
+        // A count goes to the next line whole.
+        ui.add(egui::Label::new(RichText::new(text).color(color)).extend()).on_hover_text(hint);
         ui.add_space(8.0);
     }
 }
 
 /// λ in force, and where it comes from if the model has none of its own.
 pub fn lambda_label_ui(ui: &mut Ui, model: &Model, lambda: f32) {
-    ui.label(RichText::new(format!("λ {}", super::lambda_text(f64::from(lambda)))).strong());
+    let text = format!("λ {}", super::lambda_text(f64::from(lambda)));
+    let text = RichText::new(text).strong().color(Palette::of_ui(ui).accent);
+    ui.add(egui::Label::new(text).extend());
     if model.lambda_origin() == Some(LambdaOrigin::OpenSet) {
         weak_ui(ui, OPEN_SET_LAMBDA).on_hover_text(OPEN_SET_HINT);
     }

@@ -1,9 +1,9 @@
 //! AUROC and FPR95 over τ, the paper's figures 3 and 5, filled in while the window is idle.
 
 use eframe::egui::{
-    CursorIcon, Id, ProgressBar, Rect, RichText, Role, Stroke, Ui, WidgetInfo, pos2, vec2,
+    Align2, CursorIcon, Id, ProgressBar, Rect, RichText, Role, Stroke, Ui, WidgetInfo, pos2,
 };
-use egui_plot::{Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
+use egui_plot::{Line, LineStyle, MarkerShape, PlotPoint, PlotPoints, PlotTransform, Points};
 use serde::{Deserialize, Serialize};
 
 use super::percent;
@@ -14,6 +14,7 @@ use crate::app::tuning::{Sweep, SweepPoint};
 use crate::eval::metrics::{Metric, Metrics};
 use crate::panels::{Panel, PanelCtx};
 use crate::ui::handle::Handle;
+use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 
@@ -58,15 +59,21 @@ impl Panel for SweepPanel {
         ui.horizontal_wrapped(|ui| {
             chips_ui(ui, cx);
             partial_ui(ui, cx.model, &measured);
+            if cx.model.sets().iter().filter(|set| set.role == SetRole::Ood).count() > 1 {
+                plotting::key_ui(ui, "Mean", Palette::of_ui(ui).strong, LineStyle::Solid);
+            }
             ui.add_space(6.0);
             let hint = "Area under the ROC curve: solid lines, more is better";
             if toggle(ui, self.auroc, "AUROC", hint).clicked() {
                 self.auroc = !self.auroc;
             }
+            plotting::style_sample_ui(ui, LineStyle::Solid);
             let hint = "Share of OOD kept where 95 % of ID is kept: dashed lines, less is better";
             if toggle(ui, self.fpr95, "FPR95", hint).clicked() {
                 self.fpr95 = !self.fpr95;
             }
+            plotting::style_sample_ui(ui, LineStyle::Dashed { length: 7.0 });
+            ui.add_space(6.0);
             progress_ui(ui, cx);
         });
         self.plot_ui(ui, cx);
@@ -132,22 +139,18 @@ impl SweepPanel {
             let value = Box::new(|point: &SweepPoint| Some(point.mean));
             lines.push(Series { name: "Mean".into(), value, color: palette.strong, width: 2.4 });
         }
-        let label_text = |text: &str| RichText::new(text).small().color(palette.weak);
-        let plot = Plot::new("sweep")
-            .show_background(false)
-            .grid_color(palette.line)
-            .default_x_bounds(-0.01, 1.01)
-            .default_y_bounds(-0.01, 1.02)
-            .set_margin_fraction(vec2(0.0, 0.0))
-            .allow_scroll(false)
-            .show_x(false)
-            .show_y(false)
-            .x_axis_label(label_text("τ"))
-            .x_axis_formatter(|mark, _| format!("{:.1}", mark.value))
-            .y_axis_formatter(|mark, _| match mark.value {
-                share if (-1e-9..=1.0001).contains(&share) => format!("{:.0} %", share * 100.0),
-                _ => String::new(),
-            });
+        let (x, y) = (plotting::x_axis("τ", &palette), plotting::y_axis("", &palette));
+        let tau_label = |tau: f64| match tau {
+            tau if (-1e-9..=1.0001).contains(&tau) => format!("{tau:.1}"),
+            _ => String::new(),
+        };
+        let plot = plotting::plain_plot("sweep", &palette)
+            .default_x_bounds(-0.012, 1.012)
+            // Room above for the name of the line at τ.
+            .default_y_bounds(-0.02, 1.12)
+            .custom_x_axes(vec![x.formatter(move |mark, _| tau_label(mark.value))])
+            .custom_y_axes(vec![y.formatter(|mark, _| plotting::share_label(mark.value))])
+            .y_grid_spacer(|input| plotting::fifths(&input));
         let metrics = [(Metric::Auroc, self.auroc), (Metric::Fpr95, self.fpr95)];
         let shown = plot.show(ui, |plot| {
             for (metric, _) in metrics.into_iter().filter(|(_, on)| *on) {
@@ -164,10 +167,11 @@ impl SweepPanel {
                         Line::new(name.clone(), points())
                             .stroke(stroke)
                             .style(style)
+                            .allow_band(false)
                             .allow_hover(false),
                     );
                     let marks = Points::new(format!("{name} points"), points()).color(color);
-                    plot.points(marks.shape(shape).radius(3.0).allow_hover(false));
+                    plot.points(marks.shape(shape).radius(2.2).allow_hover(false));
                 }
             }
         });
@@ -227,14 +231,8 @@ fn tau_ui(ui: &Ui, cx: &mut PanelCtx<'_>, transform: &PlotTransform) -> bool {
     let on_it = moved.response.hovered() || moved.response.dragged();
     let width = if on_it || moved.response.has_focus() { 2.5 } else { 1.5 };
     ui.painter().vline(x, frame.y_range(), Stroke::new(width, palette.accent));
-    let font = eframe::egui::FontId::proportional(11.5);
-    let left = x < frame.center().x;
-    let (align, by) = match left {
-        true => (eframe::egui::Align2::LEFT_TOP, 6.0),
-        false => (eframe::egui::Align2::RIGHT_TOP, -6.0),
-    };
-    let at = pos2(x + by, frame.top() + 2.0);
-    ui.painter().text(at, align, format!("τ {tau:.2}"), font, palette.accent);
+    let place = (pos2(x + 6.0, frame.top()), Align2::LEFT_TOP);
+    plotting::tag_ui(ui, frame, place, &format!("τ {tau:.2}"), palette.accent);
     let dragged = moved.dragged_to.map(|pointer| transform.value_from_position(pointer).x);
     if let Some(wanted) = dragged.or(moved.set_to) {
         let wanted = ((wanted * 100.0).round() / 100.0).clamp(0.0, 1.0) as f32;
