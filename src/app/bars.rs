@@ -118,6 +118,7 @@ fn group_ui(ui: &mut Ui, group: &str, panels: &[PanelEntry], commands: &mut Vec<
     ui.set_min_width(230.0);
     // Longer than a small window is high: it scrolls.
     let height = (ui.ctx().content_rect().height() - 60.0).max(80.0);
+    ui.set_max_height(height);
     ScrollArea::vertical().max_height(height).show(ui, |ui| {
         for action in ACTIONS.iter().filter(|action| action.group == group) {
             let key = action.key.map(|key| key_text(ui.ctx(), &key));

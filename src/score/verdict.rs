@@ -134,11 +134,18 @@ fn outright_outcome(ranked: f32, lambda: Option<f32>) -> Outcome {
     }
 }
 
+/// Tags that a reason names.
+const NAMED: usize = 4;
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = |tags: &[String]| match tags {
             [] => "no in-distribution object seen".to_owned(),
-            tags => format!("saw {}", tags.join(", ")),
+            tags if tags.len() <= NAMED + 1 => format!("saw {}", tags.join(", ")),
+            tags => {
+                let more = tags.len() - NAMED;
+                format!("saw {} and {more} more", tags[..NAMED].join(", "))
+            }
         };
         let near = |nearest: &Option<String>| match nearest {
             Some(class) => format!("; nearest class: {class}"),

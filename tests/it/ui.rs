@@ -311,6 +311,8 @@ fn a_panel_that_an_old_session_lacks_is_there() {
     // The menu lists every panel, and brings those back that were closed.
     harness.get_by_label("Window").click();
     harness.run_steps(3);
+    harness.get_by_label("Panel τ sweep").scroll_to_me();
+    harness.run_steps(3);
     harness.get_by_label("Panel τ sweep").click();
     settle(&mut harness);
     assert!(harness.state().app().is_panel_shown("sweep"));

@@ -68,7 +68,9 @@ impl Model {
         let failed = |subject: &Subject| self.tuning.surveys.failed.as_ref() == Some(subject);
         let table = self.is_table_current() && self.tuning.table.complete;
         let sweep = self.is_sweep_current() && self.tuning.sweep.is_complete();
-        (!wanted.table || table || failed(&self.table_subject()))
+        // Other detectors' curves are the table's.
+        let overlaid = wanted.curves && !self.tuning.overlaid.is_empty();
+        (!(wanted.table || overlaid) || table || failed(&self.table_subject()))
             && (!wanted.sweep || sweep || failed(&self.sweep_subject()))
     }
 
