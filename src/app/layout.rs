@@ -301,7 +301,7 @@ mod tests {
             );
             let kept = |name: &str| layout.tiles.find_pane(&name.to_owned());
             let same = |name: &&str| kept(name) == before.tiles.find_pane(&(*name).to_owned());
-            assert!(BOTTOM.iter().filter(|other| **other != name).all(|name| same(name)));
+            assert!(BOTTOM.iter().filter(|other| **other != name).all(same));
         }
         let mut layout = initial();
         close(&mut layout, "gallery");

@@ -160,7 +160,7 @@ pub fn settle(harness: &mut Harness<'_, Stage>) {
     let started = Instant::now();
     let mut calm = 0;
     while calm < 5 {
-        assert!(started.elapsed() < Duration::from_secs(120), "the worker does not answer");
+        assert!(started.elapsed() < Duration::from_secs(600), "the worker does not answer");
         harness.step();
         calm = if harness.state().app().is_settled() { calm + 1 } else { 0 };
         std::thread::sleep(Duration::from_millis(5));
