@@ -89,7 +89,7 @@ impl MetricTable {
         // Room for the scroll bar.
         let width = ui.available_width() - 12.0;
         let name = (width * 0.24).clamp(72.0, 200.0);
-        let column = ((width - name) / SHOWN.len() as f32 - 6.0).clamp(54.0, 110.0);
+        let column = ((width - name) / SHOWN.len() as f32 - 6.0).clamp(46.0, 110.0);
         ui.spacing_mut().item_spacing = vec2(6.0, 2.0);
         let table = TableBuilder::new(ui)
             .id_salt(what)
