@@ -145,9 +145,8 @@ impl TrainConfig {
 mod tests {
     use super::*;
 
-    #[test]
-    fn recipes_keep_their_schedules() {
-        let shape = ProjectorConfig {
+    fn shape() -> ProjectorConfig {
+        ProjectorConfig {
             joint: 8,
             width: 8,
             heads: 2,
@@ -156,12 +155,16 @@ mod tests {
             max_tokens: 4,
             classes: 3,
             patterns: 4,
-        };
-        let paper = TrainConfig::new(Recipe::Paper, shape.clone());
+        }
+    }
+
+    #[test]
+    fn recipes_keep_their_schedules() {
+        let paper = TrainConfig::new(Recipe::Paper, shape());
         assert_eq!(paper.lr_at(0, 10), 0.01);
         assert!((paper.lr_at(500, 10) - 0.005).abs() < 1e-9);
         assert!(paper.lr_at(1000, 10).abs() < 1e-12);
-        let released = TrainConfig::new(Recipe::Released, shape).with_epochs(19);
+        let released = TrainConfig::new(Recipe::Released, shape()).with_epochs(19);
         assert_eq!((released.epochs, released.schedule_epochs), (19, 20));
         assert!(released.lr_at(190, 10) > 1e-5);
         assert!((released.lr_at(200, 10) - 1e-5).abs() < 1e-12);
@@ -170,18 +173,8 @@ mod tests {
 
     #[test]
     fn small_sets_have_small_batches() {
-        let shape = ProjectorConfig {
-            joint: 8,
-            width: 8,
-            heads: 2,
-            layers: 1,
-            hidden: 8,
-            max_tokens: 4,
-            classes: 3,
-            patterns: 4,
-        };
         let of = |images| {
-            let config = TrainConfig::new(Recipe::Paper, shape.clone()).for_images(images);
+            let config = TrainConfig::new(Recipe::Paper, shape()).for_images(images);
             (config.batch, config.lr, config.epochs_for(images))
         };
         assert_eq!(of(40), (16, 0.01 / 16.0, 100));
