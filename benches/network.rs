@@ -9,7 +9,7 @@ use tagood_lens::demo::train::tagger_config;
 use tagood_lens::nn::ram::{Ram, RamConfig};
 use tagood_lens::nn::swin::SwinConfig;
 use tagood_lens::nn::tag_decoder::TagDecoderConfig;
-use tagood_lens::nn::weights::Builder;
+use tagood_lens::nn::weights::WeightLoader;
 
 fn swin_l_384() -> RamConfig {
     RamConfig {
@@ -37,7 +37,7 @@ fn network(criterion: &mut Criterion) {
     let device = Device::flex();
     for (name, config) in sizes {
         #[expect(clippy::expect_used, reason = "random weights are always there")]
-        let ram = Ram::new(&config, &Builder::random(1, &device)).expect("random weights");
+        let ram = Ram::new(&config, &WeightLoader::random(1, &device)).expect("random weights");
         let queries = ram.tag_queries();
         let side = config.swin.image;
         let mut group = criterion.benchmark_group(name);

@@ -80,9 +80,9 @@ fn drawing(criterion: &mut Criterion) {
 
     let map: Arc<[f32]> = (0..32 * 32).map(|_| dice.random()).collect();
     for sampling in [Sampling::Nearest, Sampling::Bilinear, Sampling::Bicubic] {
-        let look = HeatmapLook { sampling, ..HeatmapLook::default() };
+        let analysis = HeatmapLook { sampling, ..HeatmapLook::default() };
         group.bench_function(format!("heatmap 32×32 {sampling:?}"), |b| {
-            b.iter(|| offscreen.frame(|painter| render::heatmap(painter, SCREEN, &map, &look)));
+            b.iter(|| offscreen.frame(|painter| render::heatmap(painter, SCREEN, &map, &analysis)));
         });
     }
 
@@ -92,9 +92,9 @@ fn drawing(criterion: &mut Criterion) {
         let styles = (0..count).map(|i| style((i % 8) as u8)).collect();
         let view = View::fit(&positions, SCREEN);
         let cloud = PointCloud { positions, styles };
-        let look = PointLook::default();
+        let analysis = PointLook::default();
         let frame = |cloud: &PointCloud| {
-            offscreen.frame(|painter| render::points(painter, SCREEN, cloud, view, &look));
+            offscreen.frame(|painter| render::points(painter, SCREEN, cloud, view, &analysis));
         };
         group.bench_function(format!("{count} points"), |b| b.iter(|| frame(&cloud)));
         group.bench_function(format!("{count} points, all moved"), |b| {

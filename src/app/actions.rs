@@ -3,7 +3,7 @@
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
 use super::command::{Command, WindowCommand as W};
-use super::compare::Beside;
+use super::compare::CompareMode;
 use super::embedding::EmbedCommand;
 use super::export::Exported;
 
@@ -63,8 +63,8 @@ pub const ACTIONS: &[Action] = actions! {
         "Show selected images alone, or all", key(NONE, Key::O), Command::Window(W::OnlySelected);
         "Most wrong images first, or as opened", key(NONE, Key::W), Command::Window(W::MostWrongFirst);
         "Fit image", key(NONE, Key::F), Command::Window(W::Fit);
-        "Compare two images", key(NONE, Key::C), Command::ShowBeside(Beside::Image);
-        "Compare two thresholds τ", key(NONE, Key::V), Command::ShowBeside(Beside::Tau);
+        "Compare two images", key(NONE, Key::C), Command::ShowBeside(CompareMode::Image);
+        "Compare two thresholds τ", key(NONE, Key::V), Command::ShowBeside(CompareMode::Tau);
         "Show image 1:1", key(NONE, Key::Num1), Command::Window(W::OneToOne);
     }
     "Method" {

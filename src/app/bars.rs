@@ -8,7 +8,7 @@ use eframe::egui::{
 use super::actions::{ACTIONS, key_text};
 use super::command::{Command, WindowCommand};
 use super::overlays::bar_frame;
-use super::state::{Model, ModelState};
+use super::state::{ModelState, Session};
 use crate::score::verdict::Outcome;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{outcome_shape, outcome_word, shortened, toggle};
@@ -172,7 +172,12 @@ const NARROW: f32 = 640.0;
 const TINY: f32 = 380.0;
 
 /// Device, model, recipe, jobs, counts.
-pub fn status_bar_ui(ui: &mut Ui, model: &Model, drops: Option<&str>, commands: &mut Vec<Command>) {
+pub fn status_bar_ui(
+    ui: &mut Ui,
+    model: &Session,
+    drops: Option<&str>,
+    commands: &mut Vec<Command>,
+) {
     let frame = bar_frame(ui).inner_margin(egui::Margin::symmetric(10, 3));
     egui::Panel::bottom("status").frame(frame).show(ui, |ui| {
         ui.horizontal(|ui| {
@@ -193,18 +198,18 @@ pub fn status_bar_ui(ui: &mut Ui, model: &Model, drops: Option<&str>, commands: 
 }
 
 /// The model, what is being done, and what went wrong last.
-fn work_ui(ui: &mut Ui, model: &Model, width: f32, commands: &mut Vec<Command>) {
+fn work_ui(ui: &mut Ui, model: &Session, width: f32, commands: &mut Vec<Command>) {
     if width >= TINY || model.jobs.is_empty() {
         network_ui(ui, model, width);
     }
     jobs_ui(ui, model, commands);
-    if let Some(trouble) = model.troubles.last() {
-        let text = RichText::new(trouble).small().color(Palette::of_ui(ui).fault);
-        ui.add(Label::new(text).truncate()).on_hover_text(trouble);
+    if let Some(notice) = model.notices.last() {
+        let text = RichText::new(notice).small().color(Palette::of_ui(ui).fault);
+        ui.add(Label::new(text).truncate()).on_hover_text(notice);
     }
 }
 
-fn network_ui(ui: &mut Ui, model: &Model, width: f32) {
+fn network_ui(ui: &mut Ui, model: &Session, width: f32) {
     let palette = Palette::of_ui(ui);
     let weak = |text: &str| RichText::new(text).small().color(palette.weak);
     match &model.network {
@@ -237,7 +242,7 @@ fn network_ui(ui: &mut Ui, model: &Model, width: f32) {
     }
 }
 
-fn jobs_ui(ui: &mut Ui, model: &Model, commands: &mut Vec<Command>) {
+fn jobs_ui(ui: &mut Ui, model: &Session, commands: &mut Vec<Command>) {
     let palette = Palette::of_ui(ui);
     for job in &model.jobs {
         let share = job.done as f32 / job.total.max(1) as f32;
@@ -261,7 +266,7 @@ fn jobs_ui(ui: &mut Ui, model: &Model, commands: &mut Vec<Command>) {
 }
 
 /// Verdicts and failures, from right to left.
-fn counts_ui(ui: &mut Ui, model: &Model, width: f32) {
+fn counts_ui(ui: &mut Ui, model: &Session, width: f32) {
     if model.entries().is_empty() {
         return;
     }

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use crate::bundle::manifest::Recipe;
 use crate::worker::{ImageId, ImageSource, JobId, Request, Worker};
 
-use super::compare::Beside;
+use super::compare::CompareMode;
 use super::embedding::EmbedCommand;
 use super::export::Exported;
 use super::fitting::{FitJob, FitMode};
 use super::sets::Role;
-use super::state::{Edit, Job, MapView, Model};
+use super::state::{Edit, Job, MapView, Session};
 
 /// What panels, keys and the palette send.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub enum Command {
     /// Changes how the map is drawn.
     SetMap(MapView),
     /// Shows something beside the image; nothing if it was there already.
-    ShowBeside(Beside),
+    ShowBeside(CompareMode),
     /// Sets the second τ.
     SetTauBeside(f32),
     /// Moves the second τ by this much.
@@ -149,7 +149,7 @@ fn nudged(tau: f32, by: f32) -> f32 {
     (((tau + by) * 100.0).round() / 100.0).clamp(0.0, 1.0)
 }
 
-impl Model {
+impl Session {
     /// Changes the model as a command says, asking the worker for what follows from it. Commands of
     /// the window are not the model's, nor are those that write files.
     pub fn apply(&mut self, command: Command, worker: &Worker) {
@@ -179,7 +179,7 @@ impl Model {
             }
             Command::ShowBeside(beside) => {
                 let shown = self.comparison.beside == beside;
-                self.comparison.beside = if shown { Beside::Nothing } else { beside };
+                self.comparison.beside = if shown { CompareMode::Nothing } else { beside };
             }
             Command::SetTauBeside(tau) => self.comparison.tau = tau.clamp(0.0, 1.0),
             Command::NudgeTauBeside(by) => {
@@ -194,13 +194,13 @@ impl Model {
             Command::SetDetector(detector) => {
                 // A λ that was set by hand belongs to the scale of another detector.
                 (self.settings.detector, self.settings.lambda) = (detector, None);
-                self.look(worker);
+                self.analyse(worker);
             }
             Command::SetRecipe(recipe) => {
                 self.settings.recipe = recipe;
                 self.settings.detector = recipe.detector().to_owned();
                 self.settings.lambda = None;
-                self.look(worker);
+                self.analyse(worker);
             }
             Command::SetRole(set, role) => {
                 self.roles.insert(set, role);
@@ -258,7 +258,7 @@ impl Model {
         let tau = tau.clamp(0.0, 1.0);
         if tau != self.settings.tau {
             self.settings.tau = tau;
-            self.look(worker);
+            self.analyse(worker);
         }
     }
 

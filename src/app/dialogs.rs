@@ -29,7 +29,7 @@ pub enum Answer {
 
 /// The way back to the window.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Dialogs {
     /// Answers go here.
     pub answers: Sender<Answer>,
     /// To be woken.
@@ -38,18 +38,18 @@ pub struct Desk {
     pub attended: bool,
 }
 
-impl Desk {
+impl Dialogs {
     fn run(&self, name: &str, ask: impl FnOnce() -> Option<Answer> + Send + 'static) {
         if !self.attended {
             return;
         }
-        let desk = self.clone();
+        let dialogs = self.clone();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             // A window that is gone wants no answer.
             if let Some(answer) = ask()
-                && desk.answers.send(answer).is_ok()
+                && dialogs.answers.send(answer).is_ok()
             {
-                desk.ctx.request_repaint();
+                dialogs.ctx.request_repaint();
             }
         });
         if let Err(error) = thread {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Entry, Model};
+use super::state::{Entry, Session};
 use crate::bundle::manifest::Recipe;
 use crate::eval::tsne::TsneConfig;
 use crate::worker::{
@@ -133,7 +133,7 @@ pub struct Embedding {
     /// Time from the start to the first move, and to the last frame, in seconds.
     pub seconds: [f32; 2],
     seen_revision: u64,
-    /// It was asked for while looks at new settings were on their way.
+    /// It was asked for while analyses at new settings were on their way.
     wanted: bool,
 }
 
@@ -191,7 +191,7 @@ impl Embedding {
     }
 
     /// Whether the features on show are those of the settings and model in force.
-    pub fn is_current(&self, model: &Model) -> bool {
+    pub fn is_current(&self, model: &Session) -> bool {
         let Some(with) = &self.made_with else { return false };
         let settings = &model.settings;
         with.tau == settings.tau
@@ -207,13 +207,13 @@ impl Embedding {
 
 /// What can be laid out of an image.
 fn features(entry: &Entry) -> Option<EmbeddedImage> {
-    EmbeddedImage::new(entry.id, entry.look.as_ref()?)
+    EmbeddedImage::new(entry.id, entry.analysis.as_ref()?)
 }
 
-impl Model {
+impl Session {
     /// How many images have a feature to lay out.
     pub fn embeddable(&self) -> usize {
-        let has = |entry: &&Entry| entry.look.as_deref().is_some_and(EmbeddedImage::can_be);
+        let has = |entry: &&Entry| entry.analysis.as_deref().is_some_and(EmbeddedImage::can_be);
         self.entries().iter().filter(has).count()
     }
 
@@ -285,7 +285,7 @@ impl Model {
         worker.ask_embedding(EmbeddingRequest::Run(task));
     }
 
-    /// Starts a map that waits for looks, forgets one whose images are gone, and has images that came
+    /// Starts a map that waits for analyses, forgets one whose images are gone, and has images that came
     /// later placed into the one there is when no more are on the way.
     pub(super) fn follow_embedding(&mut self, worker: &Worker) {
         if self.embedding.wanted {
@@ -351,7 +351,7 @@ impl Model {
             }
             (EmbeddingEvent::Failed(error), _) => {
                 embedding.phase = Phase::Failed(error.clone());
-                self.trouble(format!("no map of features: {error}"));
+                self.notice(format!("no map of features: {error}"));
             }
         }
     }

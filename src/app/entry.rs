@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decompose;
 use crate::image::Thumbnail;
-use crate::pipeline::{Attention, Look, Settings, Tagged};
+use crate::pipeline::{Analysis, Attention, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
 use crate::worker::{ImageId, ImageSource, ModelInfo};
 
@@ -72,7 +72,7 @@ pub struct Entry {
     pub name: String,
     /// The set it belongs to, by name.
     pub set: SetName,
-    /// The set, by its place in [`Model::sets`](super::state::Model::sets).
+    /// The set, by its place in [`Session::sets`](super::state::Session::sets).
     pub set_at: usize,
     /// The folder that its file lies in, by its place in [`Folders`](super::sets::Folders).
     pub(super) folder: Option<usize>,
@@ -87,10 +87,10 @@ pub struct Entry {
     /// Whether the tagger has seen it.
     pub is_tagged: bool,
     /// Tokens, logits, attention of the tags that count; at hand for images on show alone.
-    pub tagged: Option<Arc<Tagged>>,
-    /// The newest look.
-    pub look: Option<Arc<Look>>,
-    /// The request that the look answers.
+    pub tagged: Option<Arc<TaggerOutput>>,
+    /// The newest analysis.
+    pub analysis: Option<Arc<Analysis>>,
+    /// The request that the analysis answers.
     pub generation: u64,
     /// The newest request that it could not be looked at for.
     pub failed_generation: Option<u64>,
@@ -116,7 +116,7 @@ impl Entry {
             stage_ms: [0.0; 3],
             is_tagged: false,
             tagged: None,
-            look: None,
+            analysis: None,
             generation: 0,
             failed_generation: None,
             extra: BTreeMap::new(),
@@ -126,17 +126,17 @@ impl Entry {
 
     /// The decision, where there is one.
     pub fn outcome(&self) -> Option<Outcome> {
-        self.look.as_ref()?.verdict.outcome
+        self.analysis.as_ref()?.verdict.outcome
     }
 
     /// The detector's score.
     pub fn score(&self) -> Option<f32> {
-        self.look.as_ref()?.verdict.score
+        self.analysis.as_ref()?.verdict.score
     }
 
     /// How far the score lies above λ.
     pub fn margin(&self) -> Option<f32> {
-        self.look.as_ref()?.verdict.margin()
+        self.analysis.as_ref()?.verdict.margin()
     }
 
     /// A tag's attention in one layer, `[H, P]`, if it is at hand.
@@ -148,12 +148,12 @@ impl Entry {
     /// The relevance on show, `[P]` in 0..1: the union of the chosen tags, or of those that count
     /// where none is chosen. `None` while it is not at hand.
     pub fn map(&self, view: &MapView, model: &ModelInfo, settings: &Settings) -> Option<Vec<f32>> {
-        let look = self.look.as_ref()?;
-        let positions = look.decomposition.map.len();
+        let analysis = self.analysis.as_ref()?;
+        let positions = analysis.decomposition.map.len();
         let plain = view.layer.is_none() && view.head.is_none();
         let tags = match view.tags.is_empty() {
-            true if plain => return Some(look.decomposition.map.clone()),
-            true => &look.decomposition.tags,
+            true if plain => return Some(analysis.decomposition.map.clone()),
+            true => &analysis.decomposition.tags,
             false => &view.tags,
         };
         let layer = view.layer.unwrap_or_else(|| model.layer(settings));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::pipeline::Settings;
 use crate::worker::{Event, ImageId, JobId, Request, Worker};
 
-use super::state::{Job, Model, ModelState};
+use super::state::{Job, ModelState, Session};
 
 /// How many messages are kept.
 const TROUBLES: usize = 200;
 
-impl Model {
+impl Session {
     /// Takes in one event. Pictures are the view's, not the model's: see `ui::Pictures`.
     pub fn take_event(&mut self, event: Event, worker: &Worker) {
         match event {
@@ -21,10 +21,10 @@ impl Model {
                 self.settings = kept;
                 self.regroup();
                 self.reopen(worker);
-                self.look(worker);
+                self.analyse(worker);
             }
             Event::ModelFailed(error) => {
-                self.trouble(error.clone());
+                self.notice(error.clone());
                 self.network = ModelState::Failed(error);
             }
             Event::Drawn { job, scenes } => {
@@ -59,7 +59,7 @@ impl Model {
                 }
                 self.advance(image);
             }
-            Event::Tagged { image, tagger_ms } => {
+            Event::TaggerOutput { image, tagger_ms } => {
                 if let Some(entry) = self.entry_mut(image) {
                     entry.stage_ms[2] = tagger_ms;
                     (entry.is_tagged, entry.error) = (true, None);
@@ -68,16 +68,16 @@ impl Model {
                 self.advance(image);
             }
             Event::Recalled { image, tagged } => self.take_results(image, tagged),
-            Event::Compared { image, generation, look } => {
-                self.comparison.take(image, generation, look);
+            Event::Compared { image, generation, analysis } => {
+                self.comparison.take(image, generation, analysis);
             }
-            Event::Looked { image, generation, mut look } => {
+            Event::Analysed { image, generation, mut analysis } => {
                 // λ may have moved since the worker was asked.
-                Arc::make_mut(&mut look).verdict.decide(self.lambda());
+                Arc::make_mut(&mut analysis).verdict.decide(self.lambda());
                 if let Some(entry) = self.entry_mut(image)
                     && generation >= entry.generation
                 {
-                    (entry.look, entry.generation) = (Some(look), generation);
+                    (entry.analysis, entry.generation) = (Some(analysis), generation);
                     self.scores_revision += 1;
                 }
             }
@@ -90,7 +90,7 @@ impl Model {
                     }
                 }
                 self.scores_revision += 1;
-                self.trouble(error);
+                self.notice(error);
             }
             Event::Surveyed(surveyed) => self.take_surveyed(surveyed),
             Event::SurveyFailed { ticket, error } => self.take_survey_failed(ticket, error),
@@ -113,7 +113,7 @@ impl Model {
                 self.jobs.retain(|other| other.id != job);
                 self.job_of.retain(|_, other| *other != job);
             }
-            Event::Trouble(sentence) => self.trouble(sentence),
+            Event::Trouble(sentence) => self.notice(sentence),
         }
     }
 
@@ -142,7 +142,7 @@ impl Model {
         for id in ids {
             self.job_of.insert(id, job);
             if let Some(entry) = self.entry_mut(id) {
-                (entry.tagged, entry.is_tagged, entry.look) = (None, false, None);
+                (entry.tagged, entry.is_tagged, entry.analysis) = (None, false, None);
                 entry.extra.clear();
                 images.push((id, entry.source.clone()));
             }
@@ -153,11 +153,11 @@ impl Model {
         worker.ask(Request::Reopen { job, images });
     }
 
-    /// Asks for a look at everything at the present settings.
-    pub fn look(&mut self, worker: &Worker) {
+    /// Asks for an analysis of everything at the present settings.
+    pub fn analyse(&mut self, worker: &Worker) {
         self.generation += 1;
         self.scores_revision += 1;
-        worker.ask(Request::Look {
+        worker.ask(Request::Analysis {
             generation: self.generation,
             settings: self.settings.clone(),
             focus: self.focus,
@@ -165,7 +165,7 @@ impl Model {
         // An image without tokens cannot be looked at; it will be with the settings then in force.
         let generation = self.generation;
         for id in
-            self.entries().iter().filter(|e| e.look.is_none()).map(|e| e.id).collect::<Vec<_>>()
+            self.entries().iter().filter(|e| e.analysis.is_none()).map(|e| e.id).collect::<Vec<_>>()
         {
             if let Some(entry) = self.entry_mut(id) {
                 entry.generation = generation;
@@ -182,13 +182,13 @@ impl Model {
     }
 
     /// Keeps a message for the log.
-    pub fn trouble(&mut self, sentence: String) {
-        if self.troubles.last() == Some(&sentence) {
+    pub fn notice(&mut self, sentence: String) {
+        if self.notices.last() == Some(&sentence) {
             return;
         }
         log::warn!("{sentence}");
-        self.troubles.push(sentence);
-        let surplus = self.troubles.len().saturating_sub(TROUBLES);
-        self.troubles.drain(..surplus);
+        self.notices.push(sentence);
+        let surplus = self.notices.len().saturating_sub(TROUBLES);
+        self.notices.drain(..surplus);
     }
 }

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use super::offscreen;
 use super::sets::SetScores;
-use super::state::{Job, Model};
+use super::state::{Job, Session};
 use crate::export::canvas::Rgb;
 use crate::export::chart::{Figure, Glyph, Key};
 use crate::export::figures::{self, MapSpace, Scores};
 use crate::export::{self, ExportedImage, FigureForm, Svg};
-use crate::panels::map_view::{ColorBy, Dress, class_words};
+use crate::panels::map_view::{ColorBy, MapStyle, class_words};
 use crate::render::Shape;
 use crate::score::verdict::Outcome;
 use crate::ui::painter_canvas::PainterCanvas;
@@ -55,7 +55,7 @@ impl Exported {
 
 type Write = Box<dyn FnOnce() -> Result<(), String> + Send>;
 
-impl Model {
+impl Session {
     /// Writes a file, in the form that its name's ending asks for. What is wrong becomes a message.
     pub(super) fn export(
         &mut self,
@@ -71,7 +71,7 @@ impl Model {
         };
         let write = match write {
             Ok(write) => write,
-            Err(reason) => return self.trouble(format!("{reason}: {}", path.display())),
+            Err(reason) => return self.notice(format!("{reason}: {}", path.display())),
         };
         let (job, report) = (JobId::unique(), worker.reporter());
         let label = format!("Writing {}", path.display());
@@ -85,7 +85,7 @@ impl Model {
         });
         if let Err(error) = thread {
             self.jobs.retain(|other| other.id != job);
-            self.trouble(format!("cannot start writing: {error}"));
+            self.notice(format!("cannot start writing: {error}"));
         }
     }
 
@@ -107,7 +107,7 @@ impl Model {
                         },
                         set: entry.set.to_string(),
                         class: entry.class,
-                        look: entry.look.clone(),
+                        analysis: entry.analysis.clone(),
                         error: entry.error.clone(),
                     },
                 )
@@ -151,19 +151,19 @@ impl Model {
 
     fn map_figure(&self, color_by: ColorBy) -> Option<Figure> {
         let frame = self.embedding.frame.as_ref()?;
-        let mut dress = Dress::default();
+        let mut map_style = MapStyle::default();
         // Figures are for white paper, and show no selection.
-        dress.follow_unselected(self, color_by, Theme::Light);
+        map_style.follow_unselected(self, color_by, Theme::Light);
         let space = |space: usize, title: &str| {
-            let (positions, styles) = (&frame.positions[space], &dress.styles[space]);
+            let (positions, styles) = (&frame.positions[space], &map_style.styles[space]);
             let point = |(&at, style): (&[f32; 2], &crate::render::PointStyle)| {
-                let color = dress.palette.get(usize::from(style.class)).copied();
+                let color = map_style.palette.get(usize::from(style.class)).copied();
                 (at, glyph(style.shape), rgb(color.unwrap_or(Color32::GRAY)))
             };
             MapSpace {
                 title: title.to_owned(),
                 points: positions.iter().zip(styles.iter()).map(point).collect(),
-                words: class_words(self, &dress, space, positions),
+                words: class_words(self, &map_style, space, positions),
             }
         };
         let spaces = vec![space(0, "Before projection"), space(1, "After projection")];
@@ -172,7 +172,7 @@ impl Model {
             color: rgb(key.color),
             glyph: Some(glyph(key.shape)),
         };
-        Some(figures::map(spaces, dress.legend.iter().map(key).collect()))
+        Some(figures::map(spaces, map_style.legend.iter().map(key).collect()))
     }
 }
 

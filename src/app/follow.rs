@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::state::{Entry, Model};
-use crate::pipeline::Tagged;
+use super::state::{Entry, Session};
+use crate::pipeline::TaggerOutput;
 use crate::worker::{ImageId, Request, Worker};
 
 /// How many images' tokens and attention are at hand.
 const AT_HAND: usize = 12;
 
-impl Model {
+impl Session {
     /// Asks the worker for what is on show and not at hand.
     pub fn follow(&mut self, worker: &Worker) {
         let shown = [self.beside(), self.focused()].into_iter().flatten();
@@ -44,7 +44,7 @@ impl Model {
     }
 
     /// Takes in an image's results, unless they come from another model or are not wanted any more.
-    pub(super) fn take_results(&mut self, image: ImageId, tagged: Arc<Tagged>) {
+    pub(super) fn take_results(&mut self, image: ImageId, tagged: Arc<TaggerOutput>) {
         let tags = self.info().map(|info| info.vocabulary.tags.len());
         let wanted = tags == Some(tagged.logits.len()) && self.at_hand.contains(&image);
         if let Some(entry) = self.entry_mut(image).filter(|entry| wanted && entry.is_tagged) {

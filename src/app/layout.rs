@@ -7,7 +7,7 @@ use egui_tiles::{
     Behavior, Container, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree, UiResponse,
 };
 
-use super::tuning::Wanted;
+use super::tuning::VisiblePanels;
 use crate::panels::{Panel, PanelCtx};
 use crate::ui::theme::Palette;
 
@@ -153,8 +153,8 @@ pub fn is_shown(layout: &Layout, name: &str) -> bool {
 }
 
 /// What of the tuning is on show.
-pub fn wanted(layout: &Layout) -> Wanted {
-    Wanted {
+pub fn wanted(layout: &Layout) -> VisiblePanels {
+    VisiblePanels {
         curves: ["roc", "scores", "compare"].iter().any(|name| is_shown(layout, name)),
         table: is_shown(layout, "detectors"),
         sweep: is_shown(layout, "sweep"),

@@ -40,12 +40,12 @@ use crate::ui::theme;
 use crate::worker::{Event, OpenModel, Request, Worker};
 
 use command::{Command, WindowCommand};
-use compare::Beside;
-use dialogs::{Answer, Desk};
+use compare::CompareMode;
+use dialogs::{Answer, Dialogs};
 use layout::{Layout, Panes};
 use milestones::Milestones;
-use session::{Looks, Session};
-use state::{Edit, Model};
+use session::{Looks, SavedSession};
+use state::{Edit, Session};
 
 /// How long a frame takes in events; the next one goes on with the rest.
 const EVENTS: Duration = Duration::from_millis(8);
@@ -78,7 +78,7 @@ pub struct Options {
 
 /// The window's content.
 pub struct App {
-    model: Model,
+    model: Session,
     worker: Worker,
     pictures: Pictures,
     view: View,
@@ -88,7 +88,7 @@ pub struct App {
     palette: overlays::CommandPalette,
     shortcuts: bool,
     commands: Vec<Command>,
-    desk: Desk,
+    dialogs: Dialogs,
     answers: Receiver<Answer>,
     autosave: window::Autosave,
     drops: Option<String>,
@@ -112,7 +112,7 @@ impl App {
         let worker = Worker::start(Arc::new(move || wake_ctx.request_repaint()))?;
         let (sender, answers) = crossbeam_channel::unbounded();
         let mut app = Self {
-            model: Model::default(),
+            model: Session::default(),
             worker,
             pictures: Pictures::default(),
             view: View::default(),
@@ -122,7 +122,7 @@ impl App {
             palette: overlays::CommandPalette::default(),
             shortcuts: false,
             commands: Vec::new(),
-            desk: Desk { answers: sender, ctx: ctx.clone(), attended: options.attended },
+            dialogs: Dialogs { answers: sender, ctx: ctx.clone(), attended: options.attended },
             milestones: Milestones::since(options.started),
             answers,
             autosave: window::Autosave::new(options.autosave.clone()),
@@ -133,7 +133,7 @@ impl App {
         };
         app.ask_model(options.model_name, options.open, options.device);
         let last = options.autosave.filter(|path| path.exists());
-        match last.map(|path| Session::read(&path)) {
+        match last.map(|path| SavedSession::read(&path)) {
             Some(Ok(mut session)) => {
                 // What the command line asks for takes the place of the last session's images.
                 if !options.paths.is_empty() || options.open_world {
@@ -142,7 +142,7 @@ impl App {
                 session.dark = options.theme.map_or(session.dark, |theme| theme == Theme::Dark);
                 app.restore(ctx, session);
             }
-            Some(Err(error)) => app.model.trouble(error.to_string()),
+            Some(Err(error)) => app.model.notice(error.to_string()),
             None => {}
         }
         if !options.paths.is_empty() {
@@ -155,12 +155,12 @@ impl App {
     }
 
     /// What is known.
-    pub fn model(&self) -> &Model {
+    pub fn model(&self) -> &Session {
         &self.model
     }
 
     /// The window's session, as it would be saved.
-    pub fn session(&self, ctx: &Context) -> Session {
+    pub fn session(&self, ctx: &Context) -> SavedSession {
         let panels = self.panels.iter();
         let choices =
             panels.filter_map(|(name, panel)| Some(((*name).to_owned(), panel.choices()?)));
@@ -171,7 +171,7 @@ impl App {
             dark: ctx.theme() == Theme::Dark,
             zoom: ctx.zoom_factor(),
         };
-        Session::of(&self.model, looks)
+        SavedSession::of(&self.model, looks)
     }
 
     /// Lets models be fitted from the window, by this program.
@@ -209,7 +209,7 @@ impl App {
 
     /// Chooses, as soon as it is listed, the image at this place of those to be opened (with the one
     /// before it, if two are compared), and a step of the explanation; both counted from 1.
-    pub fn preset(&mut self, image: usize, step: usize, beside: Option<Beside>) {
+    pub fn preset(&mut self, image: usize, step: usize, beside: Option<CompareMode>) {
         self.view.step = step.saturating_sub(1);
         self.wanted_place = image.saturating_sub(1);
         self.model.comparison.beside = beside.unwrap_or_default();
@@ -351,7 +351,7 @@ impl App {
             && let Some([before, wanted]) =
                 self.model.entries().get(self.wanted_place - 1..=self.wanted_place)
         {
-            let both = self.model.comparison.beside == Beside::Image;
+            let both = self.model.comparison.beside == CompareMode::Image;
             let ids = if both { vec![before.id, wanted.id] } else { vec![wanted.id] };
             self.wanted_place = 0;
             self.model.apply(Command::Select(ids), &self.worker);
@@ -379,7 +379,7 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
-        let session = self.session(&self.desk.ctx.clone());
+        let session = self.session(&self.dialogs.ctx.clone());
         self.autosave.save_now(&session);
     }
 }

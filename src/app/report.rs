@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::sets::Role;
-use super::state::{Entry, Job, LambdaOrigin, Model};
+use super::state::{Entry, Job, LambdaOrigin, Session};
 use crate::eval::gather::Plan;
 use crate::eval::report::Bootstrap;
 use crate::eval::scores::{FailedImage, ScoredImage};
@@ -15,14 +15,14 @@ use crate::worker::{ImageSource, JobId, ReportSet, ReportTask, Request, Worker};
 /// The further τ of the report, as `evaluate` has them.
 const TAUS: [f32; 4] = [0.0, 0.25, 0.5, 0.75];
 
-impl Model {
+impl Session {
     /// Has the report of `evaluate` written into a folder: every detector on the open sets at the
     /// settings in force, with the intervals that the window shows. What is wrong becomes a message.
     pub(super) fn export_report(&mut self, out: PathBuf, worker: &Worker) {
         let job = JobId::unique();
         let task = match self.report_task(job, out) {
             Ok(task) => task,
-            Err(reason) => return self.trouble(format!("no report: {reason}")),
+            Err(reason) => return self.notice(format!("no report: {reason}")),
         };
         let total = task.sets.iter().map(|set| set.images.len()).sum();
         let label = format!("Report to {}", task.out.display());

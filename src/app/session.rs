@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::compare::Beside;
+use super::compare::CompareMode;
 use super::embedding::EmbedConfig;
 use super::layout::Layout;
 use super::sets::Role;
-use super::state::{MapView, Model};
+use super::state::{MapView, Session};
 use super::tuning::Pin;
 use crate::bundle::manifest::Recipe;
 use crate::panels::map_view::ColorBy;
@@ -52,7 +52,7 @@ pub enum SessionError {
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Session {
+pub struct SavedSession {
     format: u32,
     /// The images' files; those that are no files are not kept.
     pub images: Vec<PathBuf>,
@@ -76,7 +76,7 @@ pub struct Session {
     pub map: MapView,
     /// What stands beside the image.
     #[serde(default)]
-    pub beside: Beside,
+    pub beside: CompareMode,
     /// The second τ.
     #[serde(default)]
     pub tau_beside: Option<f32>,
@@ -153,9 +153,9 @@ pub struct Looks {
     pub zoom: f32,
 }
 
-impl Session {
+impl SavedSession {
     /// What is open now.
-    pub fn of(model: &Model, looks: Looks) -> Self {
+    pub fn of(model: &Session, looks: Looks) -> Self {
         let path = |source: &ImageSource| match source {
             ImageSource::File(path) => Some(path.clone()),
             _ => None,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Entry, Model, SetName};
+use super::state::{Entry, Session, SetName};
 use crate::score::verdict::Outcome;
 use crate::worker::{ImageId, ImageSource};
 
@@ -80,7 +80,7 @@ impl ImageSet {
 /// The scores of a set's images.
 #[derive(Clone, Debug, Default)]
 pub struct SetScores {
-    /// The set, by its place in [`Model::sets`].
+    /// The set, by its place in [`Session::sets`].
     pub set: usize,
     /// Scores at the present settings, as metrics rank them: mostly −∞ where an image is rejected
     /// before it is scored.
@@ -137,7 +137,7 @@ impl Folders {
     }
 }
 
-impl Model {
+impl Session {
     /// The sets of open images, in the order in which they were opened.
     pub fn sets(&self) -> &[ImageSet] {
         &self.sets
@@ -150,12 +150,14 @@ impl Model {
         for entry in self.entries() {
             let Some(set) = sets.get_mut(entry.set_at) else { continue };
             let failed = entry.error.is_some() || entry.failed_generation == Some(self.generation);
-            match &entry.look {
+            match &entry.analysis {
                 _ if failed => set.failed += 1,
-                Some(look) if entry.generation == self.generation => match look.verdict.ranked {
-                    Some(score) => set.scores.push((score, entry.id)),
-                    None => set.failed += 1,
-                },
+                Some(analysis) if entry.generation == self.generation => {
+                    match analysis.verdict.ranked {
+                        Some(score) => set.scores.push((score, entry.id)),
+                        None => set.failed += 1,
+                    }
+                }
                 // A job that was stopped leaves images of which nothing will be known.
                 None if !entry.is_tagged && !self.job_of.contains_key(&entry.id) => {
                     set.failed += 1;

@@ -66,7 +66,7 @@ pub struct Job {
 }
 
 /// Everything the panels show.
-pub struct Model {
+pub struct Session {
     pub(super) entries: Vec<Entry>,
     index: HashMap<ImageId, usize>,
     pub(super) folders: Folders,
@@ -99,7 +99,7 @@ pub struct Model {
     /// The images whose results are at hand or on their way, oldest first.
     pub(super) at_hand: VecDeque<ImageId>,
     /// What went wrong, newest last.
-    pub troubles: Vec<String>,
+    pub notices: Vec<String>,
     /// Counts requests to look; results of older ones are dropped.
     pub generation: u64,
     /// Grows with every change of entries or results.
@@ -114,7 +114,7 @@ pub struct Model {
     pub fitting: Fitting,
 }
 
-impl Default for Model {
+impl Default for Session {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
@@ -135,7 +135,7 @@ impl Default for Model {
             job_of: HashMap::new(),
             world_job: None,
             drawing: None,
-            troubles: Vec::new(),
+            notices: Vec::new(),
             generation: 0,
             revision: 0,
             scores_revision: 0,
@@ -146,7 +146,7 @@ impl Default for Model {
     }
 }
 
-impl Model {
+impl Session {
     /// The open images, in the order they came.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -179,7 +179,7 @@ impl Model {
     /// λ in force.
     pub fn lambda(&self) -> Option<f32> {
         let given = self.info()?.lambda(&self.settings);
-        given.or_else(|| self.tuning.stand_in_lambda(&self.settings))
+        given.or_else(|| self.tuning.fallback_lambda(&self.settings))
     }
 
     /// Where λ in force comes from; `None` where there is none.
@@ -196,9 +196,9 @@ impl Model {
         let lambda = self.lambda();
         self.revision += 1;
         for entry in &mut self.entries {
-            if let Some(look) = &mut entry.look {
-                // The worker keeps no looks, so this copies nothing.
-                Arc::make_mut(look).verdict.decide(lambda);
+            if let Some(analysis) = &mut entry.analysis {
+                // The worker keeps no analyses, so this copies nothing.
+                Arc::make_mut(analysis).verdict.decide(lambda);
             }
         }
     }
@@ -210,7 +210,7 @@ impl Model {
         self.settings = settings;
         match only_lambda {
             true => self.decide(),
-            false => self.look(worker),
+            false => self.analyse(worker),
         }
     }
 
@@ -227,9 +227,9 @@ impl Model {
         !loading && idle && at_hand && self.looks_are_current()
     }
 
-    /// Whether every look that there is answers the newest request.
+    /// Whether every analysis that there is answers the newest request.
     pub fn looks_are_current(&self) -> bool {
-        let stale = |entry: &Entry| entry.look.is_some() && entry.generation != self.generation;
+        let stale = |entry: &Entry| entry.analysis.is_some() && entry.generation != self.generation;
         !self.entries.iter().any(stale)
     }
 

@@ -8,7 +8,7 @@ use eframe::egui::{ColorImage, Context, Theme, ViewportCommand};
 use super::command::{Command, WindowCommand};
 use super::dialogs::Answer;
 use super::layout;
-use super::session::Session;
+use super::session::SavedSession;
 use super::{App, overlays};
 use crate::bundle::Bundle;
 use crate::gpu::DeviceChoice;
@@ -22,15 +22,15 @@ const SAVE_EVERY: f64 = 5.0;
 pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
     use WindowCommand as W;
     match command {
-        W::OpenFiles => app.desk.open_files(),
-        W::OpenFolder => app.desk.open_folder(),
+        W::OpenFiles => app.dialogs.open_files(),
+        W::OpenFolder => app.dialogs.open_folder(),
         W::OpenWorld => app.model.open_world(app.world.clone(), &app.worker),
-        W::OpenModel => app.desk.open_model(),
-        W::PasteImage => app.desk.paste(),
-        W::OpenSession => app.desk.open_session(),
-        W::SaveSession => app.desk.save_session(),
+        W::OpenModel => app.dialogs.open_model(),
+        W::PasteImage => app.dialogs.paste(),
+        W::OpenSession => app.dialogs.open_session(),
+        W::SaveSession => app.dialogs.save_session(),
         W::SaveView | W::CopyView => take_view(app, ctx, command == W::SaveView),
-        W::Export(what) => app.desk.export(what),
+        W::Export(what) => app.dialogs.export(what),
         W::Undo => {
             let edit = app.undoer.undo(&app.model.edit()).cloned();
             app.model_restore(edit);
@@ -103,12 +103,12 @@ fn step(app: &mut App, by: isize) {
 /// Takes the image panel's pixels from the screen, to save or to copy.
 fn take_view(app: &App, ctx: &Context, save: bool) {
     let Some(rect) = app.view.image_rect else { return };
-    let (desk, scale) = (app.desk.clone(), ctx.pixels_per_point());
+    let (dialogs, scale) = (app.dialogs.clone(), ctx.pixels_per_point());
     ctx.request_screenshot(move |screen: Arc<ColorImage>| {
         let view = screen.region(&rect, Some(scale));
         match save {
-            true => desk.save_view(view),
-            false => desk.ctx.copy_image(view),
+            true => dialogs.save_view(view),
+            false => dialogs.ctx.copy_image(view),
         }
     });
 }
@@ -124,7 +124,7 @@ impl App {
     pub(super) fn take_answer(&mut self, ctx: &Context, answer: Answer) {
         match answer {
             Answer::Do(command) => self.commands.push(command),
-            Answer::Trouble(sentence) => self.model.trouble(sentence),
+            Answer::Trouble(sentence) => self.model.notice(sentence),
             Answer::Model(path) => {
                 if let Some(program) = &mut self.model.fitting.program {
                     program.model = vec!["--model".into(), path.clone().into()];
@@ -136,20 +136,20 @@ impl App {
                 });
                 self.ask_model(name, open, DeviceChoice::Auto);
             }
-            Answer::OpenSession(path) => match Session::read(&path) {
+            Answer::OpenSession(path) => match SavedSession::read(&path) {
                 Ok(session) => self.restore(ctx, session),
-                Err(error) => self.model.trouble(error.to_string()),
+                Err(error) => self.model.notice(error.to_string()),
             },
             Answer::SaveSession(path) => {
                 if let Err(error) = self.session(ctx).write(&path) {
-                    self.model.trouble(error.to_string());
+                    self.model.notice(error.to_string());
                 }
             }
         }
     }
 
     /// Opens a session in place of what is open.
-    pub fn restore(&mut self, ctx: &Context, session: Session) {
+    pub fn restore(&mut self, ctx: &Context, session: SavedSession) {
         let open: Vec<_> = self.model.entries().iter().map(|entry| entry.id).collect();
         if !open.is_empty() {
             self.model.remove(&open);
@@ -172,7 +172,7 @@ impl App {
                 panel.choose(choices);
             }
         }
-        self.model.look(&self.worker);
+        self.model.analyse(&self.worker);
         self.layout = session.layout;
         layout::add_unknown(&mut self.layout, &session.known_panels, self.panels.keys().copied());
         ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });
@@ -189,7 +189,7 @@ impl App {
 /// Saves the session now and then, on a thread of its own, where it has changed.
 pub(super) struct Autosave {
     path: Option<PathBuf>,
-    saved: Option<Session>,
+    saved: Option<SavedSession>,
     due_at: f64,
     touched: bool,
 }
@@ -209,7 +209,7 @@ impl Autosave {
         self.touched.then_some((self.due_at - time).max(0.0))
     }
 
-    pub fn save(&mut self, session: Session, time: f64) {
+    pub fn save(&mut self, session: SavedSession, time: f64) {
         (self.due_at, self.touched) = (time + SAVE_EVERY, false);
         let Some(path) = self.path.clone().filter(|_| self.saved.as_ref() != Some(&session)) else {
             return;
@@ -222,7 +222,7 @@ impl Autosave {
         });
     }
 
-    pub fn save_now(&self, session: &Session) {
+    pub fn save_now(&self, session: &SavedSession) {
         if let Some(path) = &self.path
             && let Err(error) = session.write(path)
         {

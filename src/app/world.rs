@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::state::Model;
+use super::state::Session;
 use crate::demo::World;
 use crate::worker::{ImageSource, Request, Worker};
 
-impl Model {
+impl Session {
     /// Opens the world's scenes that are not open yet. Its folders make the sets, and their names the
     /// roles.
     pub(super) fn open_world(&mut self, world: World, worker: &Worker) {

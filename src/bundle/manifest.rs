@@ -47,7 +47,7 @@ impl Recipe {
 
     /// The score by which metrics rank an image that is out-of-distribution outright. The released
     /// code gives it 0, and its own score may be below; everywhere else it is below any score.
-    pub fn outright_score(self, detector: &str) -> f32 {
+    pub fn hard_reject_score(self, detector: &str) -> f32 {
         match self {
             Self::Released if detector == self.detector() => 0.0,
             _ => f32::NEG_INFINITY,

@@ -13,7 +13,7 @@ use super::model::ModelArgs;
 use crate::bundle::{Bundle, BundleFiles, Precision, Weights};
 use crate::nn::projector::Projector;
 use crate::nn::ram::Ram;
-use crate::nn::weights::Builder;
+use crate::nn::weights::WeightLoader;
 
 /// Writes a checkpoint (with lists and a projector, if named) as a bundle that loads from a map
 #[derive(Args)]
@@ -66,13 +66,13 @@ impl ConvertArgs {
 /// The tensors that the networks use, by building them: which also proves that they are all there.
 fn names(bundle: &Bundle) -> anyhow::Result<(Vec<String>, Vec<String>)> {
     let device = Device::flex();
-    let from = Builder::stored(&bundle.tagger, &device);
+    let from = WeightLoader::stored(&bundle.tagger, &device);
     Ram::new(&bundle.manifest.tagger, &from).context("cannot load the tagger")?;
     let tagger = from.names().into_keys().collect();
     let (Some(source), Some(config)) = (&bundle.projector, &bundle.manifest.projector) else {
         return Ok((tagger, Vec::new()));
     };
-    let from = Builder::stored(source, &device);
+    let from = WeightLoader::stored(source, &device);
     Projector::new(config, &from).context("cannot load the projector")?;
     Ok((tagger, from.names().into_keys().collect()))
 }

@@ -18,7 +18,7 @@ use crate::dataset::Dataset;
 use crate::fit::FitError;
 use crate::fit::config::TrainConfig;
 use crate::fit::objects::{Objects, Selection};
-use crate::fit::stages::{self, Gathered, Stored};
+use crate::fit::stages::{self, Stored, TrainingData};
 use crate::fit::train::{EpochLog, Rows, Run, Watch};
 use crate::fit::vocabulary;
 use crate::gpu::Compute;
@@ -239,7 +239,7 @@ impl FitOptions {
         bundle: &mut Bundle,
         compute: &Compute,
         stored: &Stored,
-    ) -> anyhow::Result<Gathered> {
+    ) -> anyhow::Result<TrainingData> {
         // What the source was fitted with is of other classes.
         (bundle.manifest.projector, bundle.projector, bundle.projector_ce) = (None, None, None);
         bundle.statistics = None;
@@ -272,7 +272,7 @@ impl FitOptions {
         &self,
         bundle: &mut Bundle,
         compute: &Compute,
-        gathered: &Gathered,
+        gathered: &TrainingData,
         work: &Path,
         cancel: &Arc<AtomicBool>,
     ) -> anyhow::Result<()> {
@@ -296,7 +296,7 @@ impl FitOptions {
         bundle.manifest.projector = Some(shape);
         let ce = config.clone().cross_entropy_alone();
         let run = |config: TrainConfig, name: &str| -> anyhow::Result<Source> {
-            let Gathered { objects, train, validation, .. } = gathered;
+            let TrainingData { objects, train, validation, .. } = gathered;
             let rows = Rows { train, validation };
             let folder = work.join(name);
             self.train_one(
@@ -343,7 +343,7 @@ impl FitOptions {
         }
     }
 
-    fn report(&self, bundle: &Bundle, gathered: &Gathered, work: &Path) {
+    fn report(&self, bundle: &Bundle, gathered: &TrainingData, work: &Path) {
         let recipe = bundle.manifest.recipe;
         let Objects { labels, .. } = &gathered.objects;
         println!(

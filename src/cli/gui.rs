@@ -13,7 +13,7 @@ use eframe::egui_wgpu::WgpuConfiguration;
 use super::model::ModelArgs;
 use super::{CliResult, display};
 use crate::app::command::Command;
-use crate::app::compare::Beside;
+use crate::app::compare::CompareMode;
 use crate::app::fitting::{FitJob, FitMode, Program};
 use crate::app::{App, Options, offscreen, session};
 use crate::bundle::manifest::Recipe;
@@ -48,7 +48,7 @@ pub struct GuiArgs {
     select: usize,
     /// What stands beside the image: the one selected before it, or the same at a second τ
     #[arg(long, value_name = "image|tau", requires = "screenshot", value_parser = parse_beside)]
-    beside: Option<Beside>,
+    beside: Option<CompareMode>,
     /// Pin the setting as A, and compare it with this τ
     #[arg(long, value_name = "TAU", requires = "screenshot", value_parser = super::model::parse_tau)]
     pin: Option<f32>,
@@ -68,10 +68,10 @@ fn parse_theme(text: &str) -> Result<Theme, String> {
     }
 }
 
-fn parse_beside(text: &str) -> Result<Beside, String> {
+fn parse_beside(text: &str) -> Result<CompareMode, String> {
     match text {
-        "image" => Ok(Beside::Image),
-        "tau" => Ok(Beside::Tau),
+        "image" => Ok(CompareMode::Image),
+        "tau" => Ok(CompareMode::Tau),
         other => Err(format!("unknown comparison `{other}`; there are `image` and `tau`")),
     }
 }

@@ -119,8 +119,8 @@ impl InspectArgs {
         let started = Instant::now();
         let tagged = pipeline.tag(&inputs, keep)?;
         let tagger_ms = started.elapsed().as_secs_f32() * 1e3 / inputs.len().max(1) as f32;
-        let looks = pipeline.look_batch(&tagged.iter().collect::<Vec<_>>(), settings)?;
-        let mut results = tagged.iter().zip(&looks);
+        let analyses = pipeline.analyse_batch(&tagged.iter().collect::<Vec<_>>(), settings)?;
+        let mut results = tagged.iter().zip(&analyses);
         let mut failed = 0;
         let mut out = std::io::stdout().lock();
         for (path, prepared) in &batch {
@@ -130,8 +130,9 @@ impl InspectArgs {
                     inspect_output::print_error(&mut out, path, error, self.json)?;
                 }
                 Ok(prepared) => {
-                    let Some((tagged, look)) = results.next() else { continue };
-                    let line = Line { path, prepared, tagged, look, settings, pipeline, tagger_ms };
+                    let Some((tagged, analysis)) = results.next() else { continue };
+                    let line =
+                        Line { path, prepared, tagged, analysis, settings, pipeline, tagger_ms };
                     self.write_files(&line)?;
                     inspect_output::print(&mut out, &line, self.json)?;
                 }

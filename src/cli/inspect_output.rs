@@ -10,15 +10,15 @@ use serde_json::json;
 use super::inspect::Prepared;
 use crate::image::ImageError;
 use crate::overlay;
-use crate::pipeline::{Look, Pipeline, Settings, Tagged};
+use crate::pipeline::{Analysis, Pipeline, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
 
 /// Everything known of one image.
 pub(super) struct Line<'a> {
     pub path: &'a Path,
     pub prepared: &'a Prepared,
-    pub tagged: &'a Tagged,
-    pub look: &'a Look,
+    pub tagged: &'a TaggerOutput,
+    pub analysis: &'a Analysis,
     pub settings: &'a Settings,
     pub pipeline: &'a Pipeline,
     pub tagger_ms: f32,
@@ -56,8 +56,8 @@ impl Line<'_> {
     }
 
     fn json(&self) -> serde_json::Value {
-        let (look, verdict) = (self.look, &self.look.verdict);
-        let nearest: Vec<_> = look
+        let (analysis, verdict) = (self.analysis, &self.analysis.verdict);
+        let nearest: Vec<_> = analysis
             .nearest
             .iter()
             .map(|near| {
@@ -66,7 +66,7 @@ impl Line<'_> {
             })
             .collect();
         let [decode, preprocess] = self.prepared.stage_ms;
-        let [decompose, project, score] = look.stage_ms;
+        let [decompose, project, score] = analysis.stage_ms;
         json!({
             "path": self.path.display().to_string(),
             "verdict": verdict.outcome,
@@ -77,7 +77,7 @@ impl Line<'_> {
             "tau": self.settings.tau,
             "recipe": self.settings.recipe,
             "tags": self.tags(),
-            "kept_tokens": look.decomposition.kept(),
+            "kept_tokens": analysis.decomposition.kept(),
             "total_tokens": self.tagged.positions(),
             "nearest": nearest,
             "width": self.prepared.rgb.width(),
@@ -96,7 +96,7 @@ impl Line<'_> {
 
     /// A few lines for a person.
     fn text(&self) -> String {
-        let (look, verdict) = (self.look, &self.look.verdict);
+        let (analysis, verdict) = (self.analysis, &self.analysis.verdict);
         let title = match verdict.outcome {
             Some(Outcome::Id) => "ID ",
             Some(Outcome::Ood) => "OOD",
@@ -111,7 +111,7 @@ impl Line<'_> {
             number(verdict.score),
             number(verdict.lambda),
             self.settings.tau,
-            look.decomposition.kept(),
+            analysis.decomposition.kept(),
             self.tagged.positions(),
         );
         let tags = self.tags();
@@ -185,12 +185,12 @@ pub(super) fn write_heatmaps(folder: &Path, line: &Line) -> anyhow::Result<()> {
             .collect();
         save(&format!("{tag}_{name}"), &map)?;
     }
-    save("union", &line.look.decomposition.map)
+    save("union", &line.analysis.decomposition.map)
 }
 
 /// Every intermediate tensor of one image, as `inspect --help` lists them.
 pub(super) fn write_dump(folder: &Path, line: &Line) -> anyhow::Result<()> {
-    let (tagged, look) = (line.tagged, line.look);
+    let (tagged, analysis) = (line.tagged, line.analysis);
     let attention = &tagged.attention;
     let side = line.pipeline.image_side() as usize;
     let (positions, width) = (tagged.positions(), tagged.width);
@@ -202,16 +202,17 @@ pub(super) fn write_dump(folder: &Path, line: &Line) -> anyhow::Result<()> {
         let at = (rest * tags + tag) * positions;
         by_layer[at..at + positions].copy_from_slice(values);
     }
-    let mask: Vec<f32> = look.decomposition.mask.iter().map(|&m| f32::from(u8::from(m))).collect();
+    let mask: Vec<f32> =
+        analysis.decomposition.mask.iter().map(|&m| f32::from(u8::from(m))).collect();
     let mut tensors = vec![
         ("image", vec![3, side, side], line.prepared.input.clone()),
         ("tokens", vec![positions, width], tagged.tokens.clone()),
         ("logits", vec![tagged.logits.len()], tagged.logits.clone()),
         ("attention", vec![layers, heads, tags, positions], by_layer),
-        ("map", vec![positions], look.decomposition.map.clone()),
+        ("map", vec![positions], analysis.decomposition.map.clone()),
         ("mask", vec![positions], mask),
     ];
-    if let Some(projected) = &look.projected {
+    if let Some(projected) = &analysis.projected {
         tensors.push(("feature", vec![projected.feature.len()], projected.feature.clone()));
         let logits = projected.class_logits.clone();
         tensors.push(("class_logits", vec![logits.len()], logits));

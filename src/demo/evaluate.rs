@@ -11,12 +11,12 @@ use thiserror::Error;
 
 use super::{ID_CLASSES, SCENE_SIZE, Scene, Set, TAGS, scene};
 use crate::decompose;
-use crate::eval::gather::{Gather, Plan, Seen};
+use crate::eval::gather::{Plan, SetScorer, TaggedImage};
 use crate::eval::metrics::RankedScores;
 use crate::eval::report::{Report, ReportError};
 use crate::eval::scores::ScoredImage;
 use crate::image::RgbImage;
-use crate::pipeline::{Keep, OdinInput, Pipeline, PipelineError, Tagged};
+use crate::pipeline::{Keep, OdinInput, Pipeline, PipelineError, TaggerOutput};
 use crate::score::Detector;
 
 use super::dice::Dice;
@@ -137,7 +137,7 @@ pub fn evaluate(
         detectors: options.detectors.clone(),
         odin: OdinInput::Tokens,
     };
-    let gather = Gather::new(pipeline, plan);
+    let gather = SetScorer::new(pipeline, plan);
     let (mut tagger, mut maps) = (TaggerTally::default(), MapTally::default());
     let mut sets = Vec::new();
     for set in Set::ALL {
@@ -176,7 +176,7 @@ fn see(
     seed: u64,
     first: u64,
     count: usize,
-) -> Result<(Vec<Scene>, Vec<Seen>), PipelineError> {
+) -> Result<(Vec<Scene>, Vec<TaggedImage>), PipelineError> {
     let drawn: Vec<(Scene, Vec<f32>)> = (first..first + count as u64)
         .into_par_iter()
         .map(|index| {
@@ -189,10 +189,14 @@ fn see(
         .collect();
     let (scenes, inputs): (Vec<Scene>, Vec<Vec<f32>>) = drawn.into_iter().unzip();
     let tagged = pipeline.tag(&inputs, Keep::Id)?;
-    let seen = |(index, (scene, tagged)): (usize, (&Scene, Tagged))| {
+    let seen = |(index, (scene, tagged)): (usize, (&Scene, TaggerOutput))| {
         let path = format!("{set}/{}", first + index as u64);
         let class = scene.class.map(|class| ID_CLASSES[class].to_owned());
-        Seen { image: ScoredImage { path, class, ..ScoredImage::default() }, tagged, pixels: None }
+        TaggedImage {
+            image: ScoredImage { path, class, ..ScoredImage::default() },
+            tagged,
+            pixels: None,
+        }
     };
     let seen = scenes.iter().zip(tagged).enumerate().map(seen).collect();
     Ok((scenes, seen))
@@ -207,7 +211,7 @@ struct TaggerTally {
 }
 
 impl TaggerTally {
-    fn add(&mut self, pipeline: &Pipeline, scene: &Scene, tagged: &Tagged) {
+    fn add(&mut self, pipeline: &Pipeline, scene: &Scene, tagged: &TaggerOutput) {
         self.logits.resize_with(TAGS.len(), Default::default);
         for (tag, (&logit, lists)) in tagged.logits.iter().zip(&mut self.logits).enumerate() {
             lists[usize::from(!scene.tags.contains(&tag))].push(logit);
@@ -247,7 +251,7 @@ impl MapTally {
         &mut self,
         pipeline: &Pipeline,
         scene: &Scene,
-        tagged: &Tagged,
+        tagged: &TaggerOutput,
     ) -> Result<(), PipelineError> {
         let classes = 0..ID_CLASSES.len();
         let tags: Vec<usize> =

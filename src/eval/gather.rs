@@ -5,8 +5,8 @@ use super::scores::{
 };
 use crate::bundle::manifest::Recipe;
 use crate::decompose;
-use crate::pipeline::{Inputs, Kept, Odin, OdinInput, Pipeline, PipelineError, Tagged};
-use crate::score::{Bound, Detector, Input, Sample};
+use crate::pipeline::{Inputs, Kept, Odin, OdinInput, Pipeline, PipelineError, TaggerOutput};
+use crate::score::{Detector, FittedDetector, Input, Sample};
 
 /// What to compute of every image.
 #[derive(Clone)]
@@ -43,24 +43,24 @@ impl Plan {
 
 /// An image that was tagged. The attention of the tags that count has to be there.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct TaggedImage {
     /// Path, hash and class; the rest is filled in.
     pub image: ScoredImage,
     /// What the tagger made of it.
-    pub tagged: Tagged,
+    pub tagged: TaggerOutput,
     /// The network's input `[3, S, S]`, if ODIN moves images.
     pub pixels: Option<Vec<f32>>,
 }
 
 /// Scores images set by set.
-pub struct Gather<'a> {
+pub struct SetScorer<'a> {
     pipeline: &'a Pipeline,
     plan: Plan,
     features: Vec<Features>,
     main: usize,
 }
 
-impl<'a> Gather<'a> {
+impl<'a> SetScorer<'a> {
     /// With a model that has a projector; without one, every column will be missing.
     pub fn new(pipeline: &'a Pipeline, plan: Plan) -> Self {
         let features = plan.features();
@@ -97,7 +97,7 @@ impl<'a> Gather<'a> {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn add(&self, set: &mut SetScores, images: &[Seen]) -> Result<(), PipelineError> {
+    pub fn add(&self, set: &mut SetScores, images: &[TaggedImage]) -> Result<(), PipelineError> {
         let recipe = self.plan.recipe;
         let decomposed: Vec<_> = images
             .iter()
@@ -140,7 +140,7 @@ impl<'a> Gather<'a> {
         at: usize,
         kept: &[Kept],
         places: &[usize],
-        images: &[Seen],
+        images: &[TaggedImage],
     ) -> Result<Vec<Inputs>, PipelineError> {
         if at != self.main || !self.plan.detectors.iter().any(|detector| wants_odin(*detector)) {
             return self.pipeline.inputs(kept, Odin::None, true);
@@ -166,7 +166,7 @@ impl<'a> Gather<'a> {
             match bound.score_batch(&samples) {
                 Ok(found) => {
                     let first = scores.len();
-                    scores.resize(first + images, self.outright(id));
+                    scores.resize(first + images, self.hard_rejected(id));
                     for (&place, score) in places.iter().zip(found) {
                         scores[first + place] = Some(score);
                     }
@@ -176,13 +176,13 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn bound(&self, id: &str) -> Option<&Bound> {
+    fn bound(&self, id: &str) -> Option<&FittedDetector> {
         self.pipeline.detector(id)
     }
 
     /// The score of an image that is out-of-distribution outright; `None` below any score.
-    fn outright(&self, detector: &str) -> Option<f32> {
-        Some(self.plan.recipe.outright_score(detector)).filter(|score| score.is_finite())
+    fn hard_rejected(&self, detector: &str) -> Option<f32> {
+        Some(self.plan.recipe.hard_reject_score(detector)).filter(|score| score.is_finite())
     }
 
     /// The sets as one table.

@@ -1,7 +1,7 @@
 //! Sets of images: scores, metrics, reports, t-SNE.
 //!
 //! ```text
-//! store ─ scan ─▶ Seen ─ gather ─▶ ScoreTable ─ report ─▶ Report ─ write ─▶ tables, plots, page
+//! store ─ scan ─▶ TaggedImage ─ gather ─▶ ScoreTable ─ report ─▶ Report ─ write ─▶ tables, plots, page
 //! ```
 
 pub mod gather;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 
-use super::gather::{Gather, Plan};
+use super::gather::{Plan, SetScorer};
 use super::report::{Outcome, RefitOutcome, RefitReport, ReportError, SetFacts, Setting, outcome};
 use super::scores::{Features, ScoreTable};
 use crate::bundle::manifest::Recipe;
@@ -14,7 +14,7 @@ use crate::dataset::{Dataset, DatasetError, Item};
 use crate::fit::FitError;
 use crate::fit::config::TrainConfig;
 use crate::fit::objects::Selection;
-use crate::fit::stages::{self, Gathered, Stored};
+use crate::fit::stages::{self, Stored, TrainingData};
 use crate::fit::train::{EpochLog, Rows, Run, Watch};
 use crate::nn::projector::ProjectorConfig;
 use crate::pipeline::{OdinInput, Pipeline};
@@ -181,7 +181,7 @@ impl Refit<'_> {
         shape.map_or(0, |shape| self.config(shape).epochs)
     }
 
-    fn gather(&self, variant: Variant) -> Result<Gathered, FitError> {
+    fn gather(&self, variant: Variant) -> Result<TrainingData, FitError> {
         let stored = Stored {
             store: self.store,
             dataset: &self.labelled.dataset,
@@ -203,7 +203,7 @@ impl Refitted {
     ///
     /// # Errors
     /// If there is no such detector, which a test rules out.
-    pub fn gather(&self, recipe: Recipe, own_tau: f32) -> Result<Gather<'_>, score::ScoreError> {
+    pub fn gather(&self, recipe: Recipe, own_tau: f32) -> Result<SetScorer<'_>, score::ScoreError> {
         let plan = Plan {
             recipe,
             tau: self.variant.tau,
@@ -212,7 +212,7 @@ impl Refitted {
             detectors: vec![score::by_name(recipe.detector())?],
             odin: OdinInput::Tokens,
         };
-        Ok(Gather::new(&self.pipeline, plan))
+        Ok(SetScorer::new(&self.pipeline, plan))
     }
 
     /// What the scores come to.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
-use super::gather::Seen;
+use super::gather::TaggedImage;
 use super::scores::{FailedImage, ScoredImage};
 use crate::bundle::manifest::Recipe;
 use crate::image::{DecodeOptions, decode_file};
@@ -31,7 +31,7 @@ pub struct Block {
     /// Place in the set of its first image, failed ones counted.
     pub first: usize,
     /// The images, each with its place in the set.
-    pub seen: Vec<(usize, Seen)>,
+    pub seen: Vec<(usize, TaggedImage)>,
     /// Those that could not be read.
     pub failed: Vec<FailedImage>,
 }
@@ -74,7 +74,7 @@ impl StoredSet {
     }
 }
 
-fn read(row: Row, pixels: Option<&Pipeline>) -> Result<Seen, FailedImage> {
+fn read(row: Row, pixels: Option<&Pipeline>) -> Result<TaggedImage, FailedImage> {
     let path = row.path().to_owned();
     let failed = |error: String| FailedImage { path: path.clone(), error };
     let tagged = row.tagged().ok_or_else(|| failed(row.error().unwrap_or_default().to_owned()))?;
@@ -85,5 +85,5 @@ fn read(row: Row, pixels: Option<&Pipeline>) -> Result<Seen, FailedImage> {
     let pixels = pixels.map(decode).transpose()?;
     let class = row.class().map(str::to_owned);
     let image = ScoredImage { hash: row.hash(), class, path, ..ScoredImage::default() };
-    Ok(Seen { image, tagged, pixels })
+    Ok(TaggedImage { image, tagged, pixels })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::bundle::vocabulary::Vocabulary;
-use crate::pipeline::{Look, Settings, Tagged};
+use crate::pipeline::{Analysis, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
 
 /// What is known of an image, held without copies until a thread makes a row of it.
@@ -20,7 +20,7 @@ pub struct ExportedImage {
     /// Its class, if its folder tells.
     pub class: Option<usize>,
     /// Its look at the settings in force.
-    pub look: Option<Arc<Look>>,
+    pub analysis: Option<Arc<Analysis>>,
     /// Why there is no result.
     pub error: Option<String>,
 }
@@ -79,35 +79,35 @@ impl ExportedImage {
     /// The row of this image at these settings; `tagged` is what the tagger made of it.
     pub fn row(
         &self,
-        tagged: Option<&Tagged>,
+        tagged: Option<&TaggerOutput>,
         vocabulary: &Vocabulary,
         settings: &Settings,
     ) -> ImageRow {
-        let look = self.look.as_deref();
-        let nearest = look.and_then(|look| look.nearest.first());
+        let analysis = self.analysis.as_deref();
+        let nearest = analysis.and_then(|analysis| analysis.nearest.first());
         let count = |count: usize| u32::try_from(count).ok();
         ImageRow {
             path: self.path.display().to_string(),
             set: self.set.clone(),
             class: self.class.map(|class| vocabulary.class_name(class)),
-            verdict: look.and_then(|look| look.verdict.outcome),
-            reason: look.map(|look| look.verdict.reason.to_string()),
-            score: look.and_then(|look| look.verdict.score),
-            lambda: look.and_then(|look| look.verdict.lambda),
+            verdict: analysis.and_then(|analysis| analysis.verdict.outcome),
+            reason: analysis.map(|analysis| analysis.verdict.reason.to_string()),
+            score: analysis.and_then(|analysis| analysis.verdict.score),
+            lambda: analysis.and_then(|analysis| analysis.verdict.lambda),
             tau: settings.tau,
             detector: settings.detector.clone(),
             recipe: settings.recipe.to_string(),
             nearest: nearest.map(|nearest| vocabulary.class_name(nearest.class)),
             similarity: nearest.map(|nearest| nearest.similarity),
-            kept_tokens: look.and_then(|look| count(look.decomposition.kept())),
-            total_tokens: look.and_then(|look| count(look.decomposition.mask.len())),
+            kept_tokens: analysis.and_then(|analysis| count(analysis.decomposition.kept())),
+            total_tokens: analysis.and_then(|analysis| count(analysis.decomposition.mask.len())),
             tags: tagged.map(|tagged| tags(tagged, vocabulary)).unwrap_or_default(),
             error: self.error.clone(),
         }
     }
 }
 
-fn tags(tagged: &Tagged, vocabulary: &Vocabulary) -> Vec<TagRow> {
+fn tags(tagged: &TaggerOutput, vocabulary: &Vocabulary) -> Vec<TagRow> {
     let all = tagged.probabilities().into_iter().zip(&vocabulary.thresholds).enumerate();
     let mut tags: Vec<TagRow> = all
         .filter(|(_, (probability, threshold))| probability > *threshold)

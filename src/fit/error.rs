@@ -42,7 +42,7 @@ pub enum FitError {
     /// Nothing to train on.
     #[error(
         "no image keeps any token at τ = {tau}: {skipped} images have no in-distribution tag that \
-         counts; lower --tau, or look at the vocabulary"
+         counts; lower --tau, or analysis at the vocabulary"
     )]
     NothingKept {
         /// τ.

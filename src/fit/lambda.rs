@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::error::FitError;
 use crate::bundle::manifest::{Lambda, Recipe};
-use crate::pipeline::{Inputs, Kept, Odin, Pipeline, Tagged};
-use crate::score::{Bound, Input, Sample, ScoreError};
+use crate::pipeline::{Inputs, Kept, Odin, Pipeline, TaggerOutput};
+use crate::score::{FittedDetector, Input, Sample, ScoreError};
 
 /// Images that go through the projector together.
 const BATCH: usize = 64;
@@ -37,23 +37,23 @@ pub fn lambda_at(scores: &[f32], rejected: usize, tpr: f64) -> Option<(f32, f32)
 /// If the device fails.
 pub fn lambdas(
     pipeline: &Pipeline,
-    detectors: &[Bound],
-    images: &[Tagged],
+    detectors: &[FittedDetector],
+    images: &[TaggerOutput],
     (recipe, tau): (Recipe, f32),
     tpr: f64,
 ) -> Result<Vec<Lambda>, FitError> {
-    let wanted = |detector: &Bound| detector.info().needs.contains(&Input::OdinLogits);
+    let wanted = |detector: &FittedDetector| detector.info().needs.contains(&Input::OdinLogits);
     let odin = if detectors.iter().any(wanted) { Odin::Tokens } else { Odin::None };
     let mut scores: BTreeMap<&str, Vec<f32>> = BTreeMap::new();
     let mut rejected = 0;
     for images in images.chunks(BATCH) {
-        let looks: Vec<_> =
+        let analyses: Vec<_> =
             images.iter().map(|tagged| (tagged, pipeline.decompose(tagged, tau, recipe))).collect();
-        let kept = looks.iter().filter(|(_, decomposition)| decomposition.kept() > 0);
+        let kept = analyses.iter().filter(|(_, decomposition)| decomposition.kept() > 0);
         let kept: Vec<Kept> = kept
             .map(|(tagged, d)| Kept { tagged, mask: &d.mask, tag_score: d.tag_score })
             .collect();
-        rejected += looks.len() - kept.len();
+        rejected += analyses.len() - kept.len();
         let inputs = pipeline.inputs(&kept, odin, true)?;
         let samples: Vec<Sample> = inputs.iter().map(Inputs::sample).collect();
         for detector in detectors {

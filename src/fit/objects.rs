@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::bundle::manifest::Recipe;
 use crate::bundle::vocabulary::Vocabulary;
 use crate::decompose::{self, Fallback};
-use crate::pipeline::Tagged;
+use crate::pipeline::TaggerOutput;
 
 /// Which tokens of an image are its objects.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +79,7 @@ impl Objects {
         &mut self,
         image: usize,
         class: usize,
-        tagged: &Tagged,
+        tagged: &TaggerOutput,
         vocabulary: &Vocabulary,
         selection: &Selection,
     ) {

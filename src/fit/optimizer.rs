@@ -262,12 +262,12 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::nn::weights::Builder;
+    use crate::nn::weights::WeightLoader;
 
     const LR: f64 = 0.1;
 
     fn layer(device: &Device) -> (Linear, Names) {
-        let from = Builder::random(3, device);
+        let from = WeightLoader::random(3, device);
         let layer = from.linear("layer", 3, 2, true).unwrap();
         (layer, from.names())
     }
@@ -354,7 +354,7 @@ mod tests {
         crate::fit::checkpoint::write(&path, &[adam.state(), weights].concat()).unwrap();
 
         let source = Source::open(&path).unwrap();
-        let from = Builder::stored(&source, &device);
+        let from = WeightLoader::stored(&source, &device);
         let mut second = from.linear("layer", 3, 2, true).unwrap();
         let mut restored = Adam::new(config, &from.names(), &device);
         restored.restore(&source).unwrap();

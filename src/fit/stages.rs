@@ -15,9 +15,9 @@ use crate::dataset::Dataset;
 use crate::nn::projector::{Projector, ProjectorConfig};
 use crate::nn::ram::Ram;
 use crate::nn::source::{SafetensorsBytes, Source};
-use crate::nn::weights::Builder;
-use crate::pipeline::{Pipeline, Tagged};
-use crate::score::{self, Bound, Rows, Statistics, TrainingSet};
+use crate::nn::weights::WeightLoader;
+use crate::pipeline::{Pipeline, TaggerOutput};
+use crate::score::{self, FittedDetector, Rows, Statistics, TrainingSet};
 use crate::store::{Store, add_attention};
 
 /// A labelled set in a feature store.
@@ -32,7 +32,7 @@ pub struct Stored<'a> {
 
 impl Stored<'_> {
     /// Index, class and content of each image that could be read.
-    fn images(&self) -> impl Iterator<Item = (usize, usize, Tagged)> {
+    fn images(&self) -> impl Iterator<Item = (usize, usize, TaggerOutput)> {
         let items = self.dataset.items.iter().zip(&self.rows).enumerate();
         items.filter_map(|(index, (item, row))| {
             let tagged = self.store.row((*row)?)?.tagged()?;
@@ -52,7 +52,7 @@ impl Stored<'_> {
 
 /// What a fit works on.
 #[derive(Debug, Default)]
-pub struct Gathered {
+pub struct TrainingData {
     /// Object tokens of all images.
     pub objects: Objects,
     /// Rows of `objects` to train on.
@@ -60,7 +60,7 @@ pub struct Gathered {
     /// Rows of `objects` that are held out.
     pub validation: Vec<usize>,
     /// The held-out images, those included of which nothing is kept.
-    pub held_out: Vec<Tagged>,
+    pub held_out: Vec<TaggerOutput>,
 }
 
 /// Picks the object tokens of every image, with the pipeline's vocabulary. `held_out` says of each
@@ -74,9 +74,9 @@ pub fn gather(
     selection: &Selection,
     held_out: &[bool],
     on_image: &mut dyn FnMut(),
-) -> Result<Gathered, FitError> {
+) -> Result<TrainingData, FitError> {
     let vocabulary = pipeline.vocabulary();
-    let mut gathered = Gathered::default();
+    let mut gathered = TrainingData::default();
     let mut trained = vec![0usize; stored.dataset.classes.len()];
     for (index, class, mut tagged) in stored.images() {
         let probabilities = tagged.probabilities();
@@ -157,11 +157,11 @@ pub fn statistics(
 pub fn fit_detectors(
     bundle: &mut Bundle,
     pipeline: &Pipeline,
-    gathered: &Gathered,
+    gathered: &TrainingData,
     tpr: f64,
 ) -> Result<(), FitError> {
     let statistics = statistics(pipeline, &gathered.objects, &gathered.train)?;
-    let detectors: Vec<Bound> = match pipeline.head() {
+    let detectors: Vec<FittedDetector> = match pipeline.head() {
         Some(head) => score::all()
             .iter()
             .filter_map(|detector| score::bind(*detector, &statistics, head).ok())
@@ -186,7 +186,7 @@ pub fn fit_detectors(
 pub fn write_bundle(bundle: &Bundle, folder: &Path) -> Result<(), FitError> {
     let device = Device::flex();
     // Building the tagger names its tensors, without the rest of a published checkpoint.
-    let from = Builder::stored(&bundle.tagger, &device);
+    let from = WeightLoader::stored(&bundle.tagger, &device);
     Ram::new(&bundle.manifest.tagger, &from)?;
     let tagger = Weights::Stored(&bundle.tagger, from.names().into_keys().collect());
     let files = BundleFiles {
@@ -214,7 +214,7 @@ fn projector_weights<'a>(
 
 /// The tensors of a projector and its centers, without the rest of a training state.
 fn projector_names(source: &Source, config: &ProjectorConfig) -> Result<Vec<String>, FitError> {
-    let from = Builder::stored(source, &Device::flex());
+    let from = WeightLoader::stored(source, &Device::flex());
     Projector::new(config, &from)?;
     let mut names: Vec<String> = from.names().into_keys().collect();
     names.push("centers".into());

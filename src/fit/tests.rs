@@ -16,7 +16,7 @@ use super::trainer::Trainer;
 use crate::bundle::manifest::Recipe;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::source::Source;
-use crate::nn::weights::{Builder, named_tensors};
+use crate::nn::weights::{WeightLoader, named_tensors};
 use crate::pipeline::floats;
 
 fn fixture(name: &str) -> Source {
@@ -45,7 +45,7 @@ fn losses_gradients_and_centers_agree_with_pytorch() {
     let device = Device::flex().autodiff();
     let shape = ProjectorConfig::of_checkpoint(&weights).unwrap();
     let config = TrainConfig::new(Recipe::Released, shape);
-    let from = Builder::stored(&weights, &device);
+    let from = WeightLoader::stored(&weights, &device);
     let mut centers =
         ClassCenters { values: stored(&golden, "centers"), shape: config.center_shape() };
     let trainer = Trainer::built(config.clone(), &from, centers.clone(), device.clone()).unwrap();

@@ -17,7 +17,7 @@ use super::objects::Objects;
 use super::optimizer::{Adam, NamedTensor};
 use crate::nn::projector::{Dropout, Projector};
 use crate::nn::source::Source;
-use crate::nn::weights::{Builder, Names, named_tensors};
+use crate::nn::weights::{Names, WeightLoader, named_tensors};
 use crate::pipeline::floats;
 
 /// Images that go through the projector together. A batch is sorted by length and cut into such
@@ -67,7 +67,7 @@ impl Trainer {
     /// None that a valid shape could cause.
     pub fn new(config: TrainConfig, device: &Device) -> Result<Self, FitError> {
         let device = device.clone().autodiff();
-        let from = Builder::random(config.seed, &device);
+        let from = WeightLoader::random(config.seed, &device);
         let centers = ClassCenters::random(config.center_shape(), config.seed);
         Self::built(config, &from, centers, device)
     }
@@ -84,7 +84,7 @@ impl Trainer {
     ) -> Result<(Self, Vec<f32>), FitError> {
         let device = device.clone().autodiff();
         let source = Source::open(path)?;
-        let from = Builder::stored(&source, &device);
+        let from = WeightLoader::stored(&source, &device);
         let shape = config.center_shape();
         let centers = ClassCenters { values: source.read("centers", &shape)?, shape };
         let mut trainer = Self::built(config, &from, centers, device.clone())?;
@@ -99,7 +99,7 @@ impl Trainer {
     /// If a tensor is missing or misshapen.
     pub fn built(
         config: TrainConfig,
-        from: &Builder,
+        from: &WeightLoader,
         centers: ClassCenters,
         device: Device,
     ) -> Result<Self, FitError> {

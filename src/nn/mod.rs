@@ -1,7 +1,7 @@
 //! The networks: Swin, the tag decoder, RAM, RAM++ and the TagOOD projector.
 //!
 //! This module knows Burn and nothing of images, bundles or windows. A layer's constructor takes a
-//! [`weights::Builder`], which reads tensors under their published names or draws them; its
+//! [`weights::WeightLoader`], which reads tensors under their published names or draws them; its
 //! `forward` states its shapes.
 
 mod kernels;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernels::{affine, linear_gelu, linear_of};
 use super::source::{Source, WeightsError};
-use super::weights::{Builder, Init};
+use super::weights::{Init, WeightLoader};
 
 /// Added to a variance before its root, in the projector's layer norms.
 pub const EPSILON: f64 = 1e-6;
@@ -81,7 +81,7 @@ struct ProjectorBlock {
 }
 
 impl ProjectorBlock {
-    fn new(config: &ProjectorConfig, from: &Builder) -> Result<Self, WeightsError> {
+    fn new(config: &ProjectorConfig, from: &WeightLoader) -> Result<Self, WeightsError> {
         let width = config.width;
         let attention = from.scope("self_attention");
         let names = ["in_proj_weight", "in_proj_bias"];
@@ -242,7 +242,7 @@ impl Projector {
     ///
     /// # Errors
     /// If a tensor is missing or misshapen.
-    pub fn new(config: &ProjectorConfig, from: &Builder) -> Result<Self, WeightsError> {
+    pub fn new(config: &ProjectorConfig, from: &WeightLoader) -> Result<Self, WeightsError> {
         let (width, layers) = (config.width, from.scope("layers"));
         let blocks = (0..config.layers)
             .map(|i| {

@@ -13,7 +13,7 @@ use super::kernels;
 use super::source::{Source, WeightsError};
 use super::swin::{Swin, SwinConfig};
 use super::tag_decoder::{TagDecoder, TagDecoderConfig, TagQueries};
-use super::weights::{Builder, Init};
+use super::weights::{Init, WeightLoader};
 
 /// The shape of a tagger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl Ram {
     ///
     /// # Errors
     /// If a tensor is missing or misshapen.
-    pub fn new(config: &RamConfig, from: &Builder) -> Result<Self, WeightsError> {
+    pub fn new(config: &RamConfig, from: &WeightLoader) -> Result<Self, WeightsError> {
         let (joint, width) = (config.joint, config.decoder.width);
         let rows = config.tags * config.descriptions;
         let unit_length = Init::Normal((1.0 / joint as f32).sqrt());

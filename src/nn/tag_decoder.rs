@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernels;
 use super::source::WeightsError;
-use super::weights::Builder;
+use super::weights::WeightLoader;
 
 /// Added to a variance before its root, in the tagging head's layer norms.
 pub const EPSILON: f64 = 1e-12;
@@ -44,7 +44,11 @@ struct TagLayer {
 }
 
 impl TagLayer {
-    fn new(config: &TagDecoderConfig, joint: usize, from: &Builder) -> Result<Self, WeightsError> {
+    fn new(
+        config: &TagDecoderConfig,
+        joint: usize,
+        from: &WeightLoader,
+    ) -> Result<Self, WeightsError> {
         let width = config.width;
         let cross = from.scope("crossattention");
         Ok(Self {
@@ -132,7 +136,7 @@ impl TagDecoder {
     pub fn new(
         config: &TagDecoderConfig,
         joint: usize,
-        from: &Builder,
+        from: &WeightLoader,
     ) -> Result<Self, WeightsError> {
         let layers = (0..config.layers)
             .map(|layer| {

@@ -1,6 +1,6 @@
 //! Building networks from named weights, stored or random.
 //!
-//! A layer has one constructor, and asks a [`Builder`] for its tensors by their published names.
+//! A layer has one constructor, and asks a [`WeightLoader`] for its tensors by their published names.
 //! The builder reads them from a [`Source`], strictly, or draws them for training. What was asked
 //! for is recorded, which gives the reverse way too: saving a module under the published names.
 
@@ -54,7 +54,7 @@ pub type Names = BTreeMap<String, Slot>;
 
 /// Hands out a network's tensors by name; see the module's documentation.
 #[derive(Clone)]
-pub struct Builder<'a> {
+pub struct WeightLoader<'a> {
     origin: Rc<Origin<'a>>,
     names: Rc<RefCell<Names>>,
     prefix: String,
@@ -62,15 +62,15 @@ pub struct Builder<'a> {
     dtype: Option<FloatDType>,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> WeightLoader<'a> {
     /// Tensors read from a source.
     pub fn stored(source: &'a Source, device: &Device) -> Self {
         Self::new(Origin::Stored(source), device)
     }
 
     /// Tensors drawn from a seed: the same on every machine.
-    pub fn random(seed: u64, device: &Device) -> Builder<'static> {
-        Builder::new(
+    pub fn random(seed: u64, device: &Device) -> WeightLoader<'static> {
+        WeightLoader::new(
             Origin::Random(Box::new(RefCell::new(ChaCha8Rng::seed_from_u64(seed)))),
             device,
         )
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
         self.scope(name).linear_named(["weight", "bias"], d_input, d_output, bias)
     }
 
-    /// As [`Builder::linear`], drawn for inputs of unit length rather than of unit variance.
+    /// As [`WeightLoader::linear`], drawn for inputs of unit length rather than of unit variance.
     ///
     /// # Errors
     /// As [`Source::read`].

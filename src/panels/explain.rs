@@ -34,7 +34,7 @@ impl Panel for Explain {
                 "Choose an image to see how its verdict comes about.",
             );
         };
-        if entry.look.is_none() {
+        if entry.analysis.is_none() {
             return empty_note(ui, "Explain", "Waiting for the network.");
         }
         let subject = Subject { entry, model: cx.model, info: &info };
@@ -96,8 +96,8 @@ fn strip_ui(ui: &mut Ui, step: &mut usize) {
 type Shown = Option<(TextureId, egui::Vec2)>;
 
 fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown) {
-    let Some(look) = &subject.entry.look else { return };
-    let map = &look.decomposition.map;
+    let Some(analysis) = &subject.entry.analysis else { return };
+    let map = &analysis.decomposition.map;
     match step {
         0 => drop(photo(ui, rect, picture)),
         1 => {
@@ -109,7 +109,7 @@ fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown)
         4 => cells(ui, square(rect), map, |value, _| color(value)),
         5 => {
             let photo = photo(ui, rect, picture);
-            let mask = &look.decomposition.mask;
+            let mask = &analysis.decomposition.mask;
             let field = field_rect(photo, subject.info);
             cells(ui, field, map, |value, at| match mask.get(at + 1) {
                 Some(true) => color(value).gamma_multiply(0.6),
@@ -118,7 +118,7 @@ fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown)
         }
         6 => {
             let photo = photo(ui, rect, picture);
-            let mask = &look.decomposition.mask;
+            let mask = &analysis.decomposition.mask;
             let ground = Palette::of_ui(ui).ground;
             let field = field_rect(photo, subject.info);
             cells(ui, field, map, |_, at| match mask.get(at + 1) {
@@ -271,7 +271,8 @@ fn tile(rect: Rect, count: usize, columns: usize) -> f32 {
 
 /// The feature's numbers as a barcode.
 fn feature(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
-    let projected = subject.entry.look.as_ref().and_then(|look| look.projected.as_ref());
+    let projected =
+        subject.entry.analysis.as_ref().and_then(|analysis| analysis.projected.as_ref());
     let Some(projected) = projected else { return };
     let values = &projected.feature;
     // Widths are powers of two: whole rows.
@@ -289,9 +290,9 @@ fn feature(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
 }
 
 fn centers(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
-    let Some(look) = &subject.entry.look else { return };
+    let Some(analysis) = &subject.entry.analysis else { return };
     let palette = Palette::of_ui(ui);
-    let rows: Vec<_> = look
+    let rows: Vec<_> = analysis
         .nearest
         .iter()
         .enumerate()
@@ -305,11 +306,11 @@ fn centers(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
 
 /// The score and λ on a line, with every other open image.
 fn score(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
-    let Some(look) = &subject.entry.look else { return };
+    let Some(analysis) = &subject.entry.analysis else { return };
     let palette = Palette::of_ui(ui);
     let scores = subject.model.entries().iter().filter_map(|entry| entry.score());
     let (low, high) = scores
-        .chain(look.verdict.lambda)
+        .chain(analysis.verdict.lambda)
         .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), score| {
             (low.min(score), high.max(score))
         });
@@ -326,7 +327,7 @@ fn score(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
             painter.vline(x_of(score), track.shrink(3.0).y_range(), Stroke::new(1.5, color));
         }
     }
-    if let Some(lambda) = look.verdict.lambda {
+    if let Some(lambda) = analysis.verdict.lambda {
         let x = x_of(lambda);
         painter.vline(
             x,
@@ -336,10 +337,10 @@ fn score(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
         let (at, font) = (pos2(x, track.bottom() + 20.0), FontId::proportional(13.0));
         painter.text(at, Align2::CENTER_TOP, format!("λ = {lambda:.3}"), font, palette.accent);
     }
-    if let Some(score) = look.verdict.score {
-        let color = palette.outcome(look.verdict.outcome);
+    if let Some(score) = analysis.verdict.score {
+        let color = palette.outcome(analysis.verdict.outcome);
         let at = pos2(x_of(score), track.top() - 22.0);
-        painter.add(outcome_shape(at, 9.0, look.verdict.outcome, color));
+        painter.add(outcome_shape(at, 9.0, analysis.verdict.outcome, color));
         let font = FontId::proportional(18.0);
         let text = format!("{score:.3}");
         painter.text(at - vec2(0.0, 16.0), Align2::CENTER_BOTTOM, text, font, palette.strong);

@@ -1,6 +1,6 @@
 //! The method in ten steps, told with the numbers of the image on show.
 
-use crate::app::state::{Entry, Model};
+use crate::app::state::{Entry, Session};
 use crate::bundle::manifest::Recipe;
 use crate::score::verdict::Outcome;
 use crate::worker::ModelInfo;
@@ -34,7 +34,7 @@ pub struct Subject<'a> {
     /// The image.
     pub entry: &'a Entry,
     /// Settings.
-    pub model: &'a Model,
+    pub model: &'a Session,
     /// The network.
     pub info: &'a ModelInfo,
 }
@@ -43,8 +43,8 @@ impl Subject<'_> {
     /// The known tag that is followed through the steps: the likeliest of those that count.
     pub fn tag(&self) -> Option<usize> {
         let probabilities = self.entry.tagged.as_ref()?.probabilities();
-        let look = self.entry.look.as_ref()?;
-        let counting = look.decomposition.tags.iter().copied();
+        let analysis = self.entry.analysis.as_ref()?;
+        let counting = analysis.decomposition.tags.iter().copied();
         counting.max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
     }
 
@@ -106,7 +106,8 @@ impl Subject<'_> {
     }
 
     fn tags(&self) -> (String, String) {
-        let counting = self.entry.look.as_ref().map_or(0, |look| look.decomposition.tags.len());
+        let counting =
+            self.entry.analysis.as_ref().map_or(0, |analysis| analysis.decomposition.tags.len());
         let all = self.info.vocabulary.tags.len();
         let known = self.info.vocabulary.id_tags().len();
         (
@@ -126,8 +127,8 @@ impl Subject<'_> {
         (
             "a[head, place] = softmax over places of ⟨query(tag), key(place)⟩ / √d".into(),
             format!(
-                "To answer for “{}”, the decoder looks at some places more than at others. Layer \
-                 {layer} does so with {heads} heads, each shown here; every head's looks add up to 1.",
+                "To answer for “{}”, the decoder analyses at some places more than at others. Layer \
+                 {layer} does so with {heads} heads, each shown here; every head's analyses add up to 1.",
                 self.tag_name()
             ),
         )
@@ -155,9 +156,9 @@ impl Subject<'_> {
 
     fn threshold(&self) -> (String, String) {
         let tau = self.model.settings.tau;
-        let look = self.entry.look.as_ref();
-        let kept = look.map_or(0, |look| look.decomposition.kept());
-        let all = look.map_or(0, |look| look.decomposition.mask.len());
+        let analysis = self.entry.analysis.as_ref();
+        let kept = analysis.map_or(0, |analysis| analysis.decomposition.kept());
+        let all = analysis.map_or(0, |analysis| analysis.decomposition.mask.len());
         (
             format!("m = r > τ,  τ = {tau:.2}"),
             format!(
@@ -168,7 +169,7 @@ impl Subject<'_> {
     }
 
     fn kept(&self) -> (String, String) {
-        let kept = self.entry.look.as_ref().map_or(0, |look| look.decomposition.kept());
+        let kept = self.entry.analysis.as_ref().map_or(0, |analysis| analysis.decomposition.kept());
         let width = self.info.manifest.tagger.joint;
         (
             format!("Z = {{ token(place) : m(place) }},  {kept} × {width}"),
@@ -180,7 +181,7 @@ impl Subject<'_> {
 
     fn projector(&self) -> (String, String) {
         let width = self.info.manifest.projector.as_ref().map_or(0, |projector| projector.width);
-        let feature = self.entry.look.as_ref().and_then(|look| look.projected.as_ref());
+        let feature = self.entry.analysis.as_ref().and_then(|analysis| analysis.projected.as_ref());
         let norm = feature.map_or(0.0, |p| p.feature.iter().map(|v| v * v).sum::<f32>().sqrt());
         (
             format!("f = transformer([cls; Z])[0],  {width} numbers"),
@@ -193,7 +194,7 @@ impl Subject<'_> {
 
     fn centers(&self) -> (String, String) {
         let classes = self.info.vocabulary.classes.len();
-        let nearest = self.entry.look.as_ref().and_then(|look| look.nearest.first());
+        let nearest = self.entry.analysis.as_ref().and_then(|analysis| analysis.nearest.first());
         let nearest = nearest.map_or_else(
             || "There is no class center to compare with.".to_owned(),
             |nearest| {
@@ -217,8 +218,8 @@ impl Subject<'_> {
         let detector = self.info.detectors.iter().find(|d| d.id == settings.detector);
         let formula =
             detector.map_or_else(String::new, |d| crate::ui::widgets::formula_text(d.formula));
-        let Some(look) = &self.entry.look else { return (formula, String::new()) };
-        let verdict = &look.verdict;
+        let Some(analysis) = &self.entry.analysis else { return (formula, String::new()) };
+        let verdict = &analysis.verdict;
         let decision = match verdict.outcome {
             Some(Outcome::Id) => "in-distribution",
             Some(Outcome::Ood) => "out-of-distribution",

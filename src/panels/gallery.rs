@@ -230,7 +230,7 @@ impl Gallery {
                     palette.fault,
                 );
             }
-            None if entry.look.is_some() => {
+            None if entry.analysis.is_some() => {
                 badge(ui, frame.right_top() + vec2(-4.0, 4.0), entry.outcome(), entry.score());
             }
             None => {
@@ -341,7 +341,7 @@ fn describe(entry: &Entry) -> String {
         (None, Some(score)) => {
             format!("{}, {}, score {score:.2}", entry.name, outcome_word(entry.outcome()))
         }
-        (None, None) if entry.look.is_some() => {
+        (None, None) if entry.analysis.is_some() => {
             format!("{}, {}", entry.name, outcome_word(entry.outcome()))
         }
         (None, None) => format!("{}, waiting", entry.name),
@@ -353,9 +353,9 @@ fn tooltip_ui(ui: &mut Ui, entry: &Entry) {
     if let Some([width, height]) = entry.size {
         ui.label(format!("{width} × {height} px"));
     }
-    match (&entry.error, &entry.look) {
+    match (&entry.error, &entry.analysis) {
         (Some(error), _) => drop(ui.label(error)),
-        (None, Some(look)) => drop(ui.label(look.verdict.reason.to_string())),
+        (None, Some(analysis)) => drop(ui.label(analysis.verdict.reason.to_string())),
         (None, None) => drop(ui.label("Waiting for the network")),
     }
 }

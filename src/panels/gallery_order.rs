@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::state::{Entry, Model};
+use crate::app::state::{Entry, Session};
 use crate::score::verdict::Outcome;
 use crate::worker::ImageId;
 
@@ -67,7 +67,7 @@ impl Sort {
         (Self::Wrong, "Most wrong first"),
     ];
 
-    fn compare(self, a: &Entry, b: &Entry, model: &Model) -> Ordering {
+    fn compare(self, a: &Entry, b: &Entry, model: &Session) -> Ordering {
         // Images without a score come last, whatever the order.
         let by = |a: Option<f32>, b: Option<f32>| match (a, b) {
             (Some(a), Some(b)) => a.total_cmp(&b),
@@ -88,8 +88,8 @@ impl Sort {
 
 /// How far an image lies on the wrong side of λ, negative on the right one; `None` where what it is,
 /// its score or λ is not known. One that is rejected outright lies infinitely far below λ.
-fn wrongness(entry: &Entry, model: &Model) -> Option<f32> {
-    let verdict = &entry.look.as_ref()?.verdict;
+fn wrongness(entry: &Entry, model: &Session) -> Option<f32> {
+    let verdict = &entry.analysis.as_ref()?.verdict;
     let above = verdict.ranked? - verdict.lambda?;
     match model.truth(entry.set_at)? {
         Outcome::Id => Some(-above),
@@ -114,7 +114,7 @@ pub struct Filter {
 
 impl Filter {
     /// The images to show.
-    pub fn order(&self, model: &Model) -> Vec<ImageId> {
+    pub fn order(&self, model: &Session) -> Vec<ImageId> {
         let needle = self.text.trim().to_lowercase();
         let mut shown: Vec<&Entry> = model
             .entries()
@@ -129,9 +129,9 @@ impl Filter {
     }
 }
 
-fn mentions(entry: &Entry, needle: &str, model: &Model) -> bool {
+fn mentions(entry: &Entry, needle: &str, model: &Session) -> bool {
     let tagged = || {
-        let tags = &entry.look.as_ref()?.decomposition.tags;
+        let tags = &entry.analysis.as_ref()?.decomposition.tags;
         let names = &model.info()?.vocabulary.tags;
         Some(
             tags.iter()
@@ -145,7 +145,7 @@ fn mentions(entry: &Entry, needle: &str, model: &Model) -> bool {
 }
 
 /// How many images there are of each kind, and the sets' names.
-pub fn survey(model: &Model) -> ([usize; 4], Vec<String>) {
+pub fn survey(model: &Session) -> ([usize; 4], Vec<String>) {
     let count = |kind: Kind| model.entries().iter().filter(|entry| kind.holds(entry)).count();
     let sets: BTreeSet<&str> = model.entries().iter().map(|entry| &*entry.set).collect();
     let counts = Kind::ALL.map(|(kind, _)| count(kind));

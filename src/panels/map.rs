@@ -1,6 +1,6 @@
 //! The map of features: t-SNE before projection and after it, side by side.
 
-mod dress;
+mod style;
 mod labels;
 mod legend;
 mod plot;
@@ -8,8 +8,8 @@ mod tools;
 
 /// What figures of the map share with the panel.
 pub mod view {
-    pub use super::dress::{ColorBy, Dress, Key};
     pub use super::labels::class_words;
+    pub use super::style::{ColorBy, Key, MapStyle};
 }
 
 use std::collections::BTreeSet;
@@ -19,13 +19,13 @@ use eframe::egui::{self, Rect, Ui, Vec2, pos2, vec2};
 use super::{Panel, PanelCtx};
 use crate::app::command::Command;
 use crate::app::embedding::{EmbedCommand, LEAST, Phase, Row};
-use crate::app::state::{Entry, Model};
+use crate::app::state::{Entry, Session};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{empty_note, outcome_shape, outcome_word};
 use crate::worker::{ImageId, SPACES};
 
-use dress::Dress;
-use plot::{Deed, Plot, Scene, Tool};
+use plot::{Plot, PlotResponse, Scene, Tool};
+use style::MapStyle;
 
 /// Width of the legend, in points.
 const LEGEND: f32 = 168.0;
@@ -39,36 +39,36 @@ const GAP: f32 = 8.0;
 /// The panel.
 pub struct MapPanel {
     plots: [Plot; SPACES],
-    dress: Dress,
+    style: MapStyle,
     tool: Tool,
     /// Whether the map is made anew when τ or the model changes.
     follows: bool,
     hovered: Option<Row>,
     run: u64,
-    census: Census,
+    census: MapCounts,
 }
 
 /// What is counted of all images, again only where something changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Census {
+struct MapCounts {
     /// Results, settings, run and points that were counted.
     of: (u64, u64, u64, usize),
     /// Images that have a feature.
     embeddable: usize,
     /// Images with a result that are not on the map.
     missing: usize,
-    /// Whether every look answers the newest settings.
+    /// Whether every analysis answers the newest settings.
     current: bool,
 }
 
-impl Census {
-    fn follow(&mut self, model: &Model) {
+impl MapCounts {
+    fn follow(&mut self, model: &Session) {
         let embedding = &model.embedding;
         let of = (model.revision, model.generation, embedding.run(), embedding.placed());
         if self.of == of {
             return;
         }
-        let looked = model.entries().iter().filter(|entry| entry.look.is_some());
+        let looked = model.entries().iter().filter(|entry| entry.analysis.is_some());
         *self = Self {
             of,
             embeddable: model.embeddable(),
@@ -85,12 +85,12 @@ impl Default for MapPanel {
                 Plot::new(0, "Before projection", "means of the kept tokens"),
                 Plot::new(1, "After projection", "features and class centers"),
             ],
-            dress: Dress::default(),
+            style: MapStyle::default(),
             tool: Tool::default(),
             follows: false,
             hovered: None,
             run: 0,
-            census: Census::default(),
+            census: MapCounts::default(),
         }
     }
 }
@@ -133,16 +133,16 @@ impl Panel for MapPanel {
         let Some(frame) = &model.embedding.frame else {
             return absent_ui(ui, cx, self.census.embeddable);
         };
-        self.dress.follow(model, cx.view.color_by, ui.theme());
+        self.style.follow(model, cx.view.color_by, ui.theme());
         for (plot, positions) in self.plots.iter_mut().zip(&frame.positions) {
-            plot.follow(positions, &self.dress, model);
+            plot.follow(positions, &self.style, model);
         }
         let mut room = ui.available_rect_before_wrap();
         if room.width() >= NARROW {
             let side = room.split_left_right_at_x(room.right() - LEGEND).1;
             room.max.x -= LEGEND + GAP;
             let picked = ui.scope_builder(egui::UiBuilder::new().max_rect(side), |ui| {
-                legend::ui(ui, &self.dress, cx)
+                legend::ui(ui, &self.style, cx)
             });
             if let Some(images) = picked.inner {
                 self.select(ui, cx, images);
@@ -165,10 +165,10 @@ impl MapPanel {
     }
 
     fn plots_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, room: Rect) {
-        let mut deeds: Vec<Deed> = Vec::new();
+        let mut deeds: Vec<PlotResponse> = Vec::new();
         for (space, rect) in halves(room).into_iter().enumerate() {
             let scene = Scene {
-                dress: &self.dress,
+                style: &self.style,
                 tool: self.tool,
                 hovered: self.hovered,
                 focus: cx.model.focus,
@@ -193,7 +193,7 @@ impl MapPanel {
             match deed.clicked {
                 Some(Some(Row::Image(id))) => self.click(ui, cx, id),
                 Some(Some(Row::Center(class))) => {
-                    let near = |entry: &&Entry| dress::class_of(entry) == Some(class);
+                    let near = |entry: &&Entry| style::class_of(entry) == Some(class);
                     let on_map = |entry: &&Entry| cx.model.embedding.holds(entry.id);
                     let entries = cx.model.entries().iter().filter(near).filter(on_map);
                     let images = entries.map(|entry| entry.id).collect();
@@ -316,7 +316,7 @@ fn hover_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: Row) {
                 let text = format!("{}{}", outcome_word(outcome), score.unwrap_or_default());
                 ui.label(egui::RichText::new(text).color(color));
             });
-            let near = entry.look.as_ref().and_then(|look| look.nearest.first());
+            let near = entry.analysis.as_ref().and_then(|analysis| analysis.nearest.first());
             if let Some(near) = near {
                 let (class, similarity) = (name(near.class), near.similarity);
                 ui.label(format!("Nearest center: {class} ({similarity:.2})"));

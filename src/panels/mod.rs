@@ -20,14 +20,14 @@ pub use map::view as map_view;
 use eframe::egui::Ui;
 
 use crate::app::command::Command;
-use crate::app::state::Model;
+use crate::app::state::Session;
 use crate::ui::pictures::Pictures;
 use crate::worker::{ImageId, Worker};
 
 /// What a panel may use while it draws.
 pub struct PanelCtx<'a> {
     /// What is known.
-    pub model: &'a Model,
+    pub model: &'a Session,
     /// To have pictures decoded.
     pub worker: &'a Worker,
     /// Textures.

@@ -104,7 +104,7 @@ fn tag_ui(
     let vocabulary = &info.vocabulary;
     let (name, threshold) = (&vocabulary.tags[tag], vocabulary.thresholds[tag]);
     let is_id = vocabulary.is_id(tag);
-    let counts = entry.look.as_ref().is_some_and(|l| l.decomposition.tags.contains(&tag));
+    let counts = entry.analysis.as_ref().is_some_and(|l| l.decomposition.tags.contains(&tag));
     let shown = cx.model.map.tags.binary_search(&tag).is_ok();
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
     let label = format!("Tag {name}, {:.0} %", probability * 100.0);

@@ -245,7 +245,7 @@ fn state_ui(ui: &mut Ui, fitting: &Fitting) {
             (_, Some(_)) => ("Fitting detectors and λ".to_owned(), palette.text),
             (_, None) => ("Second projector".to_owned(), palette.text),
         },
-        FitState::Proposed => ("Look the vocabulary over, then start".to_owned(), palette.text),
+        FitState::Proposed => ("Analysis the vocabulary over, then start".to_owned(), palette.text),
         FitState::Stopped => ("Training stopped".to_owned(), palette.ood),
         FitState::Done => ("The new model is ready".to_owned(), palette.id),
         FitState::Failed(why) => (format!("The training failed: {why}"), palette.fault),

@@ -8,9 +8,9 @@ use eframe::egui::{
 use super::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
 use super::{Panel, PanelCtx};
 use crate::app::command::Command;
-use crate::app::state::{Entry, LambdaOrigin, Model};
+use crate::app::state::{Entry, LambdaOrigin, Session};
 use crate::bundle::manifest::Recipe;
-use crate::pipeline::Look;
+use crate::pipeline::Analysis;
 use crate::score::verdict::Outcome;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{bar, card, empty_note, fact, formula_text, outcome_shape, outcome_word};
@@ -47,13 +47,13 @@ impl Panel for VerdictPanel {
         };
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             let entry = cx.model.focused();
-            match entry.and_then(|entry| entry.look.clone()) {
-                Some(look) => {
+            match entry.and_then(|entry| entry.analysis.clone()) {
+                Some(analysis) => {
                     card(ui, "", |ui| {
-                        headline_ui(ui, &look);
+                        headline_ui(ui, &analysis);
                         self.scale_ui(ui, cx);
                     });
-                    nearest_ui(ui, &look, &info);
+                    nearest_ui(ui, &analysis, &info);
                 }
                 None => card(ui, "", |ui| {
                     let palette = Palette::of_ui(ui);
@@ -66,17 +66,18 @@ impl Panel for VerdictPanel {
                 }),
             }
             method_ui(ui, cx, &info);
-            if let Some((entry, look)) = entry.and_then(|entry| Some((entry, entry.look.clone()?)))
+            if let Some((entry, analysis)) =
+                entry.and_then(|entry| Some((entry, entry.analysis.clone()?)))
             {
-                numbers_ui(ui, entry, &look);
+                numbers_ui(ui, entry, &analysis);
             }
         });
     }
 }
 
-fn headline_ui(ui: &mut Ui, look: &Look) {
+fn headline_ui(ui: &mut Ui, analysis: &Analysis) {
     let palette = Palette::of_ui(ui);
-    let outcome = look.verdict.outcome;
+    let outcome = analysis.verdict.outcome;
     let color = palette.outcome(outcome);
     let words = match outcome {
         Some(Outcome::Id) => "In-distribution",
@@ -87,7 +88,7 @@ fn headline_ui(ui: &mut Ui, look: &Look) {
         let (rect, _) = ui.allocate_exact_size(vec2(18.0, 24.0), Sense::hover());
         ui.painter().add(outcome_shape(rect.center(), 6.5, outcome, color));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if let Some(score) = look.verdict.score {
+            if let Some(score) = analysis.verdict.score {
                 let text = RichText::new(format!("{score:.3}")).size(18.0).color(palette.strong);
                 ui.label(text).on_hover_text("The score: higher is more in-distribution");
             }
@@ -105,7 +106,7 @@ fn headline_ui(ui: &mut Ui, look: &Look) {
             });
         });
     });
-    let mut reason = look.verdict.reason.to_string();
+    let mut reason = analysis.verdict.reason.to_string();
     if let Some(first) = reason.get(..1).map(str::to_uppercase) {
         reason.replace_range(..1, &first);
     }
@@ -174,7 +175,7 @@ impl VerdictPanel {
         );
     }
 
-    fn range(&mut self, model: &Model, lambda: Option<f32>) -> (f32, f32) {
+    fn range(&mut self, model: &Session, lambda: Option<f32>) -> (f32, f32) {
         let detector = &model.settings.detector;
         if self.scale.as_ref().is_some_and(|scale| scale.detector != *detector) {
             self.scale = None;
@@ -199,7 +200,7 @@ impl VerdictPanel {
 }
 
 /// The scores of the other images, one line a point of width, however many images there are.
-fn others_ui(ui: &Ui, model: &Model, track: Rect, x_of: impl Fn(f32) -> f32) {
+fn others_ui(ui: &Ui, model: &Session, track: Rect, x_of: impl Fn(f32) -> f32) {
     let palette = Palette::of_ui(ui);
     let outcomes = [Some(Outcome::Id), Some(Outcome::Ood), None];
     let mut lines = vec![[false; 3]; track.width().max(0.0) as usize + 1];
@@ -220,14 +221,14 @@ fn others_ui(ui: &Ui, model: &Model, track: Rect, x_of: impl Fn(f32) -> f32) {
     }
 }
 
-fn nearest_ui(ui: &mut Ui, look: &Look, info: &ModelInfo) {
-    if look.nearest.is_empty() {
+fn nearest_ui(ui: &mut Ui, analysis: &Analysis, info: &ModelInfo) {
+    if analysis.nearest.is_empty() {
         return;
     }
     card(ui, "Nearest known classes", |ui| {
         let palette = Palette::of_ui(ui);
         ui.spacing_mut().item_spacing.y = 3.0;
-        for (place, nearest) in look.nearest.iter().take(NEAREST).enumerate() {
+        for (place, nearest) in analysis.nearest.iter().take(NEAREST).enumerate() {
             let name = info.vocabulary.class_name(nearest.class);
             let (rect, response) =
                 ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
@@ -256,10 +257,10 @@ fn nearest_ui(ui: &mut Ui, look: &Look, info: &ModelInfo) {
             ui.painter().text(at, Align2::RIGHT_CENTER, value, font, palette.weak);
             response.on_hover_text("Cosine between this image's feature and the class's center");
         }
-        if let Some(nearest) = look.nearest.first()
-            && !look.patterns.is_empty()
+        if let Some(nearest) = analysis.nearest.first()
+            && !analysis.patterns.is_empty()
         {
-            patterns_ui(ui, &look.patterns, &info.vocabulary.class_name(nearest.class));
+            patterns_ui(ui, &analysis.patterns, &info.vocabulary.class_name(nearest.class));
         }
     });
 }
@@ -291,10 +292,10 @@ fn patterns_ui(ui: &mut Ui, patterns: &[f32], class: &str) {
     ));
 }
 
-fn numbers_ui(ui: &mut Ui, entry: &Entry, look: &Look) {
+fn numbers_ui(ui: &mut Ui, entry: &Entry, analysis: &Analysis) {
     card(ui, "From image to score", |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
-        let d = &look.decomposition;
+        let d = &analysis.decomposition;
         let share = 100.0 * d.kept() as f32 / d.mask.len().max(1) as f32;
         let kept = format!("{} of {} ({share:.0} %)", d.kept(), d.mask.len());
         fact(ui, "Object tokens kept", kept, "Image tokens whose relevance exceeds τ");
@@ -302,7 +303,7 @@ fn numbers_ui(ui: &mut Ui, entry: &Entry, look: &Look) {
         fact(ui, "Known tags that count", counting, "In-distribution tags above their thresholds");
         fact(ui, "Best of them", format!("{:.3}", d.tag_score), "The tag score");
         let [decode, prepare, tagger] = entry.stage_ms;
-        let [decompose, project, score] = look.stage_ms;
+        let [decompose, project, score] = analysis.stage_ms;
         let whole = decode + prepare + tagger;
         let live = decompose + project + score;
         let hint =

@@ -1,6 +1,6 @@
 //! What detectors read, of many images at once.
 
-use super::{Pipeline, PipelineError, Projected, Tagged};
+use super::{Pipeline, PipelineError, Projected, TaggerOutput};
 use crate::decompose;
 use crate::score::Sample;
 
@@ -42,7 +42,7 @@ impl Inputs {
 #[derive(Clone, Copy, Debug)]
 pub struct Kept<'a> {
     /// What the tagger made of it.
-    pub tagged: &'a Tagged,
+    pub tagged: &'a TaggerOutput,
     /// Which tokens are kept, `[positions]`.
     pub mask: &'a [bool],
     /// Best probability among the tags that count, 0 if none does.

@@ -1,16 +1,16 @@
 //! One image or a batch through all stages: the part that is computed once, and the part that
 //! follows τ.
 //!
-//! [`Pipeline::tag`] makes [`Tagged`], which depends on the image alone and is worth keeping.
-//! [`Pipeline::look`] makes a [`Look`] of it at some [`Settings`]: this is what runs while the
+//! [`Pipeline::tag`] makes [`TaggerOutput`], which depends on the image alone and is worth keeping.
+//! [`Pipeline::analyse`] makes an [`Analysis`] of it at some [`Settings`]: this is what runs while the
 //! slider moves.
 
 mod inputs;
-mod live;
+mod analysis;
 mod odin;
 mod project;
 mod survey;
-mod tagged;
+mod tagger_output;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,15 +27,15 @@ use crate::nn::projector::Projector;
 use crate::nn::ram::Ram;
 use crate::nn::source::WeightsError;
 use crate::nn::tag_decoder::TagQueries;
-use crate::nn::weights::{self, Builder};
+use crate::nn::weights::{self, WeightLoader};
 use crate::score::distance::Centers;
-use crate::score::{self, Bound, Head, ScoreError, Statistics};
+use crate::score::{self, FittedDetector, Head, ScoreError, Statistics};
 
+pub use analysis::{Analysis, Decomposition, Nearest, Settings};
 pub use inputs::{Inputs, Kept, Odin};
-pub use live::{Decomposition, Look, Nearest, Settings};
 pub use odin::OdinInput;
 pub use project::Projected;
-pub use tagged::{Attention, Keep, Tagged};
+pub use tagger_output::{Attention, Keep, TaggerOutput};
 
 /// What can go wrong between an image and its verdict.
 #[derive(Debug, Error)]
@@ -74,7 +74,7 @@ pub struct Pipeline {
     projector: Option<Projector>,
     projector_ce: Option<Projector>,
     head: Option<Arc<Head>>,
-    detectors: BTreeMap<&'static str, Result<Bound, ScoreError>>,
+    detectors: BTreeMap<&'static str, Result<FittedDetector, ScoreError>>,
     dtype: Option<FloatDType>,
 }
 
@@ -98,7 +98,7 @@ impl Pipeline {
         dtype: Option<FloatDType>,
     ) -> Result<Self, PipelineError> {
         let (manifest, device) = (bundle.manifest.clone(), &compute.device);
-        let mut from = Builder::stored(&bundle.tagger, device);
+        let mut from = WeightLoader::stored(&bundle.tagger, device);
         if let Some(dtype) = dtype {
             from = from.with_dtype(dtype);
         }
@@ -109,7 +109,7 @@ impl Pipeline {
             let (Some(source), Some(config)) = (source, &manifest.projector) else {
                 return Ok(None);
             };
-            Projector::new(config, &Builder::stored(source, device)).map(Some)
+            Projector::new(config, &WeightLoader::stored(source, device)).map(Some)
         };
         let projector = load_projector(&bundle.projector)?;
         let projector_ce = load_projector(&bundle.projector_ce)?;
@@ -191,7 +191,7 @@ impl Pipeline {
     }
 
     /// A detector that this model can score with.
-    pub fn detector(&self, id: &str) -> Option<&Bound> {
+    pub fn detector(&self, id: &str) -> Option<&FittedDetector> {
         self.detectors.get(id)?.as_ref().ok()
     }
 
@@ -241,7 +241,7 @@ impl Pipeline {
     }
 }
 
-fn report_unexpected(source: &crate::nn::source::Source, from: &Builder) {
+fn report_unexpected(source: &crate::nn::source::Source, from: &WeightLoader) {
     let unexpected = weights::unexpected(source, &from.names());
     if let Some(first) = unexpected.first() {
         let (count, path) = (unexpected.len(), source.path().display());
@@ -252,7 +252,7 @@ fn report_unexpected(source: &crate::nn::source::Source, from: &Builder) {
 fn bind_all(
     statistics: &Statistics,
     head: &Arc<Head>,
-) -> BTreeMap<&'static str, Result<Bound, ScoreError>> {
+) -> BTreeMap<&'static str, Result<FittedDetector, ScoreError>> {
     let bind = |detector: &&dyn score::Detector| {
         (detector.info().id, score::bind(*detector, statistics, head))
     };

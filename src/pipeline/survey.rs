@@ -1,19 +1,19 @@
 //! Scores of images under several detectors at once: decomposed and projected once for all.
 
-use super::{Kept, Odin, Pipeline, PipelineError, Tagged};
+use super::{Kept, Odin, Pipeline, PipelineError, TaggerOutput};
 use crate::bundle::manifest::Recipe;
 use crate::score::{Input, Sample, ScoreError};
 
 impl Pipeline {
     /// Scores of tagged images at τ under each detector, `[detectors][images]`, as metrics rank
-    /// them: with [`Recipe::outright_score`] for what is out-of-distribution outright. Equal to what [`Pipeline::look_batch`]
-    /// gives one detector at a time. `None` for a detector that needs what a look does not give.
+    /// them: with [`Recipe::hard_reject_score`] for what is out-of-distribution outright. Equal to what [`Pipeline::analyse_batch`]
+    /// gives one detector at a time. `None` for a detector that needs what an analysis does not give.
     ///
     /// # Errors
     /// If the device fails, or a detector was not fitted.
     pub fn scores(
         &self,
-        tagged: &[&Tagged],
+        tagged: &[&TaggerOutput],
         (recipe, tau): (Recipe, f32),
         detectors: &[&str],
     ) -> Result<Vec<Option<Vec<f32>>>, PipelineError> {
@@ -29,16 +29,17 @@ impl Pipeline {
         };
         let kept: Vec<Kept> = scored.iter().map(kept).collect();
         let bound = detectors.iter().map(|id| self.bound(id));
-        let bound: Vec<&crate::score::Bound> = bound.collect::<Result<_, _>>()?;
+        let bound: Vec<&crate::score::FittedDetector> = bound.collect::<Result<_, _>>()?;
         let odin = bound.iter().any(|bound| bound.info().needs.contains(&Input::OdinLogits));
         let odin = if odin { Odin::Tokens } else { Odin::None };
         let ce = detectors.iter().any(|id| self.reads_ce(id));
         let inputs = self.inputs(&kept, odin, ce)?;
         let samples: Vec<Sample> = inputs.iter().map(|inputs| inputs.sample()).collect();
-        let score = |detector: &&crate::score::Bound| match detector.score_batch(&samples) {
+        let score = |detector: &&crate::score::FittedDetector| match detector.score_batch(&samples)
+        {
             Ok(found) => {
-                let outright = recipe.outright_score(detector.info().id);
-                let mut scores = vec![outright; tagged.len()];
+                let hard_rejected = recipe.hard_reject_score(detector.info().id);
+                let mut scores = vec![hard_rejected; tagged.len()];
                 for (&at, score) in scored.iter().zip(found) {
                     scores[at] = score;
                 }

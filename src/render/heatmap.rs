@@ -81,14 +81,14 @@ pub fn patch_at(rect: Rect, grid: usize, pointer: Pos2) -> Option<[u32; 2]> {
 ///
 /// `map` is `[grid · grid]` or `[1 + grid · grid]`, values in 0..1; it goes to the device when this
 /// `Arc` is seen for the first time. Nothing is drawn of a map that is not square.
-pub fn heatmap(painter: &Painter, rect: Rect, map: &Arc<[f32]>, look: &HeatmapLook) {
+pub fn heatmap(painter: &Painter, rect: Rect, map: &Arc<[f32]>, analysis: &HeatmapLook) {
     let visible = rect.intersect(painter.clip_rect());
     let drawable = patches(map).is_some_and(|(_, grid)| grid <= MAX_GRID);
     if !visible.is_positive() || !drawable {
         return;
     }
-    let (map, look) = (Arc::clone(map), look.clone());
-    let shape = HeatmapShape { rect, map, look, group: OnceLock::new() };
+    let (map, analysis) = (Arc::clone(map), analysis.clone());
+    let shape = HeatmapShape { rect, map, analysis, group: OnceLock::new() };
     painter.add(Callback::new_paint_callback(visible, shape));
 }
 
@@ -140,7 +140,7 @@ struct Heatmaps {
 struct HeatmapShape {
     rect: Rect,
     map: Arc<[f32]>,
-    look: HeatmapLook,
+    analysis: HeatmapLook,
     /// Made before painting.
     group: OnceLock<wgpu::BindGroup>,
 }
@@ -155,9 +155,9 @@ impl CallbackTrait for HeatmapShape {
         resources: &mut CallbackResources,
     ) -> Vec<wgpu::CommandBuffer> {
         let Some(heatmaps) = resources.get_mut::<Heatmaps>() else { return Vec::new() };
-        heatmaps.pipelines[self.look.sampling as usize].follow_file(device);
+        heatmaps.pipelines[self.analysis.sampling as usize].follow_file(device);
         let map = heatmaps.maps.get(&self.map, |_| upload(device, queue, &self.map));
-        let uniform = HeatmapUniform::new(self.rect, &self.look, screen.pixels_per_point);
+        let uniform = HeatmapUniform::new(self.rect, &self.analysis, screen.pixels_per_point);
         let uniform = uniform_buffer(device, "heatmap", &uniform.to_bytes());
         self.group.get_or_init(|| {
             device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -184,7 +184,7 @@ impl CallbackTrait for HeatmapShape {
         static MISSING: Once = Once::new();
         let heatmaps = installed::<Heatmaps>(resources, "heatmaps", &MISSING);
         let (Some(heatmaps), Some(group)) = (heatmaps, self.group.get()) else { return };
-        pass.set_pipeline(heatmaps.pipelines[self.look.sampling as usize].get());
+        pass.set_pipeline(heatmaps.pipelines[self.analysis.sampling as usize].get());
         pass.set_bind_group(0, group, &[]);
         pass.draw(0..3, 0..1);
     }
@@ -231,16 +231,16 @@ struct HeatmapUniform {
 }
 
 impl HeatmapUniform {
-    fn new(rect: Rect, look: &HeatmapLook, pixels_per_point: f32) -> Self {
-        let hovered = look.hovered.map(|cell| cell.map(|at| i32::try_from(at).unwrap_or(-1)));
+    fn new(rect: Rect, analysis: &HeatmapLook, pixels_per_point: f32) -> Self {
+        let hovered = analysis.hovered.map(|cell| cell.map(|at| i32::try_from(at).unwrap_or(-1)));
         Self {
             rect_px: rect_px(rect, pixels_per_point),
-            tau: look.tau,
-            opacity: look.opacity.clamp(0.0, 1.0),
-            dim: look.dim.clamp(0.0, 1.0),
+            tau: analysis.tau,
+            opacity: analysis.opacity.clamp(0.0, 1.0),
+            dim: analysis.dim.clamp(0.0, 1.0),
             line_px: LINE_POINTS * pixels_per_point,
             hovered: hovered.unwrap_or([-1, -1]),
-            contour: u32::from(look.contour),
+            contour: u32::from(analysis.contour),
             padding: 0,
             colors_srgb: VIRIDIS_SRGB
                 .map(|[r, g, b]| [r, g, b, 255].map(|channel| f32::from(channel) / 255.0)),

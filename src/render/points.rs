@@ -112,13 +112,13 @@ impl Default for PointLook {
 }
 
 /// Draws a cloud in `rect`, cut off at its border and at the painter's clip rectangle.
-pub fn points(painter: &Painter, rect: Rect, cloud: &PointCloud, view: View, look: &PointLook) {
+pub fn points(painter: &Painter, rect: Rect, cloud: &PointCloud, view: View, analysis: &PointLook) {
     let visible = rect.intersect(painter.clip_rect());
     if !visible.is_positive() || cloud.positions.is_empty() || cloud.styles.is_empty() {
         return;
     }
-    let (cloud, look) = (cloud.clone(), look.clone());
-    let shape = PointsShape { rect, visible, cloud, view, look, ready: OnceLock::new() };
+    let (cloud, analysis) = (cloud.clone(), analysis.clone());
+    let shape = PointsShape { rect, visible, cloud, view, analysis, ready: OnceLock::new() };
     let callback = Callback::new_paint_callback(visible, shape);
     painter.with_clip_rect(visible).add(callback);
 }
@@ -166,7 +166,7 @@ struct PointsShape {
     visible: Rect,
     cloud: PointCloud,
     view: View,
-    look: PointLook,
+    analysis: PointLook,
     /// Made before painting.
     ready: OnceLock<Ready>,
 }
@@ -244,10 +244,10 @@ impl CallbackTrait for PointsShape {
 
 impl PointsShape {
     fn uniform(&self, viewport_px: [f32; 4], pixels_per_point: f32) -> PointsUniform {
-        let (look, view) = (&self.look, &self.view);
+        let (analysis, view) = (&self.analysis, &self.view);
         let scale_px = view.scale * pixels_per_point;
         let mut palette_srgb = [[0.0; 4]; PALETTE];
-        for (entry, color) in palette_srgb.iter_mut().zip(look.palette.iter()) {
+        for (entry, color) in palette_srgb.iter_mut().zip(analysis.palette.iter()) {
             *entry = color_srgb(*color);
         }
         PointsUniform {
@@ -255,12 +255,12 @@ impl PointsShape {
             center: view.center,
             scale_px: [scale_px, -scale_px],
             center_px: (self.rect.center() * pixels_per_point).into(),
-            radius_px: look.radius * pixels_per_point,
-            opacity: look.opacity.clamp(0.0, 1.0),
-            dimmed_srgb: color_srgb(look.dimmed),
-            outline_srgb: color_srgb(look.outline),
+            radius_px: analysis.radius * pixels_per_point,
+            opacity: analysis.opacity.clamp(0.0, 1.0),
+            dimmed_srgb: color_srgb(analysis.dimmed),
+            outline_srgb: color_srgb(analysis.outline),
             outline_px: OUTLINE_POINTS * pixels_per_point,
-            palette_len: look.palette.len().min(PALETTE) as u32,
+            palette_len: analysis.palette.len().min(PALETTE) as u32,
             padding: [0; 2],
             palette_srgb,
         }
@@ -357,7 +357,7 @@ mod tests {
             visible: Rect::ZERO,
             cloud: PointCloud { positions: Arc::from([]), styles: Arc::from([]) },
             view: View::default(),
-            look: PointLook::default(),
+            analysis: PointLook::default(),
             ready: OnceLock::new(),
         }
         .uniform([0.0; 4], 1.0);

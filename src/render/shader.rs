@@ -7,9 +7,9 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-#[cfg(debug_assertions)]
+#[cfg(any(debug_assertions, test))]
 use std::path::{Path, PathBuf};
-#[cfg(debug_assertions)]
+#[cfg(any(debug_assertions, test))]
 use std::time::{Duration, Instant, SystemTime};
 
 use eframe::egui_wgpu::wgpu::{self, naga};
@@ -35,7 +35,7 @@ pub enum ShaderError {
         message: String,
     },
     /// Its file cannot be read.
-    #[cfg(debug_assertions)]
+    #[cfg(any(debug_assertions, test))]
     #[error("the shader `{name}` cannot be read: {source}: {path}")]
     Read {
         /// The shader's name.
@@ -70,7 +70,7 @@ pub(super) struct LivePipeline {
     name: &'static str,
     build: Box<Build>,
     pipeline: wgpu::RenderPipeline,
-    #[cfg(debug_assertions)]
+    #[cfg(any(debug_assertions, test))]
     watch: Watch,
 }
 
@@ -94,7 +94,7 @@ impl LivePipeline {
             name,
             build,
             pipeline,
-            #[cfg(debug_assertions)]
+            #[cfg(any(debug_assertions, test))]
             watch: Watch::of(
                 Path::new(env!("CARGO_MANIFEST_DIR"))
                     .join("shaders")
@@ -112,21 +112,21 @@ impl LivePipeline {
     /// Replaces the pipeline if the shader's file has changed and is valid. Does nothing in
     /// release builds.
     pub fn follow_file(&mut self, device: &wgpu::Device) {
-        #[cfg(debug_assertions)]
+        #[cfg(any(debug_assertions, test))]
         if self.watch.is_due() && self.watch.has_changed() {
             match self.reload(device) {
                 Ok(()) => log::info!("reloaded the shader `{}`", self.name),
                 Err(error) => log::error!("{error}"),
             }
         }
-        #[cfg(not(debug_assertions))]
+        #[cfg(not(any(debug_assertions, test)))]
         {
             // Both serve reloading alone.
             let (_, _, _) = (self.name, &self.build, device);
         }
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(any(debug_assertions, test))]
     fn reload(&mut self, device: &wgpu::Device) -> Result<(), ShaderError> {
         let (name, path) = (self.name, &self.watch.path);
         let wgsl = std::fs::read_to_string(path).map_err(|source| ShaderError::Read {
@@ -168,14 +168,14 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// A file whose time of change is looked at now and then.
-#[cfg(debug_assertions)]
+#[cfg(any(debug_assertions, test))]
 struct Watch {
     path: PathBuf,
     modified: Option<SystemTime>,
     looked: Instant,
 }
 
-#[cfg(debug_assertions)]
+#[cfg(any(debug_assertions, test))]
 impl Watch {
     const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -200,7 +200,7 @@ impl Watch {
     }
 }
 
-#[cfg(debug_assertions)]
+#[cfg(any(debug_assertions, test))]
 fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|data| data.modified()).ok()
 }

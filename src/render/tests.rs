@@ -115,12 +115,12 @@ fn values_between_patches_are_as_sampled() {
 
 #[test]
 fn opacity_and_dimming_blend_over_the_image() {
-    let look = HeatmapLook { opacity: 0.5, contour: false, ..plain(Sampling::Nearest) };
-    let canvas = Canvas::draw(|p| heatmap(p, RECT, &map(), &look));
+    let analysis = HeatmapLook { opacity: 0.5, contour: false, ..plain(Sampling::Nearest) };
+    let canvas = Canvas::draw(|p| heatmap(p, RECT, &map(), &analysis));
     let half = viridis_srgb(0.1).map(|channel| channel / 2 + 50);
     canvas.assert_color(middle(0.0, 0.0), half);
 
-    let dimmed = HeatmapLook { tau: 0.5, dim: 0.4, ..look };
+    let dimmed = HeatmapLook { tau: 0.5, dim: 0.4, ..analysis };
     let canvas = Canvas::draw(|p| heatmap(p, RECT, &map(), &dimmed));
     canvas.assert_color(middle(0.0, 0.0), [60; 3]);
     canvas.assert_color(middle(0.0, 1.0), viridis_srgb(0.7).map(|channel| channel / 2 + 50));
@@ -131,8 +131,8 @@ fn the_contour_runs_where_the_map_is_tau() {
     // From 0 in the left patch's middle to 1 in the right one's: τ = 0.25 lies a quarter between.
     let slope: Arc<[f32]> = Arc::from([0.0, 1.0, 0.0, 1.0]);
     for sampling in [Sampling::Bilinear, Sampling::Nearest] {
-        let look = HeatmapLook { tau: 0.25, contour: true, ..plain(sampling) };
-        let canvas = Canvas::draw(|p| heatmap(p, RECT, &slope, &look));
+        let analysis = HeatmapLook { tau: 0.25, contour: true, ..plain(sampling) };
+        let canvas = Canvas::draw(|p| heatmap(p, RECT, &slope, &analysis));
         let crossing = match sampling {
             Sampling::Nearest => RECT.center().x,
             _ => middle(0.0, 0.0).x + 0.25 * RECT.width() / 2.0,
@@ -151,16 +151,16 @@ fn the_contour_runs_where_the_map_is_tau() {
 fn a_flat_map_has_no_contour() {
     let flat: Arc<[f32]> = Arc::from([0.5; 9]);
     for sampling in [Sampling::Nearest, Sampling::Bilinear, Sampling::Bicubic] {
-        let look = HeatmapLook { tau: 0.5, contour: true, ..plain(sampling) };
-        let canvas = Canvas::draw(|p| heatmap(p, RECT, &flat, &look));
+        let analysis = HeatmapLook { tau: 0.5, contour: true, ..plain(sampling) };
+        let canvas = Canvas::draw(|p| heatmap(p, RECT, &flat, &analysis));
         canvas.assert_color(RECT.center(), viridis_srgb(0.5));
     }
 }
 
 #[test]
 fn the_hovered_patch_is_outlined() {
-    let look = HeatmapLook { hovered: Some([1, 0]), ..plain(Sampling::Nearest) };
-    let canvas = Canvas::draw(|p| heatmap(p, RECT, &map(), &look));
+    let analysis = HeatmapLook { hovered: Some([1, 0]), ..plain(Sampling::Nearest) };
+    let canvas = Canvas::draw(|p| heatmap(p, RECT, &map(), &analysis));
     canvas.assert_color(pos2(RECT.center().x + 0.1, 30.0), [255; 3]);
     canvas.assert_color(middle(1.0, 0.0), viridis_srgb(0.4));
     canvas.assert_color(pos2(RECT.center().x + 0.1, 90.0), viridis_srgb(1.0));

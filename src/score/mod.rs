@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! training images ─▶ TrainingSet ─ fit ─▶ Statistics ─┐            (kept in the model bundle)
-//!                                                     ├─ bind ─▶ Bound
+//!                                                     ├─ bind ─▶ FittedDetector
 //! classifier, class centers ─▶ Head ──────────────────┘            │
 //! one image at one τ ─▶ Sample ────────────────────────────────────┴─▶ score, higher = more ID
 //! ```
@@ -13,7 +13,7 @@
 //! refused with an error.
 //!
 //! [`by_name`] finds a detector, [`all`] lists them, [`fit_all`] makes the [`Statistics`] of all of them,
-//! [`bind`] joins a detector with those and with the [`Head`], and [`Bound`] scores one image or many.
+//! [`bind`] joins a detector with those and with the [`Head`], and [`FittedDetector`] scores one image or many.
 //!
 //! # Adding a detector
 //!
@@ -139,7 +139,7 @@ fn each(
 const BLOCK: usize = 128;
 
 /// A detector ready to score.
-pub struct Bound {
+pub struct FittedDetector {
     info: &'static Info,
     lengths: Vec<(Input, usize)>,
     scorer: Box<dyn Scorer>,
@@ -154,15 +154,15 @@ pub fn bind(
     detector: &dyn Detector,
     statistics: &Statistics,
     head: &Arc<Head>,
-) -> Result<Bound, ScoreError> {
+) -> Result<FittedDetector, ScoreError> {
     let info = detector.info();
     let scorer = detector.bind(statistics, head)?;
     let lengths =
         info.needs.iter().filter_map(|&input| Some((input, input.len(statistics, head)?)));
-    Ok(Bound { info, lengths: lengths.collect(), scorer })
+    Ok(FittedDetector { info, lengths: lengths.collect(), scorer })
 }
 
-impl Bound {
+impl FittedDetector {
     /// The detector this is.
     pub fn info(&self) -> &'static Info {
         self.info
@@ -183,7 +183,7 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// As [`Bound::score`], for any of them.
+    /// As [`FittedDetector::score`], for any of them.
     pub fn score_batch(&self, samples: &[Sample<'_>]) -> Result<Vec<f32>, ScoreError> {
         let blocks = samples.par_chunks(BLOCK).map(|block| {
             block.iter().try_for_each(|sample| self.check(sample))?;

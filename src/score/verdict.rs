@@ -98,7 +98,12 @@ impl Verdict {
 
     /// Decides what has no tag or no token: out-of-distribution, but where metrics rank it by a score
     /// that the threshold does not exceed.
-    pub fn outright(score: Option<f32>, ranked: f32, lambda: Option<f32>, reason: Reason) -> Self {
+    pub fn hard_rejected(
+        score: Option<f32>,
+        ranked: f32,
+        lambda: Option<f32>,
+        reason: Reason,
+    ) -> Self {
         let outcome = Some(outright_outcome(ranked, lambda));
         Self { outcome, score, ranked: Some(ranked), lambda, reason }
     }
@@ -180,8 +185,8 @@ mod tests {
     #[test]
     fn what_is_rejected_outright_stays_so_unless_its_score_counts() {
         let reason = || Reason::NothingKept { tau: 0.5 };
-        let mut paper = Verdict::outright(Some(-1.0), f32::NEG_INFINITY, Some(0.3), reason());
-        let mut released = Verdict::outright(Some(0.0), 0.0, Some(0.3), reason());
+        let mut paper = Verdict::hard_rejected(Some(-1.0), f32::NEG_INFINITY, Some(0.3), reason());
+        let mut released = Verdict::hard_rejected(Some(0.0), 0.0, Some(0.3), reason());
         assert_eq!(paper.outcome, Some(Outcome::Ood));
         assert_eq!(released.outcome, Some(Outcome::Ood));
         for (lambda, expected) in [(-2.0, Outcome::Id), (0.0, Outcome::Id), (0.1, Outcome::Ood)] {

@@ -4,7 +4,7 @@ use super::record::sum_of_heads;
 use crate::bundle::manifest::Recipe;
 use crate::bundle::vocabulary::Vocabulary;
 use crate::decompose::sigmoid;
-use crate::pipeline::{Attention, Pipeline, PipelineError, Tagged};
+use crate::pipeline::{Attention, Pipeline, PipelineError, TaggerOutput};
 
 /// Tags of no class that are kept for each image at most: enough to mine a vocabulary from, and
 /// 10,000 images with 145 tokens of width 512 stay under 2 GB.
@@ -34,7 +34,7 @@ pub fn tags_to_keep(logits: &[f32], vocabulary: &Vocabulary) -> Vec<usize> {
 /// If the device fails.
 pub fn add_attention(
     pipeline: &Pipeline,
-    tagged: &mut Tagged,
+    tagged: &mut TaggerOutput,
     tags: &[usize],
 ) -> Result<(), PipelineError> {
     let lacks = |tag: &&usize| tagged.attention.tags.binary_search(tag).is_err();
@@ -53,7 +53,7 @@ pub fn add_attention(
 /// If the device fails.
 pub fn add_missing_attention(
     pipeline: &Pipeline,
-    tagged: &mut Tagged,
+    tagged: &mut TaggerOutput,
     recipe: Recipe,
 ) -> Result<(), PipelineError> {
     let tags = pipeline.decompose(tagged, 1.0, recipe).tags;

@@ -19,7 +19,7 @@ use arrow::ipc::root_as_footer;
 use memmap2::Mmap;
 
 use super::{Record, StoreError, StoreHeader, TensorsRef};
-use crate::pipeline::Tagged;
+use crate::pipeline::TaggerOutput;
 
 /// A mapped chunk of a store.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl<'a> Row<'a> {
     }
 
     /// What the pipeline works on; `None` if the image failed.
-    pub fn tagged(&self) -> Option<Tagged> {
+    pub fn tagged(&self) -> Option<TaggerOutput> {
         self.tensors().map(|tensors| tensors.to_tagged(&self.chunk.header))
     }
 

@@ -11,7 +11,7 @@ use super::attention::{add_attention, tags_to_keep};
 use super::{Known, Record, StoreError, StoreHeader, StoreWriter, Tensors, hash_file, stored_path};
 use crate::dataset::{Dataset, Item};
 use crate::image::{DecodeOptions, decode_file};
-use crate::pipeline::{Keep, Pipeline, PipelineError, Tagged};
+use crate::pipeline::{Keep, Pipeline, PipelineError, TaggerOutput};
 
 /// What can go wrong while a set is extracted; an image that fails is not among it.
 #[derive(Debug, Error)]
@@ -212,7 +212,7 @@ impl Run<'_> {
         if self.writer.header().tags < MANY_TAGS { Keep::All } else { Keep::Id }
     }
 
-    fn tensors(&self, mut tagged: Tagged) -> Result<Tensors, PipelineError> {
+    fn tensors(&self, mut tagged: TaggerOutput) -> Result<Tensors, PipelineError> {
         let keep = tags_to_keep(&tagged.logits, self.pipeline.vocabulary());
         add_attention(self.pipeline, &mut tagged, &keep)?;
         Ok(Tensors::from_tagged(&tagged, &keep))

@@ -6,7 +6,7 @@ use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 
 use super::StoreHeader;
-use crate::pipeline::{Attention, Tagged};
+use crate::pipeline::{Attention, TaggerOutput};
 
 /// One image with its tensors, or with the reason why there are none.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +56,7 @@ pub struct TensorsRef<'a> {
 impl Tensors {
     /// Takes over what the tagger made, with the attention of `keep` (ascending) so far as it is
     /// there: tokens rounded to `f16`, attention summed over heads.
-    pub fn from_tagged(tagged: &Tagged, keep: &[usize]) -> Self {
+    pub fn from_tagged(tagged: &TaggerOutput, keep: &[usize]) -> Self {
         let attention = &tagged.attention;
         let mut tensors = Self {
             logits: tagged.logits.clone(),
@@ -97,8 +97,8 @@ pub(super) fn sum_of_heads(heads: &[f32], positions: usize) -> Vec<f32> {
 
 impl TensorsRef<'_> {
     /// Back to what the pipeline works on, with one head that stands for the sum of all.
-    pub fn to_tagged(&self, header: &StoreHeader) -> Tagged {
-        Tagged {
+    pub fn to_tagged(&self, header: &StoreHeader) -> TaggerOutput {
+        TaggerOutput {
             tokens: self.tokens.to_f32_vec(),
             width: header.width,
             logits: self.logits.to_vec(),

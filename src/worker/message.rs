@@ -14,7 +14,7 @@ use crate::bundle::vocabulary::Vocabulary;
 use crate::demo::World;
 use crate::gpu::DeviceChoice;
 use crate::image::{RgbImage, Thumbnail};
-use crate::pipeline::{Attention, Look, Pipeline, Settings, Tagged};
+use crate::pipeline::{Analysis, Attention, Pipeline, Settings, TaggerOutput};
 use crate::score;
 
 /// An open image, unique for the life of the program.
@@ -117,8 +117,8 @@ pub enum Request {
         /// The images.
         images: Vec<(ImageId, ImageSource)>,
     },
-    /// Looks at all open images at other settings, `focus` first. The newest request wins.
-    Look {
+    /// Analyses all open images at other settings, `focus` first. The newest request wins.
+    Analysis {
         /// Counts upward; results carry it.
         generation: u64,
         /// τ, λ, detector, recipe.
@@ -126,7 +126,7 @@ pub enum Request {
         /// The image on show.
         focus: Option<ImageId>,
     },
-    /// Looks at one image at settings of its own. The newest request wins.
+    /// Analyses one image at settings of its own. The newest request wins.
     Compare {
         /// Counts upward; the result carries it.
         generation: u64,
@@ -240,7 +240,7 @@ pub enum Event {
         error: String,
     },
     /// The tagger has seen an image.
-    Tagged {
+    TaggerOutput {
         /// The image.
         image: ImageId,
         /// The tagger's share of time, in milliseconds.
@@ -251,7 +251,7 @@ pub enum Event {
         /// The image.
         image: ImageId,
         /// Tokens, logits, attention.
-        tagged: Arc<Tagged>,
+        tagged: Arc<TaggerOutput>,
     },
     /// An image was looked at at settings of its own, beside the others.
     Compared {
@@ -260,16 +260,16 @@ pub enum Event {
         /// The request this answers.
         generation: u64,
         /// Map, mask, feature, verdict; `None` if it cannot be looked at.
-        look: Option<Arc<Look>>,
+        analysis: Option<Arc<Analysis>>,
     },
     /// An image was looked at.
-    Looked {
+    Analysed {
         /// The image.
         image: ImageId,
         /// The request this answers.
         generation: u64,
         /// Map, mask, feature, verdict.
-        look: Arc<Look>,
+        analysis: Arc<Analysis>,
     },
     /// Images could not be looked at: the device failed, or the detector cannot score them.
     LookFailed {

@@ -6,7 +6,7 @@
 //!        decoding threads ─ Batch (bounded) ─┘
 //! ```
 //!
-//! The window never waits: requests are refused rather than queued without end, a newer look
+//! The window never waits: requests are refused rather than queued without end, a newer analysis
 //! replaces an older one, and jobs stop between batches. This module knows nothing of the window's
 //! library; `wake` is called after every event.
 
@@ -15,7 +15,7 @@ mod embedding;
 mod job;
 mod message;
 mod report;
-mod shelf;
+mod tagger_cache;
 mod spill;
 mod survey;
 mod work;
@@ -27,8 +27,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
 use crate::image::Thumbnail;
-use crate::pipeline::Tagged;
-use shelf::Shelf;
+use crate::pipeline::TaggerOutput;
+use tagger_cache::TaggerCache;
 
 pub use embedding::{
     EmbeddedImage, EmbeddingEvent, EmbeddingRequest, EmbeddingTask, Frame, Metric, SPACES,
@@ -39,11 +39,11 @@ pub use report::{ReportSet, ReportTask};
 pub use survey::{Survey, Surveyed};
 
 /// Reads what the tagger made of an image; `None` if that is gone or cannot be read.
-pub type Recall = Arc<dyn Fn(ImageId) -> Option<Tagged> + Send + Sync>;
+pub type Recall = Arc<dyn Fn(ImageId) -> Option<TaggerOutput> + Send + Sync>;
 
-fn recall(shelf: Arc<Shelf>) -> Recall {
+fn recall(cache: Arc<TaggerCache>) -> Recall {
     Arc::new(move |image| {
-        shelf.get(image).unwrap_or_else(|error| {
+        cache.get(image).unwrap_or_else(|error| {
             log::warn!("cannot read back what the tagger made of an image: {error}");
             None
         })
@@ -95,7 +95,7 @@ pub struct Worker {
     requests: Option<Sender<Request>>,
     events: Receiver<Event>,
     outbox: Outbox,
-    shelf: Arc<Shelf>,
+    cache: Arc<TaggerCache>,
     embedder: embedding::Embedder,
     thread: Option<JoinHandle<()>>,
 }
@@ -110,25 +110,25 @@ impl Worker {
         let (sender, events) = unbounded();
         let outbox = Outbox { events: sender, wake };
         let worker_outbox = outbox.clone();
-        let shelf = Arc::new(Shelf::new(shelf::LIMIT));
-        let worker_shelf = shelf.clone();
+        let cache = Arc::new(TaggerCache::new(tagger_cache::LIMIT));
+        let worker_cache = cache.clone();
         let thread = std::thread::Builder::new()
             .name("model".into())
-            .spawn(move || work::run(&inbox, &worker_outbox, worker_shelf))?;
-        let embedder = embedding::Embedder::start(outbox.clone(), recall(shelf.clone()))?;
+            .spawn(move || work::run(&inbox, &worker_outbox, worker_cache))?;
+        let embedder = embedding::Embedder::start(outbox.clone(), recall(cache.clone()))?;
         let requests = Some(requests);
-        Ok(Self { requests, events, outbox, shelf, embedder, thread: Some(thread) })
+        Ok(Self { requests, events, outbox, cache, embedder, thread: Some(thread) })
     }
 
     /// Asks for something; what cannot be asked becomes an [`Event::Trouble`].
     pub fn ask(&self, request: Request) {
         let Some(requests) = &self.requests else { return };
-        let trouble = match requests.try_send(request) {
+        let notice = match requests.try_send(request) {
             Ok(()) => return,
             Err(TrySendError::Full(_)) => "the model is too busy to take more requests",
             Err(TrySendError::Disconnected(_)) => "the model's thread has ended; start again",
         };
-        self.outbox.send(Event::Trouble(trouble.into()));
+        self.outbox.send(Event::Trouble(notice.into()));
     }
 
     /// Wakes the window, as an event does.
@@ -158,12 +158,12 @@ impl Worker {
 
     /// What the tagger made of an image, at once if it is in memory. If it is not, it is read past
     /// the queue and comes as [`Event::Recalled`].
-    pub fn recall(&self, image: ImageId) -> Option<Arc<Tagged>> {
-        if let Some(tagged) = self.shelf.get_from_memory(image) {
+    pub fn recall(&self, image: ImageId) -> Option<Arc<TaggerOutput>> {
+        if let Some(tagged) = self.cache.get_from_memory(image) {
             return Some(Arc::new(tagged));
         }
-        let (shelf, outbox) = (self.shelf.clone(), self.outbox.clone());
-        rayon::spawn(move || match shelf.get(image) {
+        let (cache, outbox) = (self.cache.clone(), self.outbox.clone());
+        rayon::spawn(move || match cache.get(image) {
             Ok(Some(tagged)) => outbox.send(Event::Recalled { image, tagged: Arc::new(tagged) }),
             // It was removed meanwhile.
             Ok(None) => {}
@@ -174,14 +174,14 @@ impl Worker {
 
     /// What reads what the tagger made of an image, for another thread; it may wait for a file.
     pub fn recaller(&self) -> Recall {
-        recall(self.shelf.clone())
+        recall(self.cache.clone())
     }
 
     /// Asks for a map of features, past the queue: it has a thread of its own.
     pub fn ask_embedding(&self, request: EmbeddingRequest) {
         if !self.embedder.ask(request) {
-            let trouble = "the thread that lays out features has ended; start again";
-            self.outbox.send(Event::Trouble(trouble.into()));
+            let notice = "the thread that lays out features has ended; start again";
+            self.outbox.send(Event::Trouble(notice.into()));
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::job::{JobId, Progress};
 use super::message::{Event, ImageId};
 use super::work::Work;
-use crate::eval::gather::{Gather, Plan, Seen};
+use crate::eval::gather::{Plan, SetScorer, TaggedImage};
 use crate::eval::report::{self, Bootstrap, Report};
 use crate::eval::scores::{FailedImage, ScoreTable, ScoredImage, SetScores};
 use crate::pipeline::{Pipeline, PipelineError};
@@ -70,9 +70,9 @@ impl Reporting {
     fn step(
         &mut self,
         pipeline: &Pipeline,
-        recall: impl Fn(ImageId) -> Option<crate::pipeline::Tagged>,
+        recall: impl Fn(ImageId) -> Option<crate::pipeline::TaggerOutput>,
     ) -> Result<bool, PipelineError> {
-        let gather = Gather::new(pipeline, self.task.plan.clone());
+        let gather = SetScorer::new(pipeline, self.task.plan.clone());
         if self.scored.is_empty() || self.done_of_set == self.images_in_work() {
             let Some(next) = self.task.sets.get(self.scored.len()) else { return Ok(false) };
             let mut scores = gather.begin(&next.name);
@@ -89,7 +89,9 @@ impl Reporting {
         let mut seen = Vec::with_capacity(CHUNK);
         for (id, image) in &set.images[self.done_of_set..until] {
             match recall(*id) {
-                Some(tagged) => seen.push(Seen { image: image.clone(), tagged, pixels: None }),
+                Some(tagged) => {
+                    seen.push(TaggedImage { image: image.clone(), tagged, pixels: None })
+                }
                 None => scores.failed.push(FailedImage {
                     path: image.path.clone(),
                     error: "it was removed before it was scored".into(),
@@ -108,7 +110,7 @@ impl Reporting {
     }
 
     fn table(&mut self, pipeline: &Pipeline) -> Option<ScoreTable> {
-        let gather = Gather::new(pipeline, self.task.plan.clone());
+        let gather = SetScorer::new(pipeline, self.task.plan.clone());
         let mut sets = std::mem::take(&mut self.scored).into_iter();
         let mut table = gather.table(sets.next()?, sets.collect());
         if let Some((detector, lambda)) = &self.task.lambda

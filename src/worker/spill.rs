@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where something lies in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct Extent {
     at: u64,
     length: u64,
 }
@@ -18,7 +18,7 @@ pub(super) struct Spill {
     file: File,
     path: PathBuf,
     end: u64,
-    free: Vec<Stretch>,
+    free: Vec<Extent>,
 }
 
 impl Spill {
@@ -53,7 +53,7 @@ impl Spill {
     ///
     /// # Errors
     /// If the disk is full or fails.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Stretch> {
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Extent> {
         let length = bytes.len() as u64;
         let found = self.free.iter().position(|free| free.length >= length);
         let at = found.map_or(self.end, |index| self.free[index].at);
@@ -69,14 +69,14 @@ impl Spill {
             }
             None => self.end = at + length,
         }
-        Ok(Stretch { at, length })
+        Ok(Extent { at, length })
     }
 
     /// Reads what was written.
     ///
     /// # Errors
     /// If the disk fails.
-    pub fn read(&mut self, stretch: Stretch) -> io::Result<Vec<u8>> {
+    pub fn read(&mut self, stretch: Extent) -> io::Result<Vec<u8>> {
         let length = usize::try_from(stretch.length).map_err(io::Error::other)?;
         let mut bytes = vec![0; length];
         self.file.seek(SeekFrom::Start(stretch.at))?;
@@ -85,7 +85,7 @@ impl Spill {
     }
 
     /// Gives a stretch back.
-    pub fn free(&mut self, stretch: Stretch) {
+    pub fn free(&mut self, stretch: Extent) {
         self.free.push(stretch);
     }
 }

@@ -4,7 +4,7 @@
 use super::message::{Event, ImageId};
 use super::work::Work;
 use crate::bundle::manifest::Recipe;
-use crate::pipeline::Tagged;
+use crate::pipeline::TaggerOutput;
 
 /// Images scored between two glances at the requests: what the user does waits for no more.
 const CHUNK: usize = 6;
@@ -32,7 +32,7 @@ pub struct Surveyed {
     /// The images of this answer.
     pub images: Vec<ImageId>,
     /// Their scores under each detector, `[detectors][images]`; `None` for a detector that needs
-    /// what a look does not give.
+    /// what an analysis does not give.
     pub scores: Vec<Option<Vec<f32>>>,
     /// How many of the survey's images are done, those without a result included.
     pub done: usize,
@@ -59,11 +59,11 @@ impl Work {
             return;
         };
         let until = (done + CHUNK).min(survey.images.len());
-        let (images, tagged): (Vec<ImageId>, Vec<Tagged>) = survey.images[done..until]
+        let (images, tagged): (Vec<ImageId>, Vec<TaggerOutput>) = survey.images[done..until]
             .iter()
             .filter_map(|&image| Some((image, self.recall(image)?)))
             .unzip();
-        let tagged: Vec<&Tagged> = tagged.iter().collect();
+        let tagged: Vec<&TaggerOutput> = tagged.iter().collect();
         let (ticket, at) = (survey.ticket, (survey.recipe, survey.tau));
         match pipeline.scores(&tagged, at, &survey.detectors) {
             Ok(scores) => {

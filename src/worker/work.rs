@@ -11,20 +11,20 @@ use super::decode::{Batch, Decoding, Preparation};
 use super::job::{JobId, Progress};
 use super::message::{Event, ImageId, ModelInfo, OpenModel, Request};
 use super::report::Reporting;
-use super::shelf::Shelf;
 use super::survey::Underway;
+use super::tagger_cache::TaggerCache;
 use crate::gpu::DeviceChoice;
-use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, Tagged};
+use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, TaggerOutput};
 
 /// Images looked at between two glances at the requests, at most: many together cost less.
 const LOOK_BATCH: usize = 16;
 
 /// Works until the window is gone.
-pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox, shelf: Arc<Shelf>) {
+pub(super) fn run(requests: &Receiver<Request>, outbox: &Outbox, cache: Arc<TaggerCache>) {
     let (sender, batches) = bounded::<Batch>(2);
-    let mut work = Work::new(sender, outbox.clone(), shelf);
+    let mut work = Work::new(sender, outbox.clone(), cache);
     loop {
-        // Requests first, looks second, new images last: what the user touches answers at once.
+        // Requests first, analyses second, new images last: what the user touches answers at once.
         for request in requests.try_iter() {
             work.handle(request);
         }
@@ -65,10 +65,10 @@ pub(super) struct Work {
     batches: Sender<Batch>,
     pub(super) outbox: Outbox,
     pub(super) jobs: BTreeMap<JobId, Progress>,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) cache: Arc<TaggerCache>,
     generation: u64,
     settings: Option<Settings>,
-    /// Images that await a look at the present settings.
+    /// Images that await an analysis at the present settings.
     to_look: VecDeque<ImageId>,
     /// How many of these to look at next. The first is on show and waits for no other; then twice as
     /// many each time, so that the next value of a moving slider does not wait long either.
@@ -113,7 +113,7 @@ fn give(waiting: &Sender<Preparation>, preparation: Preparation) {
 }
 
 impl Work {
-    fn new(batches: Sender<Batch>, outbox: Outbox, shelf: Arc<Shelf>) -> Self {
+    fn new(batches: Sender<Batch>, outbox: Outbox, cache: Arc<TaggerCache>) -> Self {
         Self {
             pipeline: None,
             open: None,
@@ -122,7 +122,7 @@ impl Work {
             batches,
             outbox,
             jobs: BTreeMap::new(),
-            shelf,
+            cache,
             generation: 0,
             settings: None,
             to_look: VecDeque::new(),
@@ -148,10 +148,10 @@ impl Work {
             Request::Reopen { job, images } => {
                 self.decode(job, move |decoding| decoding.run_images(&images));
             }
-            Request::Look { generation, settings, focus } => {
+            Request::Analysis { generation, settings, focus } => {
                 self.generation = generation;
                 self.settings = Some(settings);
-                let mut order = self.shelf.images();
+                let mut order = self.cache.images();
                 // In no order of theirs, so that the first few stand fairly for all of every set.
                 order.sort_unstable_by_key(|&id| (Some(id) != focus, id.scattered()));
                 self.together = 1;
@@ -165,7 +165,7 @@ impl Work {
             Request::AttentionOf { image, tags } => self.attention(image, &tags),
             Request::Remove(images) => {
                 let gone: BTreeSet<ImageId> = images.into_iter().collect();
-                gone.iter().for_each(|&image| self.shelf.take_off(image));
+                gone.iter().for_each(|&image| self.cache.remove(image));
                 self.to_look.retain(|image| !gone.contains(image));
             }
             Request::Cancel(job) => {
@@ -187,7 +187,7 @@ impl Work {
                     side_px: pipeline.image_side(),
                 });
                 let info = Arc::new(ModelInfo::of(&pipeline, load_ms));
-                self.shelf.clear();
+                self.cache.clear();
                 self.to_look.clear();
                 self.survey = None;
                 self.drop_reports();
@@ -221,7 +221,7 @@ impl Work {
         self.jobs.values().for_each(Progress::cancel);
     }
 
-    /// Tags a batch and looks at it at the present settings.
+    /// Tags a batch and analyses it at the present settings.
     fn tag(&mut self, batch: Batch) {
         let Batch { job, settles, inputs, progress } = batch;
         let (images, inputs): (Vec<ImageId>, Vec<Vec<f32>>) = inputs.into_iter().unzip();
@@ -232,7 +232,7 @@ impl Work {
                     let tagger_ms = started.elapsed().as_secs_f32() * 1e3 / images.len() as f32;
                     for (&image, tagged) in images.iter().zip(tagged) {
                         self.keep(image, &tagged);
-                        self.outbox.send(Event::Tagged { image, tagger_ms });
+                        self.outbox.send(Event::TaggerOutput { image, tagger_ms });
                     }
                     self.look_at(&images);
                 }
@@ -250,11 +250,14 @@ impl Work {
     }
 
     /// Tags; a device that fails is tried image by image, and then given up for the CPU.
-    fn tag_or_fall_back(&mut self, inputs: &[Vec<f32>]) -> Result<Vec<Tagged>, PipelineError> {
+    fn tag_or_fall_back(
+        &mut self,
+        inputs: &[Vec<f32>],
+    ) -> Result<Vec<TaggerOutput>, PipelineError> {
         let missing = || PipelineError::Device("no model is loaded".into());
         let tag_all =
             |work: &Self| work.pipeline.as_ref().ok_or_else(missing)?.tag(inputs, Keep::Id);
-        let tag_singly = |work: &Self| -> Result<Vec<Tagged>, PipelineError> {
+        let tag_singly = |work: &Self| -> Result<Vec<TaggerOutput>, PipelineError> {
             let pipeline = work.pipeline.as_ref().ok_or_else(missing)?;
             let mut all = Vec::with_capacity(inputs.len());
             for input in inputs {
@@ -281,7 +284,7 @@ impl Work {
         tag_all(self)
     }
 
-    /// Looks at some of the images that wait for it; whether there were any.
+    /// Analyses some of the images that wait for it; whether there were any.
     fn look_on(&mut self) -> bool {
         let count = self.together.min(self.to_look.len());
         self.together = (2 * self.together).min(LOOK_BATCH);
@@ -295,14 +298,14 @@ impl Work {
 
     fn look_at(&self, images: &[ImageId]) {
         let (Some(pipeline), Some(settings)) = (&self.pipeline, &self.settings) else { return };
-        let (images, tagged): (Vec<ImageId>, Vec<Tagged>) =
+        let (images, tagged): (Vec<ImageId>, Vec<TaggerOutput>) =
             images.iter().filter_map(|&image| Some((image, self.recall(image)?))).unzip();
-        let tagged: Vec<&Tagged> = tagged.iter().collect();
-        match pipeline.look_batch(&tagged, settings) {
-            Ok(looks) => {
-                for (image, look) in images.into_iter().zip(looks) {
-                    let (generation, look) = (self.generation, Arc::new(look));
-                    self.outbox.send(Event::Looked { image, generation, look });
+        let tagged: Vec<&TaggerOutput> = tagged.iter().collect();
+        match pipeline.analyse_batch(&tagged, settings) {
+            Ok(analyses) => {
+                for (image, analysis) in images.into_iter().zip(analyses) {
+                    let (generation, analysis) = (self.generation, Arc::new(analysis));
+                    self.outbox.send(Event::Analysed { image, generation, analysis });
                 }
             }
             Err(error) => {
@@ -312,28 +315,28 @@ impl Work {
         }
     }
 
-    /// Looks at one image at settings of its own, if that was asked for.
+    /// Analyses one image at settings of its own, if that was asked for.
     fn compare(&mut self) {
         let Some((generation, image, settings)) = self.to_compare.take() else { return };
-        let look = match (&self.pipeline, self.recall(image)) {
-            (Some(pipeline), Some(tagged)) => pipeline.look(&tagged, &settings).map(Arc::new),
-            _ => return self.outbox.send(Event::Compared { image, generation, look: None }),
+        let analysis = match (&self.pipeline, self.recall(image)) {
+            (Some(pipeline), Some(tagged)) => pipeline.analyse(&tagged, &settings).map(Arc::new),
+            _ => return self.outbox.send(Event::Compared { image, generation, analysis: None }),
         };
-        if let Err(error) = &look {
+        if let Err(error) = &analysis {
             self.outbox.send(Event::Trouble(error.to_string()));
         }
-        self.outbox.send(Event::Compared { image, generation, look: look.ok() });
+        self.outbox.send(Event::Compared { image, generation, analysis: analysis.ok() });
     }
 
-    fn keep(&self, image: ImageId, tagged: &Tagged) {
-        if let Err(error) = self.shelf.put(image, tagged) {
+    fn keep(&self, image: ImageId, tagged: &TaggerOutput) {
+        if let Err(error) = self.cache.put(image, tagged) {
             let sentence = format!("cannot write results to the cache folder: {error}");
             self.outbox.send(Event::Trouble(sentence));
         }
     }
 
-    pub(super) fn recall(&self, image: ImageId) -> Option<Tagged> {
-        self.shelf.get(image).unwrap_or_else(|error| {
+    pub(super) fn recall(&self, image: ImageId) -> Option<TaggerOutput> {
+        self.cache.get(image).unwrap_or_else(|error| {
             self.outbox.send(super::unreadable(&error));
             None
         })

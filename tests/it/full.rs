@@ -102,7 +102,7 @@ fn loading_holds_little_more_than_the_tensors() {
         line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
     };
     let device = burn::tensor::Device::flex();
-    let from = tagood_lens::nn::weights::Builder::stored(&source, &device);
+    let from = tagood_lens::nn::weights::WeightLoader::stored(&source, &device);
     let config = tagood_lens::nn::ram::RamConfig::of_checkpoint(&source).unwrap();
     let before = resident();
     let ram = tagood_lens::nn::ram::Ram::new(&config, &from).unwrap();

@@ -11,7 +11,7 @@ use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::nn::projector::{Projector, ProjectorConfig};
 use tagood_lens::nn::ram::{Ram, RamConfig};
 use tagood_lens::nn::source::Source;
-use tagood_lens::nn::weights::Builder;
+use tagood_lens::nn::weights::WeightLoader;
 use tagood_lens::score::distance::{Centers, class_scores};
 
 /// Golden tensors of one file.
@@ -109,7 +109,7 @@ fn tiny_ram_agrees_with_the_reference() {
     let goldens = Goldens::open(&fixture("tiny_ram.safetensors"));
     let source = Source::open(&fixture("tiny_ram.pth")).unwrap();
     for (device, tolerance) in devices() {
-        let ram = Ram::new(&tiny_ram(), &Builder::stored(&source, &device)).unwrap();
+        let ram = Ram::new(&tiny_ram(), &WeightLoader::stored(&source, &device)).unwrap();
         let mut stages = BTreeMap::new();
         let image = goldens.tensor("image", &device);
         let tokens = ram.encode_traced(image, &mut |name, x| {
@@ -144,7 +144,7 @@ fn a_subset_of_tags_gives_the_rows_of_the_full_result() {
         let source = Source::open(&fixture(file)).unwrap();
         let config = RamConfig::of_checkpoint(&source).unwrap();
         let device = Device::flex();
-        let ram = Ram::new(&config, &Builder::stored(&source, &device)).unwrap();
+        let ram = Ram::new(&config, &WeightLoader::stored(&source, &device)).unwrap();
         let tokens = ram.encode(goldens.tensor("image", &device));
         let subset = [7usize, 0, 11];
         let indices = Tensor::from_data(subset.map(|tag| tag as i32).as_slice(), &device);
@@ -167,7 +167,7 @@ fn tiny_ram_plus_agrees_with_the_reference() {
     let source = Source::open(&fixture("tiny_ram_plus.pth")).unwrap();
     let config = RamConfig::of_checkpoint(&source).unwrap();
     for (device, tolerance) in devices() {
-        let ram = Ram::new(&config, &Builder::stored(&source, &device)).unwrap();
+        let ram = Ram::new(&config, &WeightLoader::stored(&source, &device)).unwrap();
         let image = images.tensor::<4>("image", &device).narrow(0, 0, 1);
         let tokens = ram.encode(image);
         close("tokens", &floats(tokens.clone()), &goldens.floats("image_tokens"), tolerance);
@@ -183,7 +183,7 @@ fn tiny_ram_plus_agrees_with_the_reference() {
 fn tiny_projector(device: &Device) -> (Projector, Centers, ProjectorConfig) {
     let source = Source::open(&fixture("tiny_projector.pth")).unwrap();
     let config = ProjectorConfig::of_checkpoint(&source).unwrap();
-    let projector = Projector::new(&config, &Builder::stored(&source, device)).unwrap();
+    let projector = Projector::new(&config, &WeightLoader::stored(&source, device)).unwrap();
     let (shape, values) = source.read_beside("ema").unwrap().unwrap();
     let centers = Centers::new(values, shape.try_into().unwrap()).unwrap();
     (projector, centers, config)
@@ -236,7 +236,7 @@ fn project(
 /// Every ID list, image, layer and τ of the goldens, from our own attention and tokens.
 fn check_decomposition(goldens: &Goldens, device: &Device, tolerance: f64) {
     let source = Source::open(&fixture("tiny_ram.pth")).unwrap();
-    let ram = Ram::new(&tiny_ram(), &Builder::stored(&source, device)).unwrap();
+    let ram = Ram::new(&tiny_ram(), &WeightLoader::stored(&source, device)).unwrap();
     let (projector, centers, config) = tiny_projector(device);
     let tokens = ram.encode(goldens.tensor("image", device));
     let output = ram.tag(&tokens, None, None);

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use tagood_lens::app::state::Model;
+use tagood_lens::app::state::Session;
 use tagood_lens::worker::{Event, ImageId, ImageSource, JobId, Worker};
 
-fn listed(parts: &[&[PathBuf]], folders: &[PathBuf], worker: &Worker) -> Model {
-    let mut model = Model::default();
+fn listed(parts: &[&[PathBuf]], folders: &[PathBuf], worker: &Worker) -> Session {
+    let mut model = Session::default();
     let job = JobId::unique();
     for part in parts {
         let image = |path: &PathBuf| (ImageId::unique(), ImageSource::File(path.clone()));
@@ -35,7 +35,7 @@ fn parts_make_the_same_sets_as_the_whole() {
     assert_eq!(parts.sets(), whole.sets());
     let titles: Vec<&str> = whole.sets().iter().map(|set| set.title()).collect();
     assert_eq!(titles, ["id", "near", "far", "elsewhere"]);
-    let places = |model: &Model| -> Vec<(usize, String)> {
+    let places = |model: &Session| -> Vec<(usize, String)> {
         model.entries().iter().map(|entry| (entry.set_at, entry.set.to_string())).collect()
     };
     assert_eq!(places(&parts), places(&whole));

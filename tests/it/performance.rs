@@ -133,7 +133,7 @@ fn start_frames_and_tau() {
     let mut desk = Desk::open(paths.clone());
     desk.frame();
     desk.tell("first frame");
-    desk.until(|app| app.model().focused().is_some_and(|entry| entry.look.is_some()));
+    desk.until(|app| app.model().focused().is_some_and(|entry| entry.analysis.is_some()));
     println!("first verdict {:.0} ms after the start", desk.started.elapsed().as_secs_f64() * 1e3);
     desk.work_ms.clear();
     desk.until(is_done);
@@ -175,7 +175,7 @@ fn ten_thousand_images() {
     let mut desk = Desk::open(files(folder.path(), count, 64));
     let mut told = 0;
     while !is_done(&desk.app) {
-        let done = desk.app.model().entries().iter().filter(|e| e.look.is_some()).count();
+        let done = desk.app.model().entries().iter().filter(|e| e.analysis.is_some()).count();
         if done >= told + count / 5 {
             told = done;
             println!(

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
 use tagood_lens::score::{
-    Bound, Head, Rows, Sample, ScoreError, Statistics, TrainingSet, all, bind, by_name,
+    FittedDetector, Head, Rows, Sample, ScoreError, Statistics, TrainingSet, all, bind, by_name,
     distance::{Centers, class_scores},
     fit_all,
 };
@@ -118,7 +118,7 @@ impl World {
         tag_scores.iter().enumerate().map(sample).collect()
     }
 
-    fn bound(&self, name: &str) -> Bound {
+    fn bound(&self, name: &str) -> FittedDetector {
         let statistics = fit_all(all(), &self.training()).unwrap();
         bind(by_name(name).unwrap(), &statistics, &self.head).unwrap()
     }

@@ -11,7 +11,7 @@ use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use egui_tiles::{Tiles, Tree};
 use tagood_lens::app::Options;
 use tagood_lens::app::command::{Command, WindowCommand};
-use tagood_lens::app::compare::Beside;
+use tagood_lens::app::compare::CompareMode;
 use tagood_lens::app::layout::Layout;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, scene_at};
@@ -137,13 +137,13 @@ fn panels_look_as_they_did() {
         let mut harness = window(paths.clone(), theme, [820.0, 560.0]);
         show_alone(&mut harness, "image");
         take(&mut harness, &mut results, "image", theme);
-        send(&mut harness, Command::ShowBeside(Beside::Tau));
+        send(&mut harness, Command::ShowBeside(CompareMode::Tau));
         take(&mut harness, &mut results, "image_two_taus", theme);
         let ids: Vec<_> = harness.state().app().model().entries().iter().map(|e| e.id).collect();
-        send(&mut harness, Command::ShowBeside(Beside::Image));
+        send(&mut harness, Command::ShowBeside(CompareMode::Image));
         send(&mut harness, Command::Select(vec![ids[3], ids[0]]));
         take(&mut harness, &mut results, "image_two_images", theme);
-        send(&mut harness, Command::ShowBeside(Beside::Nothing));
+        send(&mut harness, Command::ShowBeside(CompareMode::Nothing));
         show_alone(&mut harness, "explain");
         for step in 1..=10 {
             harness.state_mut().app.as_mut().unwrap().preset(1, step, None);

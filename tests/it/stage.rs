@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Context, DroppedFile, FullOutput, TexturesDelta, Ui};
 use egui_kittest::{Harness, TestRenderer};
 use tagood_lens::app::command::Command;
-use tagood_lens::app::state::Model;
+use tagood_lens::app::state::Session;
 use tagood_lens::app::{App, Options};
 use tagood_lens::bundle::manifest::{Lambda, Recipe};
 use tagood_lens::bundle::vocabulary::Class;
@@ -15,7 +15,7 @@ use tagood_lens::bundle::{self, Bundle};
 use tagood_lens::demo::World;
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::image::{DecodeOptions, decode_file};
-use tagood_lens::pipeline::{Keep, Pipeline, Tagged};
+use tagood_lens::pipeline::{Keep, Pipeline, TaggerOutput};
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(name)
@@ -174,7 +174,7 @@ pub fn send(harness: &mut Harness<'_, Stage>, command: Command) {
 
 /// What the library makes of pictures, in the window's batches: the last bits depend on those. Tokens
 /// are kept in half precision, as the window keeps them.
-pub fn tagged(pipeline: &Pipeline, paths: &[PathBuf]) -> Vec<Tagged> {
+pub fn tagged(pipeline: &Pipeline, paths: &[PathBuf]) -> Vec<TaggerOutput> {
     let prepare = |path: &PathBuf| {
         pipeline.prepare(&decode_file(path, &DecodeOptions::default()).unwrap().rgb)
     };
@@ -189,7 +189,7 @@ pub fn tagged(pipeline: &Pipeline, paths: &[PathBuf]) -> Vec<Tagged> {
 }
 
 /// Runs frames until something holds.
-pub fn wait_for(harness: &mut Harness<'_, Stage>, what: &str, holds: impl Fn(&Model) -> bool) {
+pub fn wait_for(harness: &mut Harness<'_, Stage>, what: &str, holds: impl Fn(&Session) -> bool) {
     let started = Instant::now();
     while !holds(harness.state().app().model()) {
         let state = &harness.state().app().model().fitting.state;

@@ -15,7 +15,7 @@ use tagood_lens::bundle::vocabulary::Class;
 use tagood_lens::dataset::Dataset;
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::image::{DecodeOptions, decode_file};
-use tagood_lens::pipeline::{Keep, Pipeline, Settings, Tagged};
+use tagood_lens::pipeline::{Keep, Pipeline, Settings, TaggerOutput};
 use tagood_lens::store::{
     self, ExtractOptions, Progress, Record, Store, StoreHeader, Tensors, add_missing_attention,
     hash_file,
@@ -77,7 +77,7 @@ fn records(store: &Path) -> Vec<Record> {
 }
 
 /// Rounds tokens as the store does.
-fn rounded(tagged: &Tagged) -> Tagged {
+fn rounded(tagged: &TaggerOutput) -> TaggerOutput {
     let mut tagged = tagged.clone();
     tagged.tokens.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
     tagged
@@ -122,8 +122,8 @@ fn rows_lead_to_the_same_masks_and_looks_as_the_pipeline() {
                     let exact = pipeline.decompose(tagged, tau, recipe);
                     assert_eq!(pipeline.decompose(&stored, tau, recipe), exact, "{tau} {recipe}");
                     let settings = Settings::new(tau, recipe);
-                    let [ours, theirs] =
-                        [&stored, &rounded].map(|tagged| pipeline.look(tagged, &settings).unwrap());
+                    let [ours, theirs] = [&stored, &rounded]
+                        .map(|tagged| pipeline.analyse(tagged, &settings).unwrap());
                     assert_eq!(ours.projected, theirs.projected);
                     assert_eq!(ours.verdict, theirs.verdict);
                     decided += usize::from(!exact.tags.is_empty() && exact.kept() > 0);
@@ -131,7 +131,7 @@ fn rows_lead_to_the_same_masks_and_looks_as_the_pipeline() {
             }
         }
     }
-    assert!(decided > 50, "only {decided} looks had something to look at");
+    assert!(decided > 50, "only {decided} analyses had something to analysis at");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn other_classes_need_no_other_store() {
         let mut tagged = row.tagged().unwrap();
         add_missing_attention(&second, &mut tagged, Recipe::Released).unwrap();
         let whole = second.attention_of(&tagged, &(0..40).collect::<Vec<_>>()).unwrap();
-        let fresh = Tagged { attention: whole, ..tagged.clone() };
+        let fresh = TaggerOutput { attention: whole, ..tagged.clone() };
         let [ours, theirs] = [&tagged, &fresh].map(|t| second.decompose(t, 0.5, Recipe::Released));
         assert_eq!(ours.tags, theirs.tags);
         let close = |(a, b): (&f32, &f32)| (a - b).abs() < 0.01;

@@ -6,34 +6,34 @@ use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use tagood_lens::app::command::Command;
-use tagood_lens::app::session::Session;
+use tagood_lens::app::session::SavedSession;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::image::{DecodeOptions, decode_file};
-use tagood_lens::pipeline::{Keep, Look, Settings};
+use tagood_lens::pipeline::{Analysis, Keep, Settings};
 
 use super::stage::{Stage, drop_file, pictures, pipeline, send, settle, window};
 
 /// What the library says of a picture.
-fn expected(path: &Path, settings: &Settings) -> Look {
+fn expected(path: &Path, settings: &Settings) -> Analysis {
     let pipeline = pipeline();
     let rgb = decode_file(path, &DecodeOptions::default()).unwrap().rgb;
     let tagged = pipeline.tag(&[pipeline.prepare(&rgb)], Keep::Id).unwrap().remove(0);
-    pipeline.look(&tagged, settings).unwrap()
+    pipeline.analyse(&tagged, settings).unwrap()
 }
 
 fn assert_shows(harness: &Harness<'_, Stage>, path: &Path) {
     let model = harness.state().app().model();
     let entry = model.focused().unwrap();
     assert_eq!(entry.name, path.file_name().unwrap().to_str().unwrap());
-    let (look, expected) = (entry.look.as_ref().unwrap(), expected(path, &model.settings));
-    assert_eq!(look.decomposition.mask, expected.decomposition.mask);
-    assert_eq!(look.decomposition.tags, expected.decomposition.tags);
-    assert_eq!(look.verdict.outcome, expected.verdict.outcome);
+    let (analysis, expected) = (entry.analysis.as_ref().unwrap(), expected(path, &model.settings));
+    assert_eq!(analysis.decomposition.mask, expected.decomposition.mask);
+    assert_eq!(analysis.decomposition.tags, expected.decomposition.tags);
+    assert_eq!(analysis.verdict.outcome, expected.verdict.outcome);
     let close = |a: Option<f32>, b: Option<f32>| match (a, b) {
         (Some(a), Some(b)) => (a - b).abs() < 1e-4,
         (a, b) => a == b,
     };
-    assert!(close(look.verdict.score, expected.verdict.score), "{look:?}\n{expected:?}");
+    assert!(close(analysis.verdict.score, expected.verdict.score), "{analysis:?}\n{expected:?}");
     let kept = expected.decomposition.kept();
     let all = expected.decomposition.mask.len();
     harness.get_by_label(&format!("{kept} of {all} tokens kept"));
@@ -94,7 +94,7 @@ fn a_bad_file_shows_its_error_and_stops_nothing() {
     settle(&mut harness);
     harness.get_by_label_contains("This image cannot be shown");
     let model = harness.state().app().model();
-    assert_eq!(model.entries().iter().filter(|entry| entry.look.is_some()).count(), 4);
+    assert_eq!(model.entries().iter().filter(|entry| entry.analysis.is_some()).count(), 4);
     assert!(model.jobs.is_empty());
 }
 
@@ -105,7 +105,7 @@ fn a_tag_shows_its_map() {
     let entry = harness.state().app().model().focused().unwrap();
     let probabilities = entry.tagged.as_ref().unwrap().probabilities();
     let likelier = |a: &&usize, b: &&usize| probabilities[**a].total_cmp(&probabilities[**b]);
-    let &tag = entry.look.as_ref().unwrap().decomposition.tags.iter().max_by(likelier).unwrap();
+    let &tag = entry.analysis.as_ref().unwrap().decomposition.tags.iter().max_by(likelier).unwrap();
     harness.get_all_by_label_contains(&format!("Tag tag {tag}, ")).next().unwrap().click();
     settle(&mut harness);
     let model = harness.state().app().model();
@@ -129,10 +129,10 @@ fn one_image_at_two_thresholds() {
         let model = harness.state().app().model();
         let settings = Settings { tau, ..model.settings.clone() };
         let expected = expected(&paths[0], &settings);
-        let look = model.look_beside().unwrap();
-        assert_eq!(look.decomposition.mask, expected.decomposition.mask);
-        assert_eq!(look.verdict.outcome, expected.verdict.outcome);
-        let (kept, all) = (expected.decomposition.kept(), look.decomposition.mask.len());
+        let analysis = model.look_beside().unwrap();
+        assert_eq!(analysis.decomposition.mask, expected.decomposition.mask);
+        assert_eq!(analysis.verdict.outcome, expected.verdict.outcome);
+        let (kept, all) = (expected.decomposition.kept(), analysis.decomposition.mask.len());
         harness.get_by_label_contains(&format!("{kept} of {all} tokens kept   τ = {tau:.2}"));
         assert_shows(&harness, &paths[0]);
     }
@@ -173,9 +173,9 @@ fn the_released_recipe_shows_its_patterns() {
     let mut harness = window(pictures(folder.path()));
     assert!(harness.query_by_label_contains("Patterns against").is_none());
     send(&mut harness, Command::SetRecipe(Recipe::Released));
-    let look = harness.state().app().model().focused().unwrap().look.clone().unwrap();
-    let mean = look.patterns.iter().sum::<f32>() / look.patterns.len() as f32;
-    assert!((mean - look.nearest[0].similarity).abs() < 1e-5);
+    let analysis = harness.state().app().model().focused().unwrap().analysis.clone().unwrap();
+    let mean = analysis.patterns.iter().sum::<f32>() / analysis.patterns.len() as f32;
+    assert!((mean - analysis.nearest[0].similarity).abs() < 1e-5);
     harness.get_by_label_contains("Patterns against");
 }
 
@@ -214,7 +214,7 @@ fn a_session_goes_round() {
     let saved = harness.state().app().session(&harness.ctx);
     let file = folder.path().join("deep/session.json");
     saved.write(&file).unwrap();
-    let read = Session::read(&file).unwrap();
+    let read = SavedSession::read(&file).unwrap();
     assert_eq!(read, saved);
     let mut other = window(Vec::new());
     let ctx = other.ctx.clone();
@@ -223,7 +223,7 @@ fn a_session_goes_round() {
     assert_eq!(other.state().app().session(&ctx), saved);
     assert_shows(&other, &paths[1]);
     std::fs::write(&file, "{}").unwrap();
-    assert!(Session::read(&file).is_err());
+    assert!(SavedSession::read(&file).is_err());
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn jobs_can_be_cancelled_and_images_removed() {
     harness.state_mut().app.as_mut().unwrap().send(Command::CancelAll);
     settle(&mut harness);
     let model = harness.state().app().model();
-    let done = model.entries().iter().filter(|entry| entry.look.is_some()).count();
+    let done = model.entries().iter().filter(|entry| entry.analysis.is_some()).count();
     assert!(done < 320, "all {done} were done");
     let all: Vec<_> = model.entries().iter().map(|entry| entry.id).collect();
     send(&mut harness, Command::Remove(all));
@@ -270,7 +270,7 @@ fn everything_can_be_drawn() {
     }
     // One that the model was not fitted with is refused, and nothing hangs.
     send(&mut harness, Command::SetDetector("mds".into()));
-    assert!(!harness.state().app().model().troubles.is_empty());
+    assert!(!harness.state().app().model().notices.is_empty());
     send(&mut harness, Command::SetRecipe(Recipe::Paper));
     harness.key_press(Key::E);
     harness.run_steps(3);

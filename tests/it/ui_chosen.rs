@@ -96,7 +96,7 @@ fn the_most_wrong_come_first() {
     let lambda = model.lambda().unwrap();
     let far = |id: &ImageId| {
         let entry = model.entry(*id).unwrap();
-        let above = entry.look.as_ref().unwrap().verdict.ranked.unwrap() - lambda;
+        let above = entry.analysis.as_ref().unwrap().verdict.ranked.unwrap() - lambda;
         if model.truth(entry.set_at) == Some(Outcome::Id) { -above } else { above }
     };
     let (focus, order) = order.split_last().unwrap();
@@ -113,7 +113,7 @@ fn a_detector_without_a_lambda_takes_one_from_the_open_set() {
     send(&mut harness, Command::SetDetector("msp".into()));
     let scores: Vec<f32> = {
         let of_id = model(&harness).entries().iter().filter(|entry| &*entry.set == "id");
-        of_id.filter_map(|entry| entry.look.as_ref()?.verdict.ranked).collect()
+        of_id.filter_map(|entry| entry.analysis.as_ref()?.verdict.ranked).collect()
     };
     let scored: Vec<f32> = scores.iter().copied().filter(|score| score.is_finite()).collect();
     let expected = lambda_at(&scored, scores.len() - scored.len(), 0.95).map(|found| found.0);

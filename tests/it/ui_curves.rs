@@ -9,12 +9,12 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tagood_lens::app::command::Command;
 use tagood_lens::app::fitting::{FitJob, FitMode, FitState, Program};
 use tagood_lens::app::sets::Role;
-use tagood_lens::app::state::Model;
-use tagood_lens::app::tuning::Wanted;
+use tagood_lens::app::state::Session;
+use tagood_lens::app::tuning::VisiblePanels;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::eval::metrics::{Confusion, Metrics, RankedScores};
 use tagood_lens::image::{DecodeOptions, decode_file};
-use tagood_lens::pipeline::{Keep, Look, Settings, Tagged};
+use tagood_lens::pipeline::{Analysis, Keep, Settings, TaggerOutput};
 use tagood_lens::score::verdict::{Outcome, Verdict};
 use tagood_lens::worker::{Event, ImageId, ImageSource, JobId, ModelInfo, Worker};
 
@@ -44,11 +44,11 @@ pub fn sets(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-pub fn ranked_scores(model: &Model) -> Vec<f64> {
+pub fn ranked_scores(model: &Session) -> Vec<f64> {
     ranked(model).distinct_scores().to_vec()
 }
 
-pub fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Model {
+pub fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
     harness.state().app().model()
 }
 
@@ -59,10 +59,10 @@ pub fn show(harness: &mut Harness<'_, Stage>, panel: &str) {
 }
 
 /// The scores on show, ID and OOD.
-fn ranked(model: &Model) -> RankedScores {
+fn ranked(model: &Session) -> RankedScores {
     let scores = |set: &str| -> Vec<f32> {
         let of_set = model.entries().iter().filter(|entry| entry.set == set);
-        of_set.map(|entry| entry.look.as_ref().unwrap().verdict.ranked.unwrap()).collect()
+        of_set.map(|entry| entry.analysis.as_ref().unwrap().verdict.ranked.unwrap()).collect()
     };
     RankedScores::from_sets(scores("id"), scores("near")).unwrap()
 }
@@ -88,7 +88,7 @@ pub fn assert_counts(harness: &Harness<'_, Stage>) {
     }
 }
 
-fn tagged(folders: &[PathBuf]) -> Vec<Vec<Tagged>> {
+fn tagged(folders: &[PathBuf]) -> Vec<Vec<TaggerOutput>> {
     let pipeline = pipeline();
     let of_folder = |folder: &PathBuf| {
         let files = tagood_lens::image::list_images(&[folder]);
@@ -106,11 +106,12 @@ fn tagged(folders: &[PathBuf]) -> Vec<Vec<Tagged>> {
 }
 
 /// What the library says of the sets.
-fn expected(tagged: &[Vec<Tagged>], settings: &Settings) -> Metrics {
+fn expected(tagged: &[Vec<TaggerOutput>], settings: &Settings) -> Metrics {
     let pipeline = pipeline();
-    let scores = |images: &Vec<Tagged>| -> Vec<f32> {
-        let looks = pipeline.look_batch(&images.iter().collect::<Vec<_>>(), settings).unwrap();
-        looks.iter().map(|look| look.verdict.ranked.unwrap()).collect()
+    let scores = |images: &Vec<TaggerOutput>| -> Vec<f32> {
+        let analyses =
+            pipeline.analyse_batch(&images.iter().collect::<Vec<_>>(), settings).unwrap();
+        analyses.iter().map(|analysis| analysis.verdict.ranked.unwrap()).collect()
     };
     RankedScores::from_sets(scores(&tagged[0]), scores(&tagged[1])).unwrap().metrics()
 }
@@ -249,7 +250,7 @@ fn a_pinned_setting_is_compared_with_the_present_one() {
     let mut harness = window(sets(folder.path()));
     harness.key_press(Key::P);
     settle(&mut harness);
-    let outcomes = |model: &Model| -> Vec<(ImageId, Option<Outcome>)> {
+    let outcomes = |model: &Session| -> Vec<(ImageId, Option<Outcome>)> {
         model.entries().iter().map(|entry| (entry.id, entry.outcome())).collect()
     };
     let before = outcomes(model(&harness));
@@ -380,7 +381,7 @@ fn a_training_is_started_stopped_resumed_and_used() {
     harness.get_by_label("Use the new model").click();
     wait_for(&mut harness, "the new model", |m| m.info().is_some_and(|i| i.manifest.name == "id"));
     settle(&mut harness);
-    assert!(model(&harness).entries().iter().all(|entry| entry.look.is_some()));
+    assert!(model(&harness).entries().iter().all(|entry| entry.analysis.is_some()));
 }
 
 /// What a frame's λ costs with 100,000 images: `cargo test --test it ui_curves::what_ -- --ignored
@@ -390,7 +391,7 @@ fn a_training_is_started_stopped_resumed_and_used() {
 fn what_a_dragged_lambda_costs() {
     const IMAGES: usize = 100_000;
     let worker = Worker::start(std::sync::Arc::new(|| {})).unwrap();
-    let mut model = Model::default();
+    let mut model = Session::default();
     let pipeline = pipeline();
     let info = std::sync::Arc::new(ModelInfo::of(&pipeline, 0.0));
     model.take_event(Event::ModelReady(info), &worker);
@@ -414,7 +415,7 @@ fn what_a_dragged_lambda_costs() {
         let spread = (image.scattered() % 10_000) as f32 / 10_000.0;
         let score = spread + if at.is_multiple_of(2) { 0.2 } else { 0.0 };
         let verdict = Verdict::by_threshold(score, Some(0.5), vec!["a tag".into()], None);
-        let look = Look {
+        let analysis = Analysis {
             decomposition: Default::default(),
             projected: None,
             nearest: Vec::new(),
@@ -422,11 +423,11 @@ fn what_a_dragged_lambda_costs() {
             verdict,
             stage_ms: [0.0; 3],
         };
-        let (generation, look) = (model.generation, std::sync::Arc::new(look));
-        model.take_event(Event::Tagged { image, tagger_ms: 0.0 }, &worker);
-        model.take_event(Event::Looked { image, generation, look }, &worker);
+        let (generation, analysis) = (model.generation, std::sync::Arc::new(analysis));
+        model.take_event(Event::TaggerOutput { image, tagger_ms: 0.0 }, &worker);
+        model.take_event(Event::Analysed { image, generation, analysis }, &worker);
     }
-    let wanted = Wanted { curves: true, ..Wanted::default() };
+    let wanted = VisiblePanels { curves: true, ..VisiblePanels::default() };
     let started = std::time::Instant::now();
     model.tune(&worker, 1.0, wanted);
     println!("scores gathered in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);

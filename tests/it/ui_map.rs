@@ -11,7 +11,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tagood_lens::app::command::Command;
 use tagood_lens::app::embedding::{EmbedCommand, EmbedConfig, Phase};
 use tagood_lens::app::export::Exported;
-use tagood_lens::app::state::Model;
+use tagood_lens::app::state::Session;
 use tagood_lens::worker::{Frame, ImageId};
 
 use super::stage::{Stage, send, settle, window};
@@ -46,7 +46,7 @@ fn mapped(folder: &Path) -> Harness<'static, Stage> {
     harness
 }
 
-fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Model {
+fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
     harness.state().app().model()
 }
 
@@ -55,7 +55,7 @@ fn frame(harness: &Harness<'_, Stage>) -> Frame {
 }
 
 /// Runs frames until something holds.
-fn until(harness: &mut Harness<'_, Stage>, what: &str, holds: impl Fn(&Model) -> bool) {
+fn until(harness: &mut Harness<'_, Stage>, what: &str, holds: impl Fn(&Session) -> bool) {
     let started = Instant::now();
     while !holds(model(harness)) {
         assert!(started.elapsed() < Duration::from_secs(60), "still not: {what}");
@@ -298,7 +298,7 @@ fn results_become_files() {
     ];
     for (what, name) in files {
         send(&mut harness, Command::Export(what, at(name)));
-        assert!(model(&harness).troubles.is_empty(), "{:?}", model(&harness).troubles);
+        assert!(model(&harness).notices.is_empty(), "{:?}", model(&harness).notices);
     }
     let mut csv = csv::Reader::from_path(at("selected.csv")).unwrap();
     assert_eq!(csv.records().map(Result::unwrap).count(), 2);
@@ -307,11 +307,11 @@ fn results_become_files() {
     let (model, rows) = (model(&harness), json.as_array().unwrap());
     assert_eq!(rows.len(), model.entries().len());
     for (entry, row) in model.entries().iter().zip(rows) {
-        let look = entry.look.as_ref().unwrap();
+        let analysis = entry.analysis.as_ref().unwrap();
         assert_eq!(row["set"], entry.set.as_str());
-        assert_eq!(row["score"].as_f64().map(|score| score as f32), look.verdict.score);
+        assert_eq!(row["score"].as_f64().map(|score| score as f32), analysis.verdict.score);
         assert_eq!(row["detector"], model.settings.detector);
-        assert_eq!(row["kept_tokens"], look.decomposition.kept());
+        assert_eq!(row["kept_tokens"], analysis.decomposition.kept());
     }
     let parquet = fs::File::open(at("all.parquet")).unwrap();
     let parquet = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(parquet);
@@ -326,9 +326,6 @@ fn results_become_files() {
         assert!(ink > 2000, "{name}.png has {ink} pixels of ink");
     }
     send(&mut harness, Command::Export(Exported::All, at("missing/table.csv")));
-    let trouble = harness.state().app().model().troubles.last().unwrap().clone();
-    assert!(
-        trouble.contains("cannot write") && trouble.ends_with("missing/table.csv"),
-        "{trouble}"
-    );
+    let notice = harness.state().app().model().notices.last().unwrap().clone();
+    assert!(notice.contains("cannot write") && notice.ends_with("missing/table.csv"), "{notice}");
 }

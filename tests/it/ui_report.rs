@@ -35,7 +35,7 @@ fn the_report_has_the_numbers_of_the_panels() {
     let out = folder.path().join("report");
     send(&mut harness, Command::Export(Exported::Report, out.clone()));
     let model = model(&harness);
-    assert!(model.jobs.is_empty() && model.troubles.is_empty(), "{:?}", model.troubles);
+    assert!(model.jobs.is_empty() && model.notices.is_empty(), "{:?}", model.notices);
 
     let report = read(&out);
     assert_eq!((report.id.name.as_str(), report.id.images), ("id", 30));
@@ -100,8 +100,8 @@ fn a_report_that_is_stopped_leaves_nothing() {
     // A set that is missing is said to be.
     send(&mut harness, Command::SetRole("near".into(), tagood_lens::app::sets::Role::Unused));
     send(&mut harness, Command::Export(Exported::Report, out.clone()));
-    let troubles = &model(&harness).troubles;
-    assert!(troubles.last().unwrap().contains("no out-of-distribution set"), "{troubles:?}");
+    let notices = &model(&harness).notices;
+    assert!(notices.last().unwrap().contains("no out-of-distribution set"), "{notices:?}");
     // At another recipe it is of that.
     send(&mut harness, Command::SetRole("near".into(), tagood_lens::app::sets::Role::Ood));
     send(&mut harness, Command::SetRecipe(Recipe::Released));

@@ -6,22 +6,22 @@ use std::path::PathBuf;
 use egui_kittest::kittest::Queryable as _;
 use tagood_lens::app::command::Command;
 use tagood_lens::app::embedding::{EmbedCommand, EmbedConfig};
-use tagood_lens::app::session::Session;
-use tagood_lens::app::state::Model;
+use tagood_lens::app::session::SavedSession;
+use tagood_lens::app::state::Session;
 use tagood_lens::score::verdict::Outcome;
 use tagood_lens::worker::{ImageId, ImageSource, Metric};
 
 use super::stage::{send, settle, window};
 use super::ui_curves::{model, ranked_scores, sets, show};
 
-fn path(model: &Model, id: ImageId) -> PathBuf {
+fn path(model: &Session, id: ImageId) -> PathBuf {
     match &model.entry(id).unwrap().source {
         ImageSource::File(path) => path.clone(),
         _ => panic!("not a file"),
     }
 }
 
-fn pinned_verdicts(model: &Model) -> BTreeMap<PathBuf, Option<Outcome>> {
+fn pinned_verdicts(model: &Session) -> BTreeMap<PathBuf, Option<Outcome>> {
     let pinned = model.tuning.pinned.as_ref().expect("a setting is pinned");
     pinned.verdicts.iter().map(|(id, (_, outcome))| (path(model, *id), *outcome)).collect()
 }
@@ -54,7 +54,7 @@ fn the_tuning_goes_round() {
     assert_eq!(saved.panels["gallery"], "wrong");
     let file = folder.path().join("session.json");
     saved.write(&file).unwrap();
-    let read = Session::read(&file).unwrap();
+    let read = SavedSession::read(&file).unwrap();
     assert_eq!(read, saved);
 
     let mut other = window(Vec::new());
@@ -65,12 +65,12 @@ fn the_tuning_goes_round() {
     let (before, after) = (model(&harness), model(&other));
     assert_eq!(after.embedding.config, config);
     assert_eq!(pinned_verdicts(after), pinned_verdicts(before));
-    let flips = |model: &Model| -> BTreeMap<PathBuf, Outcome> {
+    let flips = |model: &Session| -> BTreeMap<PathBuf, Outcome> {
         model.flips().iter().map(|flip| (path(model, flip.image), flip.after)).collect()
     };
     assert!(!flips(before).is_empty());
     assert_eq!(flips(after), flips(before));
-    let auroc = |model: &Model| {
+    let auroc = |model: &Session| {
         let measured = &model.tuning.pinned.as_ref().unwrap().measured;
         measured.separation.as_ref().unwrap().mean.auroc
     };
@@ -94,7 +94,7 @@ fn an_older_file_opens() {
     let new = ["pinned", "overlaid", "paused", "embedding", "color_by", "panels"];
     new.iter().for_each(|field| assert!(fields.remove(*field).is_some(), "{field}"));
     std::fs::write(&file, old.to_string()).unwrap();
-    let read = Session::read(&file).unwrap();
+    let read = SavedSession::read(&file).unwrap();
     harness.state_mut().app.as_mut().unwrap().restore(&ctx, read);
     settle(&mut harness);
     let model = model(&harness);
@@ -120,6 +120,6 @@ fn strange_values_do_no_harm() {
     settle(&mut harness);
     let model = model(&harness);
     assert!(model.tuning.pinned.is_none());
-    assert!(model.troubles.iter().any(|text| text.contains("of another day")));
+    assert!(model.notices.iter().any(|text| text.contains("of another day")));
     assert_eq!((model.embedding.config.perplexity, model.embedding.config.iterations), (1.0, 10));
 }

@@ -8,12 +8,12 @@ use eframe::egui::{Event, Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use tagood_lens::app::command::Command;
-use tagood_lens::app::session::Session;
+use tagood_lens::app::session::SavedSession;
 use tagood_lens::app::sets::Role;
-use tagood_lens::app::state::{Entry, Model};
+use tagood_lens::app::state::{Entry, Session};
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, World, scene};
-use tagood_lens::pipeline::{Look, Pipeline, Tagged};
+use tagood_lens::pipeline::{Analysis, Pipeline, TaggerOutput};
 use tagood_lens::score::verdict::Outcome;
 use tagood_lens::worker::{ImageId, ImageSource};
 
@@ -42,7 +42,7 @@ fn scenes(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Model {
+fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
     harness.state().app().model()
 }
 
@@ -51,17 +51,21 @@ fn focused<'a>(harness: &'a Harness<'_, Stage>) -> &'a Entry {
 }
 
 /// The image on show is shown as the library sees it at the settings in force.
-fn assert_shown(harness: &Harness<'_, Stage>, pipeline: &Pipeline, tagged: &Tagged) -> Look {
+fn assert_shown(
+    harness: &Harness<'_, Stage>,
+    pipeline: &Pipeline,
+    tagged: &TaggerOutput,
+) -> Analysis {
     let (model, entry) = (model(harness), focused(harness));
-    let expected = pipeline.look(tagged, &model.settings).unwrap();
+    let expected = pipeline.analyse(tagged, &model.settings).unwrap();
     let again = pipeline.decompose(tagged, model.settings.tau, model.settings.recipe);
-    let look = entry.look.as_ref().unwrap();
-    assert_eq!(look.decomposition, expected.decomposition, "{}", entry.name);
-    assert_eq!(look.decomposition, again);
-    assert_eq!(look.verdict.outcome, expected.verdict.outcome, "{}", entry.name);
-    assert_eq!(look.verdict.reason, expected.verdict.reason, "{}", entry.name);
+    let analysis = entry.analysis.as_ref().unwrap();
+    assert_eq!(analysis.decomposition, expected.decomposition, "{}", entry.name);
+    assert_eq!(analysis.decomposition, again);
+    assert_eq!(analysis.verdict.outcome, expected.verdict.outcome, "{}", entry.name);
+    assert_eq!(analysis.verdict.reason, expected.verdict.reason, "{}", entry.name);
     // The window projects several images in one padded batch; sums are taken in another order.
-    let (shown, score) = (look.verdict.score.unwrap(), expected.verdict.score.unwrap());
+    let (shown, score) = (analysis.verdict.score.unwrap(), expected.verdict.score.unwrap());
     assert!((shown - score).abs() < 1e-5, "{}: {shown}, the library {score}", entry.name);
     let words = match expected.verdict.outcome.unwrap() {
         Outcome::Id => "In-distribution",
@@ -168,8 +172,8 @@ fn tags_show_their_maps_and_tau_their_masks() {
     settle(&mut harness);
     // Nothing lies above 1: out, and the reason says so.
     send(&mut harness, Command::SetTau(1.0));
-    let look = assert_shown(&harness, &pipeline, &tagged);
-    assert_eq!((look.decomposition.kept(), look.verdict.outcome), (0, Some(Outcome::Ood)));
+    let analysis = assert_shown(&harness, &pipeline, &tagged);
+    assert_eq!((analysis.decomposition.kept(), analysis.verdict.outcome), (0, Some(Outcome::Ood)));
     harness.get_by_label("No image token lies above τ = 1.00.");
     send(&mut harness, Command::SetTau(0.3));
     send(&mut harness, Command::SetRecipe(Recipe::Released));
@@ -177,7 +181,7 @@ fn tags_show_their_maps_and_tau_their_masks() {
 }
 
 /// The files of open images.
-fn opened(model: &Model) -> Vec<PathBuf> {
+fn opened(model: &Session) -> Vec<PathBuf> {
     let file = |entry: &Entry| match &entry.source {
         ImageSource::File(path) => path.clone(),
         other => panic!("{} is no file", other.name()),
@@ -236,7 +240,7 @@ fn the_world_opens_by_the_palette_and_comes_back_with_a_session() {
     }
     assert_eq!(model(&harness).edit(), before);
 
-    let scores = |model: &Model| -> Vec<(PathBuf, Option<f32>)> {
+    let scores = |model: &Session| -> Vec<(PathBuf, Option<f32>)> {
         opened(model).into_iter().zip(model.entries().iter().map(Entry::score)).collect()
     };
     send(&mut harness, Command::SetLambda(Some(0.5)));
@@ -245,7 +249,7 @@ fn the_world_opens_by_the_palette_and_comes_back_with_a_session() {
     saved.write(&file).unwrap();
     let mut other = world_window(world);
     let ctx = other.ctx.clone();
-    other.state_mut().app.as_mut().unwrap().restore(&ctx, Session::read(&file).unwrap());
+    other.state_mut().app.as_mut().unwrap().restore(&ctx, SavedSession::read(&file).unwrap());
     settle(&mut other);
     assert_eq!(other.state().app().session(&ctx), saved);
     for (a, b) in scores(model(&harness)).into_iter().zip(scores(model(&other))) {
@@ -282,11 +286,11 @@ fn drawing_can_be_stopped_and_its_faults_stop_nothing() {
     let mut harness = world_window(World { folder: file.join("world"), scenes: 2 });
     harness.get_all_by_label("Open the demo world").next().unwrap().click();
     settle(&mut harness);
-    let trouble = model(&harness).troubles.last().unwrap().clone();
-    assert!(trouble.starts_with("cannot make the folder: "), "{trouble}");
-    assert!(trouble.contains("/file/world/"), "{trouble}");
+    let notice = model(&harness).notices.last().unwrap().clone();
+    assert!(notice.starts_with("cannot make the folder: "), "{notice}");
+    assert!(notice.contains("/file/world/"), "{notice}");
     assert!(model(&harness).jobs.is_empty());
     // The window goes on.
     send(&mut harness, Command::OpenPaths(vec![drawn[0].clone()]));
-    assert!(focused(&harness).look.is_some());
+    assert!(focused(&harness).analysis.is_some());
 }

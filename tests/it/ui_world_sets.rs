@@ -12,7 +12,7 @@ use egui_kittest::kittest::Queryable as _;
 use tagood_lens::app::command::Command;
 use tagood_lens::app::export::Exported;
 use tagood_lens::app::fitting::{FitState, Program};
-use tagood_lens::app::state::Model;
+use tagood_lens::app::state::Session;
 use tagood_lens::bundle::Bundle;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, World, write::write_scenes};
@@ -30,7 +30,7 @@ use super::ui_map::{lasso, selected, selected_tiles};
 const SCENES: u64 = 16;
 const LENS: &str = env!("CARGO_BIN_EXE_tagood-lens");
 
-fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Model {
+fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
     harness.state().app().model()
 }
 
@@ -67,9 +67,10 @@ impl Scores {
         for row in reader.deserialize::<BTreeMap<String, String>>() {
             let row = row.unwrap();
             let reason = &row["reason"];
-            let outright = reason.starts_with("no in-distribution object seen:")
+            let hard_rejected = reason.starts_with("no in-distribution object seen:")
                 || reason.starts_with("no image token");
-            let score = if outright { f64::NEG_INFINITY } else { row["score"].parse().unwrap() };
+            let score =
+                if hard_rejected { f64::NEG_INFINITY } else { row["score"].parse().unwrap() };
             match row["set"].as_str() {
                 "id" => scores.id.push(score),
                 set => scores.ood.push((set.to_owned(), score)),
@@ -184,7 +185,7 @@ fn evaluated(world: &World, out: &Path, settings: &Settings) -> Report {
 }
 
 /// The window's scores beside those in the report's files, image by image.
-fn assert_scores(model: &Model, report: &Path) {
+fn assert_scores(model: &Session, report: &Path) {
     let mut said = BTreeMap::new();
     for set in model.sets() {
         let file = report.join(format!("scores/{}.csv", set.name));
@@ -195,7 +196,7 @@ fn assert_scores(model: &Model, report: &Path) {
     assert_eq!(said.len(), model.entries().len());
     for entry in model.entries() {
         let ImageSource::File(path) = &entry.source else { panic!("{} is no file", entry.name) };
-        let (shown, said) = (entry.look.as_ref().unwrap().verdict.ranked, said[path]);
+        let (shown, said) = (entry.analysis.as_ref().unwrap().verdict.ranked, said[path]);
         let shown = shown.unwrap();
         // Both keep tokens in half precision and attention as it is; they tag in batches of other
         // sizes, whose last bits differ, and a bit of a token may then be rounded the other way.
@@ -244,8 +245,8 @@ fn flips_between_two_settings_are_the_librarys() {
     let pipeline = embedded();
     let tagged = tagged(&pipeline, &files);
     let outcomes = |settings: &Settings| -> Vec<Option<Outcome>> {
-        let look = |tagged| pipeline.look(tagged, settings).unwrap().verdict.outcome;
-        tagged.iter().map(look).collect()
+        let analysis = |tagged| pipeline.analyse(tagged, settings).unwrap().verdict.outcome;
+        tagged.iter().map(analysis).collect()
     };
     harness.key_press(Key::P);
     settle(&mut harness);
@@ -346,9 +347,9 @@ fn a_model_is_fitted_to_scenes_from_the_panel() {
     let files = tagood_lens::image::list_images(&[&id]);
     let settings = model(&harness).settings.clone();
     for (entry, tagged) in model(&harness).entries().iter().zip(tagged(&pipeline, &files)) {
-        let (look, expected) =
-            (entry.look.as_ref().unwrap(), pipeline.look(&tagged, &settings).unwrap());
-        assert_eq!(look.decomposition.mask, expected.decomposition.mask);
-        assert_eq!(look.verdict.outcome, expected.verdict.outcome);
+        let (analysis, expected) =
+            (entry.analysis.as_ref().unwrap(), pipeline.analyse(&tagged, &settings).unwrap());
+        assert_eq!(analysis.decomposition.mask, expected.decomposition.mask);
+        assert_eq!(analysis.verdict.outcome, expected.verdict.outcome);
     }
 }

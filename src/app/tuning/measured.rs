@@ -16,7 +16,7 @@ const TPR: f64 = 0.95;
 /// One set's scores.
 #[derive(Clone, Debug)]
 pub struct MeasuredSet {
-    /// The set, by its place in `Model::sets`.
+    /// The set, by its place in `Session::sets`.
     pub set: usize,
     /// Its name on show.
     pub title: String,
@@ -37,7 +37,7 @@ impl MeasuredSet {
     }
 
     /// The images that are out-of-distribution outright, without a score.
-    pub fn outright(&self) -> &[(f32, ImageId)] {
+    pub fn hard_rejected(&self) -> &[(f32, ImageId)] {
         let count = self.sorted.partition_point(|(score, _)| *score == f32::NEG_INFINITY);
         self.sorted.get(..count).unwrap_or_default()
     }
@@ -140,7 +140,7 @@ impl Measured {
     /// Lowest and highest finite score.
     pub fn finite_range(&self) -> Option<(f32, f32)> {
         let bounds = |set: &MeasuredSet| {
-            Some((set.sorted.get(set.outright().len())?.0, set.sorted.last()?.0))
+            Some((set.sorted.get(set.hard_rejected().len())?.0, set.sorted.last()?.0))
         };
         self.sets.iter().filter_map(bounds).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }

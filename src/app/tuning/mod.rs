@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::sets::{ImageSet, SetScores};
-use super::state::Model;
+use super::state::Session;
 use crate::bundle::manifest::Recipe;
 use crate::eval::separation::Intervals;
 use crate::pipeline::Settings;
@@ -32,7 +32,7 @@ pub(super) const SEED: u64 = 7;
 
 /// Which panels are on show, and so what is worth computing first.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
+pub struct VisiblePanels {
     /// Curves, histograms or counts.
     pub curves: bool,
     /// The table of detectors.
@@ -43,7 +43,7 @@ pub struct Wanted {
 
 /// The λ that keeps 95 % of the open in-distribution set.
 #[derive(Debug)]
-struct StandIn {
+struct FallbackLambda {
     detector: String,
     recipe: Recipe,
     lambda: Option<f32>,
@@ -65,7 +65,7 @@ pub struct Tuning {
     /// Bootstrap intervals of `present`, with its revision.
     intervals: Option<(u64, Option<Intervals>)>,
     /// λ of detectors that have none of their own.
-    stand_in: Option<StandIn>,
+    fallback_lambda: Option<FallbackLambda>,
     /// The setting kept for comparison.
     pub pinned: Option<Arc<Pinned>>,
     /// One that a session kept, whose scores are to come.
@@ -93,7 +93,7 @@ impl Default for Tuning {
         Self {
             present: None,
             intervals: None,
-            stand_in: None,
+            fallback_lambda: None,
             pinned: None,
             pin: None,
             overlaid: BTreeSet::new(),
@@ -126,8 +126,8 @@ impl Tuning {
 
     /// The λ that keeps 95 % of the open in-distribution set, as last measured under a detector and
     /// recipe.
-    pub(super) fn stand_in_lambda(&self, settings: &Settings) -> Option<f32> {
-        let StandIn { detector, recipe, lambda } = self.stand_in.as_ref()?;
+    pub(super) fn fallback_lambda(&self, settings: &Settings) -> Option<f32> {
+        let FallbackLambda { detector, recipe, lambda } = self.fallback_lambda.as_ref()?;
         let same = *detector == settings.detector && *recipe == settings.recipe;
         lambda.filter(|_| same)
     }
@@ -149,10 +149,10 @@ impl Tuning {
     }
 }
 
-impl Model {
+impl Session {
     /// Takes in what was computed, and has computed what is wanted and out of date. Returns the
     /// seconds after which it should be called again though nothing happens.
-    pub fn tune(&mut self, worker: &Worker, time: f64, wanted: Wanted) -> Option<f64> {
+    pub fn tune(&mut self, worker: &Worker, time: f64, wanted: VisiblePanels) -> Option<f64> {
         let answers: Vec<Answer> = self.tuning.answers.try_iter().collect();
         for answer in answers {
             self.take_answer(answer, time);
@@ -164,7 +164,7 @@ impl Model {
 
     /// Whether the open sets have to be compared: for what is on show, for a λ that the model does
     /// not have, or for a pinned setting that is to be brought back.
-    fn is_measuring_wanted(&self, wanted: Wanted) -> bool {
+    fn is_measuring_wanted(&self, wanted: VisiblePanels) -> bool {
         let lacks =
             |info: &Arc<ModelInfo>| info.head.is_some() && info.lambda(&self.settings).is_none();
         let lacks_lambda = self.info().is_some_and(lacks);
@@ -180,7 +180,7 @@ impl Model {
     }
 
     /// Whether everything that is wanted has been computed.
-    pub fn is_tuned(&self, wanted: Wanted) -> bool {
+    pub fn is_tuned(&self, wanted: VisiblePanels) -> bool {
         let tuning = &self.tuning;
         if self.sets().is_empty() || !self.is_measuring_wanted(wanted) {
             return !tuning.pinning;
@@ -201,7 +201,7 @@ impl Model {
                 tuning.measured_at = time;
                 // Until there are scores of both kinds again, the last comparison stays on show.
                 let early = measured.separation.is_none() && measured.pending() > 0;
-                tuning.stand_in = Some(StandIn {
+                tuning.fallback_lambda = Some(FallbackLambda {
                     detector: measured.settings.detector.clone(),
                     recipe: measured.settings.recipe,
                     lambda: measured.id_lambda,

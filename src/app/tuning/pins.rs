@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::measured::Measured;
 use super::{Answer, Tuning};
 use crate::app::sets::{ImageSet, Role, SetScores};
-use crate::app::state::{Entry, Model};
+use crate::app::state::{Entry, Session};
 use crate::pipeline::Settings;
 use crate::score::verdict::Outcome;
 use crate::worker::{ImageId, Worker};
@@ -45,12 +45,13 @@ impl Tuning {
     }
 }
 
-impl Model {
+impl Session {
     /// Keeps the present setting for comparison.
     pub(in crate::app) fn pin(&mut self, worker: &Worker) {
         let pin = Pin { settings: self.settings.clone(), lambda: self.lambda() };
         let verdict = |entry: &Entry| (entry.id, (entry.score(), entry.outcome()));
-        let verdicts = self.entries().iter().filter(|e| e.look.is_some()).map(verdict).collect();
+        let verdicts =
+            self.entries().iter().filter(|e| e.analysis.is_some()).map(verdict).collect();
         let sets = self.snapshot();
         self.keep(pin, verdicts, sets, worker);
     }

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use super::results::{
     DetectorRow, Labels, Subject, Sweep, SweepPoint, row, sampled, separate, steps, tau_at,
 };
-use super::{Answer, Tuning, Wanted};
-use crate::app::state::{Entry, Model};
+use super::{Answer, Tuning, VisiblePanels};
+use crate::app::state::{Entry, Session};
 use crate::eval::separation::Separation;
 use crate::worker::{ImageId, Request, Survey, Surveyed, Worker};
 
-/// Images of a set that the sweep looks at; a larger set is sampled.
+/// Images of a set that the sweep scores; a larger set is sampled.
 const SWEPT: usize = 2000;
 /// Seconds between two states of a table that fills.
 const SHOW_EVERY: f64 = 1.0;
@@ -43,7 +43,7 @@ struct Running {
     shown_at: f64,
 }
 
-impl Model {
+impl Session {
     fn table_subject(&self) -> Subject {
         let (recipe, tau) = (self.settings.recipe, self.settings.tau);
         Subject::Detectors { data: self.data_revision, recipe, tau }
@@ -64,7 +64,7 @@ impl Model {
         self.tuning.sweep.subject == Some(self.sweep_subject())
     }
 
-    pub(super) fn is_surveyed(&self, wanted: Wanted) -> bool {
+    pub(super) fn is_surveyed(&self, wanted: VisiblePanels) -> bool {
         let failed = |subject: &Subject| self.tuning.surveys.failed.as_ref() == Some(subject);
         let table = self.is_table_current() && self.tuning.table.complete;
         let sweep = self.is_sweep_current() && self.tuning.sweep.is_complete();
@@ -75,7 +75,7 @@ impl Model {
     }
 
     /// Keeps one survey going while something is out of date: what is on show first, then the rest.
-    pub(super) fn survey(&mut self, worker: &Worker, time: f64, wanted: Wanted) {
+    pub(super) fn survey(&mut self, worker: &Worker, time: f64, wanted: VisiblePanels) {
         let subjects = [self.table_subject(), self.sweep_subject()];
         let pin = self.tuning.pin.clone().filter(|_| self.awaits_pin()).map(Subject::Pin);
         let idle = self.is_measured() && self.jobs.is_empty() && !self.tuning.paused;
@@ -198,7 +198,7 @@ impl Model {
         if ticket == self.tuning.surveys.ticket {
             match self.tuning.surveys.running.take() {
                 Some(running) => self.fail(running.subject, error),
-                None => self.trouble(error),
+                None => self.notice(error),
             }
         }
     }
@@ -208,11 +208,11 @@ impl Model {
         match subject {
             Subject::Pin(_) => {
                 self.tuning.pin = None;
-                self.trouble(format!("the pinned setting cannot be compared: {error}"));
+                self.notice(format!("the pinned setting cannot be compared: {error}"));
             }
             subject => {
                 self.tuning.surveys.failed = Some(subject);
-                self.trouble(error);
+                self.notice(error);
             }
         }
     }
@@ -266,7 +266,7 @@ impl Model {
         let Some(Running { subject, images, mut scores, .. }) = running else { return };
         match scores.pop().flatten() {
             Some(scores) => self.pin_with(&images, &scores, worker),
-            None => self.fail(subject, "its detector needs what a look does not give".into()),
+            None => self.fail(subject, "its detector needs what a analysis does not give".into()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indicatif::ProgressBar;
 
 use super::refits::Refits;
-use crate::eval::gather::{Gather, Plan, Seen};
+use crate::eval::gather::{Plan, SetScorer, TaggedImage};
 use crate::eval::report::RefitReport;
 use crate::eval::scan::{Block, StoredSet};
 use crate::eval::scores::{ScoreTable, SetScores};
@@ -17,8 +17,8 @@ const PART: usize = 64;
 
 /// Scores of the model and of refitted projectors.
 pub struct Scoring<'a> {
-    main: Gather<'a>,
-    refitted: Vec<Gather<'a>>,
+    main: SetScorer<'a>,
+    refitted: Vec<SetScorer<'a>>,
     refits: &'a Refits,
     pipeline: &'a Pipeline,
     plan: Plan,
@@ -32,7 +32,7 @@ impl<'a> Scoring<'a> {
     pub fn new(pipeline: &'a Pipeline, plan: &Plan, refits: &'a Refits) -> anyhow::Result<Self> {
         let gathers = refits.fitted.iter().map(|refitted| refitted.gather(plan.recipe, plan.tau));
         Ok(Self {
-            main: Gather::new(pipeline, plan.clone()),
+            main: SetScorer::new(pipeline, plan.clone()),
             refitted: gathers.collect::<Result<_, _>>()?,
             refits,
             pipeline,
@@ -87,7 +87,7 @@ impl<'a> Scoring<'a> {
                 if cancel.load(Ordering::Relaxed) {
                     return Ok(ControlFlow::Break(()));
                 }
-                let mut all: Vec<Seen> = part.iter().map(|(_, seen)| seen.clone()).collect();
+                let mut all: Vec<TaggedImage> = part.iter().map(|(_, seen)| seen.clone()).collect();
                 self.main.add(&mut scores[0], &all)?;
                 if is_id {
                     let mut places = part.iter().map(|(place, _)| place);

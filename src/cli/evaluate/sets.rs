@@ -106,7 +106,7 @@ impl Stores<'_> {
     /// If a set is empty or cannot be read, a store is another tagger's or cannot be written.
     pub fn open(&self, named: &[NamedSet]) -> anyhow::Result<Option<Vec<StoredSet>>> {
         // Every folder is listed, and every store opened, before the long work begins.
-        let opened = named.iter().map(|set| self.look(set)).collect::<Result<Vec<_>, _>>()?;
+        let opened = named.iter().map(|set| self.analyse(set)).collect::<Result<Vec<_>, _>>()?;
         for set in &opened {
             if let Opened::Folder(dataset) = set
                 && !self.extract(dataset)?
@@ -121,7 +121,7 @@ impl Stores<'_> {
         sets.collect::<Result<Vec<_>, _>>().map(Some)
     }
 
-    fn look(&self, set: &NamedSet) -> anyhow::Result<Opened> {
+    fn analyse(&self, set: &NamedSet) -> anyhow::Result<Opened> {
         if !set.is_store() {
             return Ok(Opened::Folder(open_dataset(&set.path)?));
         }

@@ -22,7 +22,7 @@ use crate::nn::ram::{Ram, RamConfig};
 use crate::nn::source::{SafetensorsBytes, Source};
 use crate::nn::swin::SwinConfig;
 use crate::nn::tag_decoder::TagDecoderConfig;
-use crate::nn::weights::{Builder, Names, named_tensors};
+use crate::nn::weights::{Names, WeightLoader, named_tensors};
 
 /// The embedded tagger's shape: a Swin of three stages on 192×192 pixels, whose map has 12×12
 /// positions, and RAM's tagging head, narrower.
@@ -107,7 +107,7 @@ impl Trainer {
     /// Never for a configuration that a checkpoint could have.
     pub fn new(config: TrainConfig, device: &Device) -> anyhow::Result<Self> {
         let device = device.clone().autodiff();
-        Self::build(config.clone(), &Builder::random(config.seed, &device))
+        Self::build(config.clone(), &WeightLoader::random(config.seed, &device))
     }
 
     /// Continues from a checkpoint of the same configuration.
@@ -117,12 +117,12 @@ impl Trainer {
     pub fn resume(config: TrainConfig, device: &Device, path: &Path) -> anyhow::Result<Self> {
         let device = device.clone().autodiff();
         let source = Source::open(path)?;
-        let mut trainer = Self::build(config, &Builder::stored(&source, &device))?;
+        let mut trainer = Self::build(config, &WeightLoader::stored(&source, &device))?;
         trainer.optimizer.restore(&source)?;
         Ok(trainer)
     }
 
-    fn build(config: TrainConfig, from: &Builder) -> anyhow::Result<Self> {
+    fn build(config: TrainConfig, from: &WeightLoader) -> anyhow::Result<Self> {
         let ram = Ram::new(&config.tagger, from)?;
         let (names, device) = (from.names(), from.device().clone());
         let adam =
@@ -198,7 +198,7 @@ impl Trainer {
     /// Never for weights of this trainer.
     pub fn snapshot(&self, device: &Device) -> anyhow::Result<Ram> {
         let source = source_of(&self.weights())?;
-        Ok(Ram::new(&self.config.tagger, &Builder::stored(&source, device))?)
+        Ok(Ram::new(&self.config.tagger, &WeightLoader::stored(&source, device))?)
     }
 }
 

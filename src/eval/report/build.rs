@@ -216,12 +216,12 @@ fn warnings(table: &ScoreTable) -> Vec<String> {
             few.join(", ")
         ));
     }
-    let outright = table.id.images.iter().filter(|image| !image.has_id_tag).count();
-    if outright * 20 > table.id.images.len() {
+    let hard_rejected = table.id.images.iter().filter(|image| !image.has_id_tag).count();
+    if hard_rejected * 20 > table.id.images.len() {
         warnings.push(format!(
             "{:.1} % of the images of `{}` have no in-distribution tag that counts and are \
-             out-of-distribution outright: no threshold keeps 95 % of them, so that FPR95 is 100 %",
-            100.0 * outright as f64 / table.id.images.len() as f64,
+             out-of-distribution hard_rejected: no threshold keeps 95 % of them, so that FPR95 is 100 %",
+            100.0 * hard_rejected as f64 / table.id.images.len() as f64,
             table.id.name
         ));
     }

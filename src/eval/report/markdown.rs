@@ -88,7 +88,7 @@ pub fn page(report: &Report) -> String {
         &mut text,
         &format!(
             "`table.csv` has every number; `scores/SET.csv` the raw scores of each image (`-inf`: \
-             out-of-distribution outright, as no in-distribution tag counts); `roc/SET.csv` the ROC \
+             out-of-distribution hard_rejected, as no in-distribution tag counts); `roc/SET.csv` the ROC \
              curves, thinned to at most {ROC_POINTS} vertices for drawing: the numbers above are taken \
              from the raw scores."
         ),

@@ -48,7 +48,7 @@ impl Fixed {
             .collect();
         let mean =
             ties.iter().fold([0.0; 2], |sum, (at, p)| [sum[0] + p * at[0], sum[1] + p * at[1]]);
-        let mut best = [mean, ties[0].0].map(|at| (self.look(at, &ties), at));
+        let mut best = [mean, ties[0].0].map(|at| (self.analyse(at, &ties), at));
         best.sort_by(|a, b| a.0.divergence.total_cmp(&b.0.divergence));
         let [(mut here, mut at), _] = best;
         for _ in 0..STEPS {
@@ -71,7 +71,7 @@ impl Fixed {
                 return None;
             }
             let next = [at[0] + step[0], at[1] + step[1]];
-            let outlook = self.look(next, ties);
+            let outlook = self.analyse(next, ties);
             if outlook.divergence < here.divergence {
                 return Some((outlook, next));
             }
@@ -82,7 +82,7 @@ impl Fixed {
 
     /// The divergence at a position, up to a constant, and the step that minimises the parabola
     /// that touches the attraction's part from above.
-    fn look(&self, at: [f32; 2], ties: &[([f32; 2], f32)]) -> Outlook {
+    fn analyse(&self, at: [f32; 2], ties: &[([f32; 2], f32)]) -> Outlook {
         let (z, push) = vectorized(
             #[inline(always)]
             || repulsion_at(at, &self.xs, &self.ys),

@@ -9,7 +9,7 @@ use burn::tensor::{Int, Tensor};
 use super::window::{regions, relative_index};
 use crate::nn::kernels;
 use crate::nn::source::WeightsError;
-use crate::nn::weights::{Builder, Init};
+use crate::nn::weights::{Init, WeightLoader};
 
 /// Added to the scores between tokens of different regions of a shifted window.
 const SHIFT_MASK: f32 = -100.0;
@@ -35,7 +35,7 @@ impl WindowAttention {
         dim: usize,
         heads: usize,
         [side, window, shift]: [usize; 3],
-        from: &Builder,
+        from: &WeightLoader,
     ) -> Result<Self, WeightsError> {
         let slots = window * window;
         let rows = (2 * window - 1) * (2 * window - 1);
@@ -100,7 +100,7 @@ impl WindowAttention {
     }
 }
 
-fn shift_mask(side: usize, window: usize, shift: usize, from: &Builder) -> Tensor<3> {
+fn shift_mask(side: usize, window: usize, shift: usize, from: &WeightLoader) -> Tensor<3> {
     let slots = window * window;
     let regions = regions(side, window, shift);
     let mut mask = Vec::with_capacity(regions.len() * slots);

@@ -9,7 +9,7 @@ use super::window::{inverse, window_order};
 use super::{EPSILON, SwinConfig};
 use crate::nn::kernels;
 use crate::nn::source::WeightsError;
-use crate::nn::weights::Builder;
+use crate::nn::weights::WeightLoader;
 
 /// `x + attention(norm1(x))`, then `x + mlp(norm2(x))`, with GELU (erf) inside the `mlp`.
 #[derive(Module, Debug)]
@@ -29,7 +29,7 @@ impl Block {
         stage: usize,
         side: usize,
         shifted: bool,
-        from: &Builder,
+        from: &WeightLoader,
     ) -> Result<Self, WeightsError> {
         let dim = config.embed << stage;
         // Where the whole map is one window there is nothing to shift.

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::source::WeightsError;
-use super::weights::Builder;
+use super::weights::WeightLoader;
 use block::Block;
 use patch::{PatchEmbed, PatchMerge};
 
@@ -74,7 +74,7 @@ impl Swin {
     ///
     /// # Errors
     /// If a tensor is missing or misshapen.
-    pub fn new(config: &SwinConfig, from: &Builder) -> Result<Self, WeightsError> {
+    pub fn new(config: &SwinConfig, from: &WeightLoader) -> Result<Self, WeightsError> {
         let sides = config.sides();
         let mut layers = Vec::with_capacity(sides.len());
         for (stage, &side) in sides.iter().enumerate() {

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use super::{EPSILON, SwinConfig};
 use crate::nn::kernels::linear_of;
 use crate::nn::source::WeightsError;
-use crate::nn::weights::Builder;
+use crate::nn::weights::WeightLoader;
 
 /// Cuts the image into patches and projects each: a convolution whose stride is its size, done as
 /// one matrix product.
@@ -19,7 +19,7 @@ pub(super) struct PatchEmbed {
 }
 
 impl PatchEmbed {
-    pub(super) fn new(config: &SwinConfig, from: &Builder) -> Result<Self, WeightsError> {
+    pub(super) fn new(config: &SwinConfig, from: &WeightLoader) -> Result<Self, WeightsError> {
         let (patch, embed) = (config.patch, config.embed);
         let proj = from.patch_linear("proj", [embed, 3, patch, patch])?;
         Ok(Self { proj, norm: from.layer_norm("norm", embed, EPSILON)?, patch })
@@ -47,7 +47,7 @@ pub(super) struct PatchMerge {
 }
 
 impl PatchMerge {
-    pub(super) fn new(dim: usize, side: usize, from: &Builder) -> Result<Self, WeightsError> {
+    pub(super) fn new(dim: usize, side: usize, from: &WeightLoader) -> Result<Self, WeightsError> {
         Ok(Self {
             reduction: from.linear("reduction", 4 * dim, 2 * dim, false)?,
             norm: from.layer_norm("norm", 4 * dim, EPSILON)?,

@@ -13,7 +13,7 @@ use crate::app::command::{Command, WindowCommand};
 use crate::app::state::{Entry, MapView};
 use crate::colormap::VIRIDIS_SRGB;
 use crate::image::{CROP_MARGIN_PX, Transform};
-use crate::pipeline::Look;
+use crate::pipeline::Analysis;
 use crate::render::{self, HeatmapLook, Sampling};
 use crate::ui::pictures::Picture;
 use crate::ui::theme::{Palette, RADIUS};
@@ -24,8 +24,8 @@ use crate::worker::ModelInfo;
 pub struct Subject<'a> {
     /// The image.
     pub entry: &'a Entry,
-    /// The look that its verdict comes from.
-    pub look: Option<&'a Look>,
+    /// The analysis that its verdict comes from.
+    pub analysis: Option<&'a Analysis>,
     /// τ.
     pub tau: f32,
     /// Its letter in a comparison.
@@ -150,7 +150,7 @@ fn map_ui(
     outlined: Option<[u32; 2]>,
 ) {
     if view.visible {
-        let look = HeatmapLook {
+        let analysis = HeatmapLook {
             tau,
             opacity: view.opacity,
             sampling: if view.smooth { Sampling::Bicubic } else { Sampling::Nearest },
@@ -158,7 +158,7 @@ fn map_ui(
             contour: view.contour,
             hovered: outlined,
         };
-        render::heatmap(painter, field, map, &look);
+        render::heatmap(painter, field, map, &analysis);
     } else if let Some([column, row]) = outlined {
         let grid = render::patches(map).map_or(1, |(_, grid)| grid);
         let cell = field.size() / grid as f32;
@@ -243,15 +243,15 @@ fn legend_ui(ui: &Ui, place: Rect, tau: f32) {
 /// Verdict, kept tokens and τ in a line at the bottom.
 fn verdict_ui(ui: &mut Ui, place: Rect, subject: &Subject<'_>) {
     let dark = Palette::of(egui::Theme::Dark);
-    let outcome = subject.look.and_then(|look| look.verdict.outcome);
+    let outcome = subject.analysis.and_then(|analysis| analysis.verdict.outcome);
     let mut text = subject.letter.map(|letter| format!("{letter}   ")).unwrap_or_default();
-    match subject.look {
-        Some(look) => {
+    match subject.analysis {
+        Some(analysis) => {
             text += outcome_word(outcome);
-            if let Some(score) = look.verdict.score {
+            if let Some(score) = analysis.verdict.score {
                 text += &format!(" {score:.3}");
             }
-            let d = &look.decomposition;
+            let d = &analysis.decomposition;
             text += &format!("   {} of {} tokens kept", d.kept(), d.mask.len());
         }
         None => text += "no verdict yet",
@@ -270,7 +270,7 @@ fn verdict_ui(ui: &mut Ui, place: Rect, subject: &Subject<'_>) {
     let center = rect.left_center() + vec2(13.0, 0.0);
     painter.add(outcome_shape(center, 4.5, outcome, dark.outcome(outcome)));
     painter.galley(rect.min + vec2(24.0, 5.0), galley, Color32::WHITE);
-    if let Some(look) = subject.look {
-        response.on_hover_text(look.verdict.reason.to_string());
+    if let Some(analysis) = subject.analysis {
+        response.on_hover_text(analysis.verdict.reason.to_string());
     }
 }

@@ -8,7 +8,7 @@ use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
 
 use super::{DEMO_WORLD, Panel, PanelCtx};
 use crate::app::command::{Command, WindowCommand};
-use crate::app::compare::Beside;
+use crate::app::compare::CompareMode;
 use crate::ui::widgets::{empty_choice, empty_note};
 use crate::worker::ImageId;
 
@@ -44,7 +44,7 @@ impl Panel for ImagePanel {
         let model = cx.model;
         let Some(entry) = model.focused() else { return nothing_ui(ui, cx) };
         let beside = model.comparison.beside;
-        let other = model.beside().filter(|_| beside == Beside::Image);
+        let other = model.beside().filter(|_| beside == CompareMode::Image);
         let shown = (Some(entry.id), other.map(|other| other.id));
         // The same two in other places are no reason to turn elsewhere.
         if self.shown != shown && self.shown != (shown.1, shown.0) {
@@ -61,17 +61,20 @@ impl Panel for ImagePanel {
         let height = (ui.available_height() - tools::taus_height(beside)).max(40.0);
         let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
         cx.view.image_rect = Some(rect);
-        let (look, tau) = (entry.look.as_deref(), model.settings.tau);
-        let letter = |letter| (beside != Beside::Nothing).then_some(letter);
-        let first = Subject { entry, look, tau, letter: letter('A') };
+        let (analysis, tau) = (entry.analysis.as_deref(), model.settings.tau);
+        let letter = |letter| (beside != CompareMode::Nothing).then_some(letter);
+        let first = Subject { entry, analysis, tau, letter: letter('A') };
         let second = match (beside, other) {
-            (Beside::Nothing, _) | (Beside::Image, None) => None,
-            (Beside::Image, Some(entry)) => {
-                Some(Subject { entry, look: entry.look.as_deref(), tau, letter: letter('B') })
-            }
-            (Beside::Tau, _) => {
-                let look = model.look_beside().map(AsRef::as_ref);
-                Some(Subject { entry, look, tau: model.comparison.tau, letter: letter('B') })
+            (CompareMode::Nothing, _) | (CompareMode::Image, None) => None,
+            (CompareMode::Image, Some(entry)) => Some(Subject {
+                entry,
+                analysis: entry.analysis.as_deref(),
+                tau,
+                letter: letter('B'),
+            }),
+            (CompareMode::Tau, _) => {
+                let analysis = model.look_beside().map(AsRef::as_ref);
+                Some(Subject { entry, analysis, tau: model.comparison.tau, letter: letter('B') })
             }
         };
         self.canvases_ui(ui, cx, rect, &first, second.as_ref());

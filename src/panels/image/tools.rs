@@ -5,9 +5,9 @@ use eframe::egui::{self, Align, ComboBox, DragValue, Layout, RichText, Slider, U
 use super::super::PanelCtx;
 use super::camera::Camera;
 use crate::app::command::Command;
-use crate::app::compare::Beside;
+use crate::app::compare::CompareMode;
 use crate::app::state::{Entry, MapView};
-use crate::pipeline::Look;
+use crate::pipeline::Analysis;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 use crate::worker::ModelInfo;
@@ -107,15 +107,15 @@ fn style_ui(ui: &mut Ui, map: &mut MapView, cx: &PanelCtx<'_>, with_rest: bool) 
 /// What stands beside the image.
 fn compare_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let beside = cx.model.comparison.beside;
-    let mut choice = |ui: &mut Ui, this: Beside, name: &str, hint: &str| {
+    let mut choice = |ui: &mut Ui, this: CompareMode, name: &str, hint: &str| {
         if toggle(ui, beside == this, name, hint).clicked() {
             cx.commands.push(Command::ShowBeside(this));
         }
     };
     let images = "Two images side by side (C): the one on show and the one selected before it";
-    choice(ui, Beside::Image, "A | B", images);
+    choice(ui, CompareMode::Image, "A | B", images);
     let taus = "The image at two thresholds τ, side by side (V)";
-    choice(ui, Beside::Tau, "τ | τ", taus);
+    choice(ui, CompareMode::Tau, "τ | τ", taus);
 }
 
 fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usize) {
@@ -156,17 +156,17 @@ fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usiz
 /// τ under the image, and the second one where two are compared.
 pub fn taus_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry) {
     ui.add_space(4.0);
-    let two = cx.model.comparison.beside == Beside::Tau;
+    let two = cx.model.comparison.beside == CompareMode::Tau;
     let hint = "Relevance above which an image token counts as part of an object. Keys: [ and ]";
     let (name, before) = (if two { "τ A" } else { "τ" }, cx.model.settings.tau);
-    let tau = tau_ui(ui, name, "Tau", hint, before, entry.look.as_deref());
+    let tau = tau_ui(ui, name, "Tau", hint, before, entry.analysis.as_deref());
     if tau != before {
         cx.commands.push(Command::SetTau(tau));
     }
     if two {
         let hint = "The second threshold. Keys: { and }";
-        let (look, before) = (cx.model.look_beside().cloned(), cx.model.comparison.tau);
-        let tau = tau_ui(ui, "τ B", "Second tau", hint, before, look.as_deref());
+        let (analysis, before) = (cx.model.look_beside().cloned(), cx.model.comparison.tau);
+        let tau = tau_ui(ui, "τ B", "Second tau", hint, before, analysis.as_deref());
         if tau != before {
             cx.commands.push(Command::SetTauBeside(tau));
         }
@@ -174,8 +174,8 @@ pub fn taus_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry) {
 }
 
 /// How high [`taus_ui`] is, in points.
-pub fn taus_height(beside: Beside) -> f32 {
-    if beside == Beside::Tau { 62.0 } else { 34.0 }
+pub fn taus_height(beside: CompareMode) -> f32 {
+    if beside == CompareMode::Tau { 62.0 } else { 34.0 }
 }
 
 /// A slider, a typed entry, and what τ keeps.
@@ -185,14 +185,14 @@ fn tau_ui(
     name: &str,
     hint: &str,
     mut tau: f32,
-    look: Option<&Look>,
+    analysis: Option<&Analysis>,
 ) -> f32 {
     let palette = Palette::of_ui(ui);
     ui.horizontal(|ui| {
         let text = RichText::new(letter).size(16.0).color(palette.accent).strong();
         ui.label(text).on_hover_text(hint);
-        let kept = look.map(|look| {
-            let d = &look.decomposition;
+        let kept = analysis.map(|analysis| {
+            let d = &analysis.decomposition;
             format!("{} of {} tokens kept", d.kept(), d.mask.len())
         });
         // What τ keeps, where there is room for it.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use eframe::egui::{Align2, Color32, FontId, Rect, Ui, vec2};
 
-use super::dress::{Dress, class_of};
+use super::style::{MapStyle, class_of};
 use crate::app::embedding::Row;
-use crate::app::state::Model;
+use crate::app::state::Session;
 use crate::render::{Shape, View};
 use crate::ui::theme::Palette;
 
@@ -25,9 +25,14 @@ pub(super) struct Label {
 }
 
 /// The names of the classes in one space.
-pub(super) fn of(model: &Model, dress: &Dress, space: usize, positions: &[[f32; 2]]) -> Vec<Label> {
+pub(super) fn of(
+    model: &Session,
+    style: &MapStyle,
+    space: usize,
+    positions: &[[f32; 2]],
+) -> Vec<Label> {
     let Some(info) = model.info() else { return Vec::new() };
-    let rows = &dress.rows[space];
+    let rows = &style.rows[space];
     let name = |class: usize| info.vocabulary.class_name(class);
     let centers: Vec<Label> = rows
         .iter()
@@ -42,7 +47,7 @@ pub(super) fn of(model: &Model, dress: &Dress, space: usize, positions: &[[f32; 
         return centers;
     }
     let mut members: BTreeMap<usize, Vec<[f32; 2]>> = BTreeMap::new();
-    for ((row, &at), style) in rows.iter().zip(positions).zip(dress.styles[space].iter()) {
+    for ((row, &at), style) in rows.iter().zip(positions).zip(style.styles[space].iter()) {
         let Row::Image(id) = row else { continue };
         let class = model.entry(*id).and_then(class_of);
         let Some(class) = class.filter(|_| style.shape == Shape::Circle && at[0].is_finite())
@@ -81,12 +86,12 @@ fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
 
 /// The names in one space with their places, for figures.
 pub fn class_words(
-    model: &Model,
-    dress: &Dress,
+    model: &Session,
+    style: &MapStyle,
     space: usize,
     positions: &[[f32; 2]],
 ) -> Vec<([f32; 2], String)> {
-    of(model, dress, space, positions).into_iter().map(|label| (label.at, label.text)).collect()
+    of(model, style, space, positions).into_iter().map(|label| (label.at, label.text)).collect()
 }
 
 /// The median of each coordinate: amid the largest cluster, not between two.

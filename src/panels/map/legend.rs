@@ -5,8 +5,8 @@ use eframe::egui::{
 };
 
 use super::PanelCtx;
-use super::dress::{Dress, Key};
 use super::plot::swatch;
+use super::style::{Key, MapStyle};
 use crate::colormap::viridis_srgb;
 use crate::render::Shape;
 use crate::ui::theme::{Palette, RADIUS};
@@ -14,18 +14,18 @@ use crate::ui::widgets::section;
 use crate::worker::ImageId;
 
 /// Draws it; the images of the line that was clicked.
-pub(super) fn ui(ui: &mut Ui, dress: &Dress, cx: &PanelCtx<'_>) -> Option<Vec<ImageId>> {
+pub(super) fn ui(ui: &mut Ui, style: &MapStyle, cx: &PanelCtx<'_>) -> Option<Vec<ImageId>> {
     let palette = Palette::of_ui(ui);
     let mut picked = None;
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
-        if let Some(scores) = dress.scores {
+        if let Some(scores) = style.scores {
             scale_ui(ui, scores, cx.model.lambda());
         }
-        if !dress.legend.is_empty() {
+        if !style.legend.is_empty() {
             section(ui, "Images");
         }
-        for key in &dress.legend {
+        for key in &style.legend {
             if row_ui(ui, key) {
                 picked = Some(key.images.clone());
             }

@@ -7,10 +7,10 @@ use eframe::egui::{
     StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::dress::Dress;
 use super::labels::{self, Label};
+use super::style::MapStyle;
 use crate::app::embedding::Row;
-use crate::app::state::Model;
+use crate::app::state::Session;
 use crate::render::{self, Picker, PointCloud, PointLook, View};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::elided;
@@ -33,7 +33,7 @@ pub(super) enum Tool {
 
 /// What all plots are drawn with.
 pub(super) struct Scene<'a> {
-    pub dress: &'a Dress,
+    pub style: &'a MapStyle,
     pub tool: Tool,
     /// What the pointer is over, in whichever map.
     pub hovered: Option<Row>,
@@ -45,7 +45,7 @@ pub(super) struct Scene<'a> {
 
 /// What the user did in a plot.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Deed {
+pub(super) struct PlotResponse {
     /// What the pointer is over.
     pub hovered: Option<Row>,
     /// What was clicked; nothing for a click into the void.
@@ -94,13 +94,13 @@ impl Plot {
     }
 
     /// Takes the newest frame.
-    pub fn follow(&mut self, frame: &Arc<[[f32; 2]]>, dress: &Dress, model: &Model) {
-        let version = dress.version;
+    pub fn follow(&mut self, frame: &Arc<[[f32; 2]]>, style: &MapStyle, model: &Session) {
+        let version = style.version;
         let same = |shown: &Shown| Arc::ptr_eq(&shown.from, frame) && shown.version == version;
         if self.shown.as_ref().is_some_and(same) {
             return;
         }
-        let gone = &dress.gone[self.space];
+        let gone = &style.gone[self.space];
         let positions = match gone.is_empty() {
             true => frame.clone(),
             false => {
@@ -114,12 +114,12 @@ impl Plot {
         // A change of colours moves nothing.
         let old = self.shown.take().filter(|old| Arc::ptr_eq(&old.positions, &positions));
         let (picker, fit) = old.map_or((None, None), |old| (old.picker, old.fit));
-        let labels = labels::of(model, dress, self.space, &positions);
+        let labels = labels::of(model, style, self.space, &positions);
         self.shown = Some(Shown { from: frame.clone(), version, positions, picker, labels, fit });
     }
 
     /// Draws it into what room there is.
-    pub fn ui(&mut self, ui: &mut Ui, rect: Rect, scene: &Scene<'_>) -> (Response, Deed) {
+    pub fn ui(&mut self, ui: &mut Ui, rect: Rect, scene: &Scene<'_>) -> (Response, PlotResponse) {
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
         let palette = Palette::of_ui(ui);
         ui.painter().rect_filled(rect, 6.0, palette.ground);
@@ -158,10 +158,10 @@ impl Plot {
     }
 
     fn describe(&self, scene: &Scene<'_>) -> String {
-        let rows = &scene.dress.rows[self.space];
+        let rows = &scene.style.rows[self.space];
         let centers = rows.iter().filter(|row| matches!(row, Row::Center(_))).count();
-        let images = rows.len() - centers - scene.dress.gone[self.space].len();
-        let (crosses, selected) = (scene.dress.crosses, scene.selected);
+        let images = rows.len() - centers - scene.style.gone[self.space].len();
+        let (crosses, selected) = (scene.style.crosses, scene.selected);
         let centers = match centers {
             0 => String::new(),
             centers => format!(", {centers} class centers"),
@@ -215,8 +215,8 @@ impl Plot {
         view: View,
         scene: &Scene<'_>,
         response: &Response,
-    ) -> Deed {
-        let rows = &scene.dress.rows[self.space];
+    ) -> PlotResponse {
+        let rows = &scene.style.rows[self.space];
         let lassoing = scene.tool == Tool::Lasso && response.dragged_by(PointerButton::Primary);
         if lassoing && let Some(pointer) = response.interact_pointer_pos() {
             if self.lasso.is_empty()
@@ -229,7 +229,7 @@ impl Plot {
                 self.lasso.push(view.data_from_screen(rect, pointer));
             }
         }
-        let mut deed = Deed::default();
+        let mut deed = PlotResponse::default();
         let Some(picker) = self
             .shown
             .as_mut()
@@ -259,24 +259,24 @@ impl Plot {
     fn points_ui(&self, ui: &Ui, rect: Rect, view: View, scene: &Scene<'_>) {
         let Some(shown) = &self.shown else { return };
         let palette = Palette::of_ui(ui);
-        let styles = scene.dress.styles[self.space].clone();
+        let styles = scene.style.styles[self.space].clone();
         let cloud = PointCloud { positions: shown.positions.clone(), styles };
         let dimmed = palette.weak.gamma_multiply(0.35);
-        let look = PointLook {
+        let analysis = PointLook {
             radius: radius(shown.positions.len()),
             opacity: 0.9,
-            palette: scene.dress.palette.clone(),
+            palette: scene.style.palette.clone(),
             dimmed,
             outline: palette.ground,
         };
         let clip = ui.painter().with_clip_rect(rect.shrink(1.0));
-        render::points(&clip, rect.shrink(1.0), &cloud, view, &look);
+        render::points(&clip, rect.shrink(1.0), &cloud, view, &analysis);
     }
 
     /// Rings around the image on show and around what the pointer is over.
     fn marks_ui(&self, ui: &Ui, rect: Rect, view: View, scene: &Scene<'_>) {
         let palette = Palette::of_ui(ui);
-        let rows = &scene.dress.rows[self.space];
+        let rows = &scene.style.rows[self.space];
         let place = |wanted: Row| {
             let at = rows.iter().position(|row| *row == wanted)?;
             let at = *self.positions().get(at)?;

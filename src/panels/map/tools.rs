@@ -2,8 +2,8 @@
 
 use eframe::egui::{self, Align, Button, ComboBox, DragValue, Layout, ProgressBar, RichText, Ui};
 
-use super::dress::ColorBy;
 use super::plot::{Plot, Tool};
+use super::style::ColorBy;
 use super::{MapPanel, PanelCtx};
 use crate::app::command::Command;
 use crate::app::embedding::{EmbedCommand, EmbedConfig, Embedding, LEAST, Phase};

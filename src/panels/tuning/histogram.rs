@@ -163,7 +163,7 @@ fn lanes_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
     let label = format!("Histogram of {scored} scores in {} sets", measured.sets.len());
     response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, &label));
     let (low, high) = score_bounds(cx.model, measured);
-    let has_rejected = measured.sets.iter().any(|set| !set.outright().is_empty());
+    let has_rejected = measured.sets.iter().any(|set| !set.hard_rejected().is_empty());
     let names = (rect.width() * 0.22).clamp(NAMES.0, NAMES.1);
     let left = names + if has_rejected { REJECTED } else { 0.0 };
     let plot = Rect::from_min_max(rect.min + vec2(left, 12.0), rect.max - vec2(14.0, 18.0));
@@ -221,7 +221,7 @@ fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: R
         let at = pos2(left, lane.center().y + 1.0);
         painter.text(at, Align2::LEFT_TOP, text, FontId::proportional(10.0), palette.weak);
     }
-    let rejected = set.outright().len();
+    let rejected = set.hard_rejected().len();
     if rejected > 0 {
         let share = rejected as f32 / set.sorted.len().max(1) as f32;
         let bar = Rect::from_min_max(
@@ -299,7 +299,7 @@ fn bins_ui(ui: &Ui, cx: &mut PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lan
     };
     let rejected =
         Rect::from_x_y_ranges(lane.left() - REJECTED + 4.0..=lane.left() - 6.0, lane.y_range());
-    bin_ui("rejected", "rejected without one".into(), rejected, set.outright());
+    bin_ui("rejected", "rejected without one".into(), rejected, set.hard_rejected());
     if set.sorted.len() < FEW {
         return;
     }

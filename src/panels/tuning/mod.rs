@@ -16,7 +16,7 @@ use eframe::egui::{Align, Layout, Ui};
 
 pub(super) use sets::weak_ui;
 
-use crate::app::state::Model;
+use crate::app::state::Session;
 use crate::app::tuning::Measured;
 
 /// What stands beside a λ that is none of the model's.
@@ -55,7 +55,7 @@ fn lambda_text(lambda: f64) -> String {
 }
 
 /// Bounds of the finite scores, a little wider than they are, with λ inside.
-fn score_bounds(model: &Model, measured: &Measured) -> (f32, f32) {
+fn score_bounds(model: &Session, measured: &Measured) -> (f32, f32) {
     let lambda = model.lambda().filter(|lambda| lambda.is_finite());
     let scores = measured.finite_range();
     let (low, high) = scores.or(lambda.map(|lambda| (lambda, lambda))).unwrap_or((0.0, 1.0));

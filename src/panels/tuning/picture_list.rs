@@ -81,8 +81,8 @@ fn row_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: &Row) {
     response.on_hover_ui(|ui| {
         ui.label(RichText::new(&entry.name).strong());
         ui.label(format!("Set {}", entry.set));
-        if let Some(look) = &entry.look {
-            ui.label(look.verdict.reason.to_string());
+        if let Some(analysis) = &entry.analysis {
+            ui.label(analysis.verdict.reason.to_string());
         }
     });
 }

@@ -4,7 +4,7 @@ use eframe::egui::{Color32, Pos2, Stroke};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
 use super::sets::set_color;
-use crate::app::state::Model;
+use crate::app::state::Session;
 use crate::app::tuning::Measured;
 use crate::eval::metrics::Convention;
 use crate::eval::separation::CurvePoint;
@@ -96,7 +96,7 @@ fn style(at: usize) -> LineStyle {
 }
 
 /// Every curve: the present setting's sets and their mean, other detectors' means, the pinned mean.
-pub fn curves<'a>(model: &'a Model, measured: &'a Measured, palette: &Palette) -> Vec<Curve<'a>> {
+pub fn curves<'a>(model: &'a Session, measured: &'a Measured, palette: &Palette) -> Vec<Curve<'a>> {
     let mut curves = Vec::new();
     let tuning = &model.tuning;
     if let Some(a) = tuning.pinned.as_ref().and_then(|a| a.measured.separation.as_ref()) {

@@ -4,7 +4,7 @@ use eframe::egui::{self, Color32, RichText, Ui};
 
 use crate::app::command::{Command, WindowCommand};
 use crate::app::sets::Role;
-use crate::app::state::{LambdaOrigin, Model};
+use crate::app::state::{LambdaOrigin, Session};
 use crate::app::tuning::Measured;
 use crate::eval::metrics::Confusion;
 use crate::panels::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
@@ -13,7 +13,7 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::{empty_choice, empty_note, shortened};
 
 /// The colour of a set: one for ID, one for each OOD set in turn.
-pub fn set_color(palette: &Palette, model: &Model, set: usize) -> Color32 {
+pub fn set_color(palette: &Palette, model: &Session, set: usize) -> Color32 {
     match model.sets().get(set).map(|set| set.role) {
         Some(Role::Id) => palette.id,
         Some(Role::Ood) => {
@@ -85,7 +85,7 @@ pub fn counts_ui(ui: &mut Ui, counts: Confusion) {
 }
 
 /// λ in force, and where it comes from if the model has none of its own.
-pub fn lambda_label_ui(ui: &mut Ui, model: &Model, lambda: f32) {
+pub fn lambda_label_ui(ui: &mut Ui, model: &Session, lambda: f32) {
     let text = format!("λ {}", super::lambda_text(f64::from(lambda)));
     let text = RichText::new(text).strong().color(Palette::of_ui(ui).accent);
     ui.add(egui::Label::new(text).extend());
@@ -95,7 +95,7 @@ pub fn lambda_label_ui(ui: &mut Ui, model: &Model, lambda: f32) {
 }
 
 /// Says that numbers are not final, and why.
-pub fn partial_ui(ui: &mut Ui, model: &Model, measured: &Measured) {
+pub fn partial_ui(ui: &mut Ui, model: &Session, measured: &Measured) {
     let palette = Palette::of_ui(ui);
     let failed: usize = measured.sets.iter().map(|set| set.failed).sum();
     if failed > 0 {

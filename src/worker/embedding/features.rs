@@ -1,4 +1,4 @@
-//! From looks to the matrices that t-SNE takes.
+//! From analyses to the matrices that t-SNE takes.
 
 use rayon::prelude::*;
 
@@ -38,13 +38,13 @@ impl Form {
     pub fn points(self, images: &[EmbeddedImage], recall: &Recall) -> [Matrix; SPACES] {
         let mean = |image: &EmbeddedImage| {
             let tagged = recall(image.id)?;
-            Some(mean_token(&tagged.tokens, tagged.width, &image.look.decomposition.mask))
+            Some(mean_token(&tagged.tokens, tagged.width, &image.analysis.decomposition.mask))
         };
         let means: Vec<Option<Vec<f32>>> = images.par_iter().map(mean).collect();
         let width = means.iter().flatten().map(Vec::len).next().unwrap_or(1);
         let before = means.into_iter().flat_map(|mean| mean.unwrap_or_else(|| vec![0.0; width]));
         let before = before.collect();
-        let after = images.iter().filter_map(|image| image.look.projected.as_ref());
+        let after = images.iter().filter_map(|image| image.analysis.projected.as_ref());
         let after = after.flat_map(|projected| &projected.feature).copied().collect();
         let matrix =
             |values: Vec<f32>| Matrix { width: values.len() / images.len().max(1), values };

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{Event, ImageId};
 use super::{Outbox, Recall};
 use crate::eval::tsne::TsneConfig;
-use crate::pipeline::Look;
+use crate::pipeline::Analysis;
 use crate::score::Head;
 
 use features::Matrix;
@@ -50,18 +50,18 @@ pub struct EmbeddedImage {
     /// The image; its tokens are read back when they are needed.
     pub id: ImageId,
     /// Which of its tokens are kept, and the feature they make.
-    pub look: Arc<Look>,
+    pub analysis: Arc<Analysis>,
 }
 
 impl EmbeddedImage {
     /// An image that has something to lay out.
-    pub fn new(id: ImageId, look: &Arc<Look>) -> Option<Self> {
-        Self::can_be(look).then(|| Self { id, look: look.clone() })
+    pub fn new(id: ImageId, analysis: &Arc<Analysis>) -> Option<Self> {
+        Self::can_be(analysis).then(|| Self { id, analysis: analysis.clone() })
     }
 
-    /// Whether there is something to lay out in a look.
-    pub fn can_be(look: &Look) -> bool {
-        look.projected.is_some() && look.decomposition.mask.contains(&true)
+    /// Whether there is something to lay out in an analysis.
+    pub fn can_be(analysis: &Analysis) -> bool {
+        analysis.projected.is_some() && analysis.decomposition.mask.contains(&true)
     }
 }
 

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, mpsc};
 
 use super::*;
-use crate::pipeline::{Attention, Decomposition, Projected, Tagged};
+use crate::pipeline::{Attention, Decomposition, Projected, TaggerOutput};
 use crate::score::distance::Centers;
 use crate::score::verdict::{Reason, Verdict};
 
 const WIDTH: usize = 8;
 
 /// What the tagger made of an image.
-type Seen = BTreeMap<ImageId, Tagged>;
+type Seen = BTreeMap<ImageId, TaggerOutput>;
 
 /// An image whose two kept tokens and feature lie about one of three corners.
 fn image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
@@ -23,10 +23,10 @@ fn image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
     // The last token is not kept.
     let tokens = token(0).chain(token(1)).chain([9.0; WIDTH]).collect();
     let (logits, attention) = (Vec::new(), Attention::default());
-    let tagged = Tagged { tokens, width: WIDTH, logits, attention };
+    let tagged = TaggerOutput { tokens, width: WIDTH, logits, attention };
     let feature = token(2).map(|value| value * 5.0).collect();
     let decomposition = Decomposition { mask: vec![true, true, false], ..Decomposition::default() };
-    let look = Look {
+    let analysis = Analysis {
         decomposition,
         projected: Some(Projected { feature, ..Projected::default() }),
         nearest: Vec::new(),
@@ -42,7 +42,7 @@ fn image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
     };
     let id = ImageId::unique();
     seen.lock().unwrap().insert(id, tagged);
-    EmbeddedImage::new(id, &Arc::new(look)).unwrap()
+    EmbeddedImage::new(id, &Arc::new(analysis)).unwrap()
 }
 
 fn head() -> Arc<Head> {
@@ -177,7 +177,7 @@ fn equal_seeds_give_equal_maps() {
 #[test]
 fn an_image_that_keeps_nothing_is_not_laid_out() {
     let kept = image(0, &Mutex::default());
-    let mut look = (*kept.look).clone();
-    look.decomposition.mask = vec![false; 3];
-    assert!(EmbeddedImage::new(kept.id, &Arc::new(look)).is_none());
+    let mut analysis = (*kept.analysis).clone();
+    analysis.decomposition.mask = vec![false; 3];
+    assert!(EmbeddedImage::new(kept.id, &Arc::new(analysis)).is_none());
 }

@@ -37,7 +37,7 @@ fn one_histogram(histogram: &Histogram) -> String {
     let (low, high) = score_range(id, ood, *lambda);
     let (up, down) = (binned(id, low, high), binned(ood, low, high));
     let tallest = up.bins.iter().chain(&down.bins).fold(1e-9f64, |a, b| a.max(*b));
-    let rejected = up.outright.max(down.outright) > 0.0;
+    let rejected = up.hard_rejected.max(down.hard_rejected) > 0.0;
     // The bars of images without a score stand apart, at the left.
     let left = if rejected { 116.0 } else { 46.0 };
     let frame = Frame {
@@ -76,17 +76,17 @@ fn one_histogram(histogram: &Histogram) -> String {
     if rejected {
         // A bar of its own scale: all images would leave just enough room for the label.
         let tallest = 0.88 * tallest;
-        bar("id", 48.0, 22.0, up.outright * tallest);
-        bar("ood", 48.0, 22.0, down.outright * tallest);
+        bar("id", 48.0, 22.0, up.hard_rejected * tallest);
+        bar("ood", 48.0, 22.0, down.hard_rejected * tallest);
         write!(
             body,
             "<text class=\"tick\" x=\"59\" y=\"326\" text-anchor=\"middle\">no ID tag</text>\
              <text class=\"tick\" x=\"59\" y=\"{:.1}\" text-anchor=\"middle\">{:.0} %</text>\
              <text class=\"tick\" x=\"59\" y=\"{:.1}\" text-anchor=\"middle\">{:.0} %</text>",
-            frame.y(up.outright * tallest) - 5.0,
-            100.0 * up.outright,
-            frame.y(-down.outright * tallest) + 14.0,
-            100.0 * down.outright
+            frame.y(up.hard_rejected * tallest) - 5.0,
+            100.0 * up.hard_rejected,
+            frame.y(-down.hard_rejected * tallest) + 14.0,
+            100.0 * down.hard_rejected
         )
         .ok();
     }
@@ -114,22 +114,22 @@ struct Binned {
     /// Share of all in each bar.
     bins: Vec<f64>,
     /// Share without a score.
-    outright: f64,
+    hard_rejected: f64,
 }
 
 fn binned(scores: &[f64], low: f64, high: f64) -> Binned {
     let mut bins = vec![0.0; BINS];
     let one = 1.0 / scores.len().max(1) as f64;
-    let mut outright = 0.0;
+    let mut hard_rejected = 0.0;
     for &score in scores {
         if score == f64::NEG_INFINITY {
-            outright += one;
+            hard_rejected += one;
             continue;
         }
         let place = (score - low) / (high - low) * BINS as f64;
         bins[(place.max(0.0) as usize).min(BINS - 1)] += one;
     }
-    Binned { bins, outright }
+    Binned { bins, hard_rejected }
 }
 
 /// The range of the scores without the outermost ones, and with λ in it.
@@ -176,7 +176,7 @@ mod tests {
     fn every_score_is_in_some_bar() {
         let scores = [f64::NEG_INFINITY, -5.0, 0.0, 0.5, 1.0, 9.0];
         let binned = binned(&scores, 0.0, 1.0);
-        assert!((binned.outright - 1.0 / 6.0).abs() < 1e-12);
+        assert!((binned.hard_rejected - 1.0 / 6.0).abs() < 1e-12);
         assert!((binned.bins.iter().sum::<f64>() - 5.0 / 6.0).abs() < 1e-12);
         assert!((binned.bins[0] - 2.0 / 6.0).abs() < 1e-12);
         assert!((binned.bins[BINS - 1] - 2.0 / 6.0).abs() < 1e-12);

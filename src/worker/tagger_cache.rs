@@ -10,14 +10,14 @@ use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 
 use super::message::ImageId;
-use super::spill::{Spill, Stretch};
-use crate::pipeline::{Attention, Tagged};
+use super::spill::{Extent, Spill};
+use crate::pipeline::{Attention, TaggerOutput};
 
 /// Bytes of results in memory.
 pub(super) const LIMIT: usize = 512 << 20;
 
 /// The results of all open images.
-pub(super) struct Shelf {
+pub(super) struct TaggerCache {
     limit: usize,
     places: Mutex<Places>,
     spill: Mutex<Option<Spill>>,
@@ -32,10 +32,10 @@ struct Places {
 
 enum Place {
     Memory(Arc<Kept>),
-    File(Stretch),
+    File(Extent),
 }
 
-/// As [`Tagged`], with tokens in half precision, as the feature store has them.
+/// As [`TaggerOutput`], with tokens in half precision, as the feature store has them.
 #[derive(Debug, PartialEq)]
 struct Kept {
     tokens: Vec<f16>,
@@ -44,8 +44,8 @@ struct Kept {
     attention: Attention,
 }
 
-impl Shelf {
-    /// An empty shelf that keeps at most `limit` bytes in memory.
+impl TaggerCache {
+    /// An empty cache that keeps at most `limit` bytes in memory.
     pub fn new(limit: usize) -> Self {
         Self { limit, places: Mutex::default(), spill: Mutex::default() }
     }
@@ -54,8 +54,8 @@ impl Shelf {
     ///
     /// # Errors
     /// If they have to go to the file and it cannot be written; they are in memory then.
-    pub fn put(&self, image: ImageId, tagged: &Tagged) -> io::Result<()> {
-        self.take_off(image);
+    pub fn put(&self, image: ImageId, tagged: &TaggerOutput) -> io::Result<()> {
+        self.remove(image);
         let kept = Kept::of(tagged);
         let size = kept.size();
         let (place, outcome) = match lock(&self.places).used + size <= self.limit {
@@ -77,7 +77,7 @@ impl Shelf {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn get(&self, image: ImageId) -> io::Result<Option<Tagged>> {
+    pub fn get(&self, image: ImageId) -> io::Result<Option<TaggerOutput>> {
         let stretch = match lock(&self.places).of.get(&image) {
             None => return Ok(None),
             Some(Place::Memory(kept)) => return Ok(Some(kept.tagged())),
@@ -98,7 +98,7 @@ impl Shelf {
     }
 
     /// An image's results if they are in memory.
-    pub fn get_from_memory(&self, image: ImageId) -> Option<Tagged> {
+    pub fn get_from_memory(&self, image: ImageId) -> Option<TaggerOutput> {
         let kept = match lock(&self.places).of.get(&image) {
             Some(Place::Memory(kept)) => kept.clone(),
             _ => return None,
@@ -107,7 +107,7 @@ impl Shelf {
     }
 
     /// Forgets an image.
-    pub fn take_off(&self, image: ImageId) {
+    pub fn remove(&self, image: ImageId) {
         let mut places = lock(&self.places);
         match places.of.remove(&image) {
             None => {}
@@ -132,7 +132,7 @@ impl Shelf {
         lock(&self.places).of.keys().copied().collect()
     }
 
-    fn write(&self, bytes: &[u8]) -> io::Result<Stretch> {
+    fn write(&self, bytes: &[u8]) -> io::Result<Extent> {
         let mut spill = lock(&self.spill);
         let spill = match &mut *spill {
             Some(spill) => spill,
@@ -148,15 +148,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Kept {
-    fn of(tagged: &Tagged) -> Self {
+    fn of(tagged: &TaggerOutput) -> Self {
         let mut tokens = vec![f16::ZERO; tagged.tokens.len()];
         tokens.convert_from_f32_slice(&tagged.tokens);
         let (logits, attention) = (tagged.logits.clone(), tagged.attention.clone());
         Self { tokens, width: tagged.width, logits, attention }
     }
 
-    fn tagged(&self) -> Tagged {
-        Tagged {
+    fn tagged(&self) -> TaggerOutput {
+        TaggerOutput {
             tokens: self.tokens.to_f32_vec(),
             width: self.width,
             logits: self.logits.clone(),
@@ -228,7 +228,7 @@ fn numbers<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> impl Iter
 mod tests {
     use super::*;
 
-    fn tagged(number: usize) -> Tagged {
+    fn tagged(number: usize) -> TaggerOutput {
         let at = |i: usize| (number * 7 + i) as f32 * 0.125;
         let attention = Attention {
             tags: vec![1, 4],
@@ -238,12 +238,12 @@ mod tests {
             values: (0..20).map(at).collect(),
         };
         let (tokens, logits) = ((0..40).map(at).collect(), (0..6).map(at).collect());
-        Tagged { tokens, width: 8, logits, attention }
+        TaggerOutput { tokens, width: 8, logits, attention }
     }
 
     #[test]
     fn what_is_in_the_file_comes_back_as_from_memory() {
-        let (all, none) = (Shelf::new(usize::MAX), Shelf::new(0));
+        let (all, none) = (TaggerCache::new(usize::MAX), TaggerCache::new(0));
         let ids: Vec<ImageId> = (0..5).map(|_| ImageId::unique()).collect();
         for (number, &id) in ids.iter().enumerate() {
             all.put(id, &tagged(number)).unwrap();
@@ -260,21 +260,21 @@ mod tests {
     #[test]
     fn memory_has_a_limit_and_is_given_back() {
         let one = Kept::of(&tagged(0)).size();
-        let shelf = Shelf::new(2 * one);
+        let cache = TaggerCache::new(2 * one);
         let ids: Vec<ImageId> = (0..4).map(|_| ImageId::unique()).collect();
-        ids.iter().for_each(|&id| shelf.put(id, &tagged(1)).unwrap());
-        let in_memory = || ids.iter().filter(|&&id| shelf.get_from_memory(id).is_some()).count();
-        assert_eq!((in_memory(), lock(&shelf.places).used), (2, 2 * one));
-        shelf.take_off(ids[0]);
-        shelf.take_off(ids[3]);
+        ids.iter().for_each(|&id| cache.put(id, &tagged(1)).unwrap());
+        let in_memory = || ids.iter().filter(|&&id| cache.get_from_memory(id).is_some()).count();
+        assert_eq!((in_memory(), lock(&cache.places).used), (2, 2 * one));
+        cache.remove(ids[0]);
+        cache.remove(ids[3]);
         // One lock after the other: a guard in a tuple lives to the end of the statement.
-        assert_eq!((in_memory(), shelf.images().len()), (1, 2));
-        assert_eq!(lock(&shelf.places).used, one);
-        shelf.put(ids[0], &tagged(2)).unwrap();
-        assert_eq!(shelf.get(ids[0]).unwrap(), Some(tagged(2)));
-        shelf.clear();
-        assert!(shelf.get(ids[2]).unwrap().is_none());
-        assert_eq!(lock(&shelf.places).used, 0);
+        assert_eq!((in_memory(), cache.images().len()), (1, 2));
+        assert_eq!(lock(&cache.places).used, one);
+        cache.put(ids[0], &tagged(2)).unwrap();
+        assert_eq!(cache.get(ids[0]).unwrap(), Some(tagged(2)));
+        cache.clear();
+        assert!(cache.get(ids[2]).unwrap().is_none());
+        assert_eq!(lock(&cache.places).used, 0);
     }
 
     #[test]

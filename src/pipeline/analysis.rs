@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::project::Projected;
-use super::{Pipeline, PipelineError, Tagged};
+use super::{Pipeline, PipelineError, TaggerOutput};
 use crate::bundle::manifest::Recipe;
 use crate::decompose::{self, Fallback};
 use crate::score::distance::class_scores;
@@ -62,7 +62,7 @@ pub struct Nearest {
 
 /// One image at one setting.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Look {
+pub struct Analysis {
     /// Tags, map and mask.
     pub decomposition: Decomposition,
     /// Feature and class logits; `None` without a projector or where the verdict needs none.
@@ -78,12 +78,12 @@ pub struct Look {
     pub stage_ms: [f32; 3],
 }
 
-/// How many of the nearest centers a [`Look`] lists.
+/// How many of the nearest centers an [`Analysis`] lists.
 const NEAREST: usize = 8;
 
 impl Pipeline {
     /// Chooses the tags that count and keeps the tokens above τ.
-    pub fn decompose(&self, tagged: &Tagged, tau: f32, recipe: Recipe) -> Decomposition {
+    pub fn decompose(&self, tagged: &TaggerOutput, tau: f32, recipe: Recipe) -> Decomposition {
         let probabilities = tagged.probabilities();
         let fallback = match recipe {
             Recipe::Paper => Fallback::Never,
@@ -100,24 +100,28 @@ impl Pipeline {
         Decomposition { mask: decompose::mask(&map, tau), map, tags, tag_score }
     }
 
-    /// Looks at one tagged image at one setting.
+    /// Analyses one tagged image at one setting.
     ///
     /// # Errors
     /// If the device fails, or the detector is unknown or lacks an input.
-    pub fn look(&self, tagged: &Tagged, settings: &Settings) -> Result<Look, PipelineError> {
-        let mut looks = self.look_batch(&[tagged], settings)?;
-        looks.pop().ok_or_else(|| PipelineError::Device("no result came back".into()))
+    pub fn analyse(
+        &self,
+        tagged: &TaggerOutput,
+        settings: &Settings,
+    ) -> Result<Analysis, PipelineError> {
+        let mut analyses = self.analyse_batch(&[tagged], settings)?;
+        analyses.pop().ok_or_else(|| PipelineError::Device("no result came back".into()))
     }
 
-    /// Looks at several tagged images at one setting; the projector runs once for all of them.
+    /// Analyses several tagged images at one setting; the projector runs once for all of them.
     ///
     /// # Errors
-    /// As [`Pipeline::look`].
-    pub fn look_batch(
+    /// As [`Pipeline::analyse`].
+    pub fn analyse_batch(
         &self,
-        tagged: &[&Tagged],
+        tagged: &[&TaggerOutput],
         settings: &Settings,
-    ) -> Result<Vec<Look>, PipelineError> {
+    ) -> Result<Vec<Analysis>, PipelineError> {
         let started = Instant::now();
         let decompositions: Vec<Decomposition> = tagged
             .iter()
@@ -136,7 +140,7 @@ impl Pipeline {
         };
         let times = [share(started, decomposed), share(decomposed, projected_at)];
         let mut projected = projected.into_iter().map(Some);
-        let mut looks = Vec::with_capacity(tagged.len());
+        let mut analyses = Vec::with_capacity(tagged.len());
         for (decomposition, tagged) in decompositions.into_iter().zip(tagged) {
             let projected = projected.next().flatten();
             let at = Instant::now();
@@ -144,9 +148,16 @@ impl Pipeline {
             let nearest = self.nearest(projected.as_ref(), settings.recipe);
             let patterns = self.patterns(projected.as_ref(), &nearest, settings.recipe);
             let stage_ms = [times[0], times[1], at.elapsed().as_secs_f32() * 1e3];
-            looks.push(Look { decomposition, projected, nearest, patterns, verdict, stage_ms });
+            analyses.push(Analysis {
+                decomposition,
+                projected,
+                nearest,
+                patterns,
+                verdict,
+                stage_ms,
+            });
         }
-        Ok(looks)
+        Ok(analyses)
     }
 
     /// The class centers nearest to a feature, best first.
@@ -185,7 +196,7 @@ impl Pipeline {
 
     fn judge(
         &self,
-        tagged: &Tagged,
+        tagged: &TaggerOutput,
         decomposition: &Decomposition,
         projected: Option<&Projected>,
         settings: &Settings,
@@ -205,8 +216,8 @@ impl Pipeline {
             Recipe::Released => 0.0,
         };
         let rejected = |reason| {
-            let ranked = settings.recipe.outright_score(&settings.detector);
-            Verdict::outright(floor.is_finite().then_some(floor), ranked, lambda, reason)
+            let ranked = settings.recipe.hard_reject_score(&settings.detector);
+            Verdict::hard_rejected(floor.is_finite().then_some(floor), ranked, lambda, reason)
         };
         if decomposition.tags.is_empty() {
             return Ok(rejected(Reason::NoIdTag { best: self.best_id_tag(tagged) }));
@@ -238,7 +249,10 @@ impl Pipeline {
         Ok(Verdict::by_threshold(score, lambda, names.collect(), nearest))
     }
 
-    pub(super) fn bound(&self, detector: &str) -> Result<&crate::score::Bound, PipelineError> {
+    pub(super) fn bound(
+        &self,
+        detector: &str,
+    ) -> Result<&crate::score::FittedDetector, PipelineError> {
         match self.detector(detector) {
             Some(bound) => Ok(bound),
             // An unknown name is one error, a detector that was not fitted another.
@@ -249,7 +263,7 @@ impl Pipeline {
         }
     }
 
-    fn best_id_tag(&self, tagged: &Tagged) -> Option<(String, f32, f32)> {
+    fn best_id_tag(&self, tagged: &TaggerOutput) -> Option<(String, f32, f32)> {
         let vocabulary = self.vocabulary();
         let logits = &tagged.logits;
         let by_logit = |a: &&usize, b: &&usize| logits[**a].total_cmp(&logits[**b]);

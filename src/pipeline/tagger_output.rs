@@ -38,7 +38,7 @@ impl Attention {
 
 /// What the tagger makes of one image; τ does not matter here.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tagged {
+pub struct TaggerOutput {
     /// Image tokens `[positions, width]`, the global one first.
     pub tokens: Vec<f32>,
     /// Width of a token.
@@ -49,7 +49,7 @@ pub struct Tagged {
     pub attention: Attention,
 }
 
-impl Tagged {
+impl TaggerOutput {
     /// Tag probabilities `[tags]`.
     pub fn probabilities(&self) -> Vec<f32> {
         self.logits.iter().copied().map(sigmoid).collect()
@@ -75,7 +75,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn tag(&self, images: &[Vec<f32>], keep: Keep) -> Result<Vec<Tagged>, PipelineError> {
+    pub fn tag(&self, images: &[Vec<f32>], keep: Keep) -> Result<Vec<TaggerOutput>, PipelineError> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
@@ -93,7 +93,7 @@ impl Pipeline {
         let per_image = tokens.len() / batch;
         let images = tokens.chunks(per_image).zip(logits.chunks(tags)).zip(attention);
         Ok(images
-            .map(|((tokens, logits), attention)| Tagged {
+            .map(|((tokens, logits), attention)| TaggerOutput {
                 tokens: tokens.to_vec(),
                 width,
                 logits: logits.to_vec(),
@@ -173,7 +173,7 @@ impl Pipeline {
     /// If the device fails.
     pub fn attention_of(
         &self,
-        tagged: &Tagged,
+        tagged: &TaggerOutput,
         tags: &[usize],
     ) -> Result<Attention, PipelineError> {
         if tags.is_empty() {

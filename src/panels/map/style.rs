@@ -7,7 +7,7 @@ use eframe::egui::{Color32, Theme};
 use serde::{Deserialize, Serialize};
 
 use crate::app::embedding::Row;
-use crate::app::state::{Entry, Model};
+use crate::app::state::{Entry, Session};
 use crate::colormap::viridis_srgb;
 use crate::render::{PointStyle, Shape};
 use crate::score::verdict::Outcome;
@@ -61,8 +61,8 @@ pub struct Key {
 
 /// All that follows from results, selection and colouring.
 #[derive(Clone, Debug)]
-pub struct Dress {
-    made_for: Option<Occasion>,
+pub struct MapStyle {
+    made_for: Option<StyleKey>,
     /// For each space, in the order of its points.
     pub rows: [Vec<Row>; SPACES],
     /// How each of them is drawn.
@@ -81,7 +81,7 @@ pub struct Dress {
     pub crosses: usize,
 }
 
-impl Default for Dress {
+impl Default for MapStyle {
     fn default() -> Self {
         Self {
             made_for: None,
@@ -98,7 +98,7 @@ impl Default for Dress {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Occasion {
+struct StyleKey {
     run: u64,
     points: [usize; SPACES],
     revision: u64,
@@ -110,29 +110,29 @@ struct Occasion {
 /// The class that an image is coloured by: its own where its folder tells, else that of the nearest
 /// center.
 pub(super) fn class_of(entry: &Entry) -> Option<usize> {
-    entry.class.or_else(|| Some(entry.look.as_ref()?.nearest.first()?.class))
+    entry.class.or_else(|| Some(entry.analysis.as_ref()?.nearest.first()?.class))
 }
 
 /// Whether an image is drawn as a cross: out-of-distribution in truth where its set tells, else by
 /// its verdict.
-fn is_cross(model: &Model, entry: &Entry) -> bool {
+fn is_cross(model: &Session, entry: &Entry) -> bool {
     model.truth(entry.set_at).or(entry.outcome()) == Some(Outcome::Ood)
 }
 
-impl Dress {
+impl MapStyle {
     /// Follows the model, where something changed.
-    pub fn follow(&mut self, model: &Model, color_by: ColorBy, theme: Theme) {
-        self.dress(model, color_by, theme, &model.selected);
+    pub fn follow(&mut self, model: &Session, color_by: ColorBy, theme: Theme) {
+        self.style(model, color_by, theme, &model.selected);
     }
 
-    /// As [`Dress::follow`], as if nothing were selected.
-    pub fn follow_unselected(&mut self, model: &Model, color_by: ColorBy, theme: Theme) {
-        self.dress(model, color_by, theme, &[]);
+    /// As [`MapStyle::follow`], as if nothing were selected.
+    pub fn follow_unselected(&mut self, model: &Session, color_by: ColorBy, theme: Theme) {
+        self.style(model, color_by, theme, &[]);
     }
 
-    fn dress(&mut self, model: &Model, color_by: ColorBy, theme: Theme, selected: &[ImageId]) {
+    fn style(&mut self, model: &Session, color_by: ColorBy, theme: Theme, selected: &[ImageId]) {
         let Some(frame) = &model.embedding.frame else { return };
-        let occasion = Occasion {
+        let occasion = StyleKey {
             run: model.embedding.run(),
             points: [frame.positions[0].len(), frame.positions[1].len()],
             revision: model.revision,
@@ -144,7 +144,7 @@ impl Dress {
             return;
         }
         self.rows = model.embedding.rows();
-        let tailor = Tailor::new(model, &self.rows[0], color_by, theme, selected);
+        let tailor = StyleBuilder::new(model, &self.rows[0], color_by, theme, selected);
         for space in 0..SPACES {
             let rows = &self.rows[space];
             self.styles[space] = rows.iter().map(|&row| tailor.style(row)).collect();
@@ -162,8 +162,8 @@ impl Dress {
     }
 }
 
-struct Tailor<'a> {
-    model: &'a Model,
+struct StyleBuilder<'a> {
+    model: &'a Session,
     entries: Vec<&'a Entry>,
     selected: BTreeSet<ImageId>,
     color_by: ColorBy,
@@ -172,9 +172,9 @@ struct Tailor<'a> {
     scores: Option<(f32, f32)>,
 }
 
-impl<'a> Tailor<'a> {
+impl<'a> StyleBuilder<'a> {
     fn new(
-        model: &'a Model,
+        model: &'a Session,
         images: &[Row],
         color_by: ColorBy,
         theme: Theme,
