@@ -16,6 +16,7 @@
 //! `decompose` on depends on τ and is cheap. A module may use those above it in this list, never
 //! those below.
 
+pub mod fs;
 pub mod gpu;
 pub mod colormap;
 pub mod image;
