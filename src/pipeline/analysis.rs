@@ -242,6 +242,7 @@ impl Pipeline {
             image_token: &tagged.tokens[..tagged.width],
             ce_feature: projected.ce_feature.as_deref(),
             odin_logits: odin_logits.as_deref(),
+            names: None,
         })?;
         let names = decomposition.tags.iter().map(|&tag| self.vocabulary().tags[tag].clone());
         let nearest = self.nearest(Some(projected), settings.recipe);

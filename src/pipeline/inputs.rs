@@ -34,6 +34,7 @@ impl Inputs {
             image_token: &self.image_token,
             ce_feature: self.projected.ce_feature.as_deref(),
             odin_logits: self.odin_logits.as_deref(),
+            names: None,
         }
     }
 }

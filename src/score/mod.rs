@@ -18,8 +18,10 @@
 //! # Adding a detector
 //!
 //! Write `detectors/NAME.rs` with a unit struct that implements [`Detector`], and name it in the list of
-//! `detectors/mod.rs`. Detectors that compare images with text (MCM, LoCoOp and others built on CLIP)
-//! belong there too, as soon as [`Sample`] carries a text-aligned feature; there are none yet.
+//! `detectors/mod.rs`. Those that compare images with text (MCM, CLIPN and others built on CLIP) read
+//! [`NameCosines`]. For a CLIP the [`Head`] has the names' text features as its classifier (times
+//! [`LOGIT_SCALE`], bias 0), and as centers those or, after `fit`, the class means: `class_logits` are
+//! then CLIP's logits, and `feature` is of unit length.
 
 pub mod detectors;
 pub mod distance;
@@ -41,7 +43,7 @@ pub use error::ScoreError;
 pub use fitting::{TrainingSet, fit_all};
 pub use head::Head;
 pub use matrix::Rows;
-pub use sample::{Input, Sample};
+pub use sample::{Input, LOGIT_SCALE, NameCosines, Sample};
 pub use statistics::{Statistics, Tensor};
 
 /// What a detector is, for lists, tables and help texts.
@@ -90,6 +92,12 @@ pub trait Detector: Send + Sync {
         _statistics: &mut Statistics,
     ) -> Result<(), ScoreError> {
         Ok(())
+    }
+
+    /// The threshold that the method itself sets, without in-distribution images to set it by: an image
+    /// is known at or above it. `None` for most.
+    fn own_lambda(&self) -> Option<f32> {
+        None
     }
 
     /// Joins fitted statistics and the classifier into something that scores. Call [`bind`] instead: it
@@ -141,6 +149,7 @@ const BLOCK: usize = 128;
 /// A detector ready to score.
 pub struct FittedDetector {
     info: &'static Info,
+    own_lambda: Option<f32>,
     lengths: Vec<(Input, usize)>,
     scorer: Box<dyn Scorer>,
 }
@@ -159,13 +168,19 @@ pub fn bind(
     let scorer = detector.bind(statistics, head)?;
     let lengths =
         info.needs.iter().filter_map(|&input| Some((input, input.len(statistics, head)?)));
-    Ok(FittedDetector { info, lengths: lengths.collect(), scorer })
+    let own_lambda = detector.own_lambda();
+    Ok(FittedDetector { info, own_lambda, lengths: lengths.collect(), scorer })
 }
 
 impl FittedDetector {
     /// The detector this is.
     pub fn info(&self) -> &'static Info {
         self.info
+    }
+
+    /// See [`Detector::own_lambda`].
+    pub fn own_lambda(&self) -> Option<f32> {
+        self.own_lambda
     }
 
     /// Score of one image; higher = more in-distribution, always finite.

@@ -114,6 +114,7 @@ impl World {
             image_token: &[],
             ce_feature: Some(rows("ce_features").row(i)),
             odin_logits: Some(rows("odin_logits").row(i)),
+            names: None,
         };
         tag_scores.iter().enumerate().map(sample).collect()
     }

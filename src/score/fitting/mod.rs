@@ -31,7 +31,8 @@ impl TrainingSet<'_> {
         self.head.classes()
     }
 
-    /// Whether it has what a detector reads of it. Tag scores and perturbed logits are never fitted on.
+    /// Whether it has what a detector reads of it. Tag scores, perturbed logits and cosines with names
+    /// are never fitted on.
     fn offers(&self, input: Input) -> bool {
         input != Input::CeFeature || self.ce_features.is_some()
     }
