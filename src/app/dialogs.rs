@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use eframe::egui::{ColorImage, Context};
 
-use crate::image::{IMAGE_EXTENSIONS, RgbImage};
+use crate::fs;
+use crate::image::{IMAGE_EXTENSIONS, RgbImage, png};
 use crate::worker::ImageSource;
 
 use super::command::Command;
@@ -140,7 +141,7 @@ impl Dialogs {
             let dialog = dialog.set_file_name("view.png").add_filter("PNG", &["png"]);
             let path = dialog.save_file()?;
             let rgb = rgb_from(&view)?;
-            match rgb.save(&path) {
+            match png(&rgb).and_then(|bytes| fs::write(&path, bytes)) {
                 Ok(()) => None,
                 Err(error) => {
                     let sentence = format!("cannot save the view: {error}: {}", path.display());

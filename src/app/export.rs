@@ -1,7 +1,6 @@
 //! Results as files: what is gathered in the window, and written on a thread of its own.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use eframe::egui::{Color32, Rect, Theme, pos2, vec2};
 use rayon::prelude::*;
@@ -13,6 +12,8 @@ use crate::export::canvas::Rgb;
 use crate::export::chart::{Figure, Glyph, Key};
 use crate::export::figures::{self, MapSpace, Scores};
 use crate::export::{self, ExportedImage, FigureForm, Svg};
+use crate::fs;
+use crate::image::png;
 use crate::panels::map_view::{ColorBy, MapStyle, class_words};
 use crate::render::Shape;
 use crate::score::verdict::Outcome;
@@ -194,8 +195,7 @@ fn write_figure(figure: Figure, path: PathBuf) -> Write {
             let mut svg = Svg::new(figure.size, &figure.title);
             figure.draw(&mut svg);
             let text = svg.finish();
-            let write = |out: &mut dyn std::io::Write| out.write_all(text.as_bytes());
-            export::write_whole(&path, |out| write(out)).map_err(|error| error.to_string())
+            save(&path, text.as_bytes())
         }
         FigureForm::Png => write_png(&figure, &path),
     })
@@ -211,11 +211,11 @@ fn write_png(figure: &Figure, path: &Path) -> Result<(), String> {
         figure.draw(&mut PainterCanvas::new(&painter, sheet.min));
     });
     let picture = picture.map_err(|error| format!("{error:#}: {}", path.display()))?;
-    let picture = Arc::new(picture);
-    export::write_whole(path, |out| {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(std::io::Error::other)?;
-        std::io::Write::write_all(out, bytes.get_ref())
-    })
-    .map_err(|error| error.to_string())
+    let bytes = png(&picture).map_err(|error| format!("{error}: {}", path.display()))?;
+    save(path, &bytes)
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    fs::write(path, bytes)
+        .map_err(|error| format!("cannot write the export: {error}: {}", path.display()))
 }

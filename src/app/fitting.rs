@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::bundle::manifest::Recipe;
 use crate::fit::train::EpochLog;
+use crate::fs;
 use crate::worker::Wake;
 
 /// The proposed vocabulary, in the folder of the training's state.
@@ -198,7 +199,7 @@ fn command(program: &Program, job: &FitJob, mode: FitMode) -> std::io::Result<Co
         (FitMode::Propose, _) => drop(command.arg("--propose").arg(work.join(PROPOSAL))),
         (_, Some(vocabulary)) => {
             let file = work.join("vocabulary.edited.tsv");
-            std::fs::write(&file, vocabulary)?;
+            fs::write(&file, vocabulary)?;
             command.arg("--vocabulary").arg(file);
         }
         (_, None) => {}

@@ -13,7 +13,9 @@ use eframe::egui_wgpu::{
 use super::App;
 use super::command::Command;
 use super::fitting::FitState;
+use crate::fs;
 use crate::gpu::{self, DeviceChoice};
+use crate::image::png;
 
 /// How long images and model may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -101,7 +103,7 @@ pub fn screenshot(
     let output = screen.frame(app, ctx);
     screen.upload(&output);
     let pixels = screen.draw(ctx, output)?;
-    pixels.save(out).with_context(|| format!("cannot write {}", out.display()))
+    fs::write(out, png(&pixels)?).with_context(|| format!("cannot write {}", out.display()))
 }
 
 /// What `draw` draws on a sheet of this size in points, with more than one pixel for each.

@@ -1,8 +1,6 @@
 //! What is kept between two runs: images, settings, layout.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,12 +13,15 @@ use super::sets::Role;
 use super::state::{MapView, Session};
 use super::tuning::Pin;
 use crate::bundle::manifest::Recipe;
+use crate::fs;
 use crate::panels::map_view::ColorBy;
 use crate::pipeline::Settings;
 use crate::worker::ImageSource;
 
 /// The version of the file's layout.
 const FORMAT: u32 = 1;
+/// No session has more bytes: a million long paths.
+const LARGEST: u64 = 1 << 28;
 
 /// The panels that there were before sessions named them.
 fn first_panels() -> BTreeSet<String> {
@@ -205,7 +206,7 @@ impl SavedSession {
     /// # Errors
     /// If the file cannot be read or is not a session.
     pub fn read(path: &Path) -> Result<Self, SessionError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SessionError::Io {
+        let text = fs::read_text(path, LARGEST).map_err(|source| SessionError::Io {
             action: "cannot read the session",
             source,
             path: path.to_owned(),
@@ -218,7 +219,7 @@ impl SavedSession {
         }
     }
 
-    /// Writes beside the target and renames, so that a crash leaves the old session or the new one.
+    /// Writes the session, whole or not at all.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -235,22 +236,11 @@ impl SavedSession {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
-        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        let mut file = File::create(&temporary).map_err(io)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
-        std::fs::rename(&temporary, path).map_err(io)
+        fs::write(path, text).map_err(io)
     }
 }
 
 /// Where the session is saved by itself: the user's data folder. `None` if there is none.
 pub fn autosave_path() -> Option<PathBuf> {
-    let variable =
-        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    let folder = match (cfg!(windows), cfg!(target_os = "macos")) {
-        (true, _) => variable("APPDATA"),
-        (_, true) => variable("HOME").map(|home| home.join("Library/Application Support")),
-        _ => variable("XDG_DATA_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".local/share"))),
-    };
-    folder.map(|folder| folder.join("tagood-lens").join("session.json"))
+    fs::data_folder().map(|folder| folder.join("session.json"))
 }

@@ -2,9 +2,8 @@
 //! not there.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 use half::f16;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use super::vocabulary::Vocabulary;
 use super::{
     BundleError, CLASSES, MANIFEST, PROJECTOR, PROJECTOR_CE, STATISTICS, TAGGER, TAGS, THRESHOLDS,
 };
+use crate::fs::{self, WholeFile, WholeFolder};
 use crate::nn::source::Source;
 
 /// The type that weights are stored in.
@@ -56,31 +56,13 @@ impl BundleFiles<'_> {
     /// If the folder holds something, a tensor cannot be read, or the disk cannot be written; what
     /// was written by then is removed.
     pub fn write(&self, folder: &Path) -> Result<(), BundleError> {
-        let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-        if occupied || folder.is_file() {
-            return Err(BundleError::Manifest {
-                reason: "will not write over what is already there; name another folder".into(),
-                path: folder.to_owned(),
-            });
-        }
-        let partial = partial_name(folder);
-        let outcome = self.write_into(&partial).and_then(|()| {
-            if folder.is_dir() {
-                fs::remove_dir(folder).map_err(io("cannot replace the empty folder", folder))?;
-            }
-            fs::rename(&partial, folder).map_err(io("cannot move the bundle in place", folder))
-        });
-        if outcome.is_err()
-            && let Err(error) = fs::remove_dir_all(&partial)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            log::warn!("cannot remove {}: {error}", partial.display());
-        }
-        outcome
+        let failed = || io("cannot write the bundle", folder);
+        let whole = WholeFolder::create(folder).map_err(failed())?;
+        self.write_into(whole.path())?;
+        whole.commit().map_err(failed())
     }
 
     fn write_into(&self, folder: &Path) -> Result<(), BundleError> {
-        fs::create_dir_all(folder).map_err(io("cannot make the bundle's folder", folder))?;
         let text = toml::to_string(self.manifest).map_err(|e| BundleError::Manifest {
             reason: e.to_string(),
             path: folder.join(MANIFEST),
@@ -111,11 +93,6 @@ impl BundleFiles<'_> {
         }
         Ok(())
     }
-}
-
-fn partial_name(folder: &Path) -> PathBuf {
-    let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    folder.with_file_name(format!(".{name}.{}.partial", std::process::id()))
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BundleError {
@@ -182,7 +159,7 @@ pub fn write_safetensors(
     header.resize(header.len().next_multiple_of(8), b' ');
 
     let fail = || io("cannot write the weights", path);
-    let mut file = BufWriter::new(File::create(path).map_err(fail())?);
+    let mut file = WholeFile::create(path).map_err(fail())?;
     file.write_all(&(header.len() as u64).to_le_bytes()).map_err(fail())?;
     file.write_all(&header).map_err(fail())?;
     for (name, shape) in shapes {
@@ -195,7 +172,7 @@ pub fn write_safetensors(
             file.write_all(&bytes_of(chunk, precision)).map_err(fail())?;
         }
     }
-    file.into_inner().map_err(|e| fail()(e.into_error()))?.sync_all().map_err(fail())
+    file.commit().map_err(fail())
 }
 
 fn bytes_of(values: &[f32], precision: Precision) -> Vec<u8> {

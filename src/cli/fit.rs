@@ -21,6 +21,7 @@ use crate::fit::objects::{Objects, Selection};
 use crate::fit::stages::{self, Stored, TrainingData};
 use crate::fit::train::{EpochLog, Rows, Run, Watch};
 use crate::fit::vocabulary;
+use crate::fs;
 use crate::gpu::Compute;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::source::Source;
@@ -164,9 +165,7 @@ impl FitOptions {
         if !(self.tpr > 0.0 && self.tpr <= 1.0) {
             bail!("--tpr must lie between 0 and 1, not {}", self.tpr);
         }
-        let occupied =
-            std::fs::read_dir(&self.out).is_ok_and(|mut entries| entries.next().is_some());
-        if self.propose.is_none() && (occupied || self.out.is_file()) {
+        if self.propose.is_none() && fs::is_occupied(&self.out) {
             bail!(
                 "will not write over what is already there; name another folder: {}",
                 self.out.display()
@@ -223,7 +222,7 @@ impl FitOptions {
         } else {
             let counts = stored.count_tags(&bundle.vocabulary.thresholds);
             let file = self.propose.clone().unwrap_or_else(|| work.join("vocabulary.tsv"));
-            std::fs::write(&file, counts.text(&bundle.vocabulary.tags))
+            fs::write(&file, counts.text(&bundle.vocabulary.tags))
                 .with_context(|| format!("cannot write the vocabulary {}", file.display()))?;
             if !self.quiet {
                 eprintln!("proposed vocabulary: {}", file.display());

@@ -18,7 +18,6 @@ use crate::app::fitting::{FitJob, FitMode, Program};
 use crate::app::{App, Options, offscreen, session};
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
-use crate::worker::cache_folder;
 
 /// How the window starts.
 #[derive(Args)]
@@ -109,7 +108,7 @@ impl GuiArgs {
             device: args.device,
             open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
             paths: self.paths.clone(),
-            world: World::kept_in(&cache_folder().unwrap_or_else(std::env::temp_dir)),
+            world: World::kept_in(&crate::fs::cache_folder()),
             open_world: self.demo,
             autosave,
             theme: self.theme,

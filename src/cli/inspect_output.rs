@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::inspect::Prepared;
-use crate::image::ImageError;
+use crate::fs;
+use crate::image::{ImageError, png};
 use crate::overlay;
 use crate::pipeline::{Analysis, Pipeline, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
@@ -175,7 +176,7 @@ pub(super) fn write_heatmaps(folder: &Path, line: &Line) -> anyhow::Result<()> {
     let save = |name: &str, map: &[f32]| {
         let path = folder.join(format!("{}.{name}.png", stem(line.path)));
         let picture = overlay::draw(&line.prepared.rgb, map, settings.tau);
-        picture.save(&path).with_context(|| format!("cannot write {}", path.display()))
+        write(&path, png(&picture)?)
     };
     for tag in tags {
         let Some(map) = attention.relevance(tag, layer) else { continue };
@@ -234,5 +235,9 @@ pub(super) fn write_dump(folder: &Path, line: &Line) -> anyhow::Result<()> {
     }
     let path = folder.join(format!("{}.safetensors", stem(line.path)));
     let file = safetensors::serialize(views, None).context("cannot lay out the tensors")?;
-    std::fs::write(&path, file).with_context(|| format!("cannot write {}", path.display()))
+    write(&path, file)
+}
+
+fn write(path: &Path, bytes: Vec<u8>) -> anyhow::Result<()> {
+    fs::write_unflushed(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -3,8 +3,6 @@
 mod features_file;
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::CliResult;
 use crate::eval::tsne::{Tsne, TsneConfig};
+use crate::fs;
 use features_file::Features;
 
 /// Iterations between two reports of progress.
@@ -100,26 +99,10 @@ fn progress_bar(length: usize, what: &'static str, quiet: bool) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Writes beside the target and renames, so that there is a whole file or none.
 fn write_csv(path: &Path, positions: &[[f32; 2]]) -> Result<()> {
     let mut text = String::from("index,x,y\n");
     for (index, [x, y]) in positions.iter().enumerate() {
         writeln!(text, "{index},{x},{y}")?;
     }
-    let name = path.file_name().with_context(|| format!("no file name in {}", path.display()))?;
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|error| {
-        // The error that matters is the first.
-        drop(std::fs::remove_file(&temporary));
-        anyhow::Error::new(error).context(format!("cannot write {}", path.display()))
-    })
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

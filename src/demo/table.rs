@@ -4,11 +4,12 @@
 //! that it does not name yet, and the lines of those drawn again are replaced.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::write::WriteError;
+use crate::fs;
 
 const COLUMNS: [&str; 3] = ["path", "class", "tags"];
 
@@ -64,16 +65,6 @@ impl TagTable {
             writer.write_record([picture, class, tags]).map_err(failed)?;
         }
         let bytes = writer.into_inner().map_err(|error| failed(error.into_error().into()))?;
-        write_whole(&self.path, &bytes).map_err(|error| failed(error.into()))
+        fs::write(&self.path, bytes).map_err(|error| failed(error.into()))
     }
-}
-
-/// Writes beside the target, under a hidden name, and renames: what has the name is whole.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
-        // The error that matters is the first.
-        drop(fs::remove_file(&part));
-    })
 }

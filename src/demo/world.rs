@@ -25,9 +25,9 @@ pub struct World {
 }
 
 impl World {
-    /// Forty scenes a set, in the program's part of a folder for what can be made again.
+    /// Forty scenes a set, in the program's cache folder.
     pub fn kept_in(cache: &Path) -> Self {
-        let folder = cache.join("tagood-lens").join(format!("demo-world-{DRAWING}"));
+        let folder = cache.join(format!("demo-world-{DRAWING}"));
         Self { folder, scenes: 40 }
     }
 

@@ -1,15 +1,16 @@
 //! Scenes as files: PNGs in folders by kind, masks, a table of tags, a contact sheet.
 
-use std::fs;
-use std::io::{self, Cursor};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use image::{ImageError, RgbImage, imageops};
+use image::{RgbImage, imageops};
 use rayon::prelude::*;
 
 use super::scene::{SCENE_SIZE, Scene, Set, scene};
-use super::table::{TagTable, write_whole};
+use super::table::TagTable;
 use super::tags::TAGS;
+use crate::fs;
+use crate::image::{png, png_of};
 
 /// What can go wrong while scenes are written.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +29,7 @@ pub enum WriteError {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: ImageError,
+        source: io::Error,
     },
     /// The table of tags could not be read or written.
     #[error("cannot keep the table of tags: {source}: {}", path.display())]
@@ -122,11 +123,12 @@ pub fn write_sheet(set: Set, seed: u64, count: u32, path: &Path) -> Result<(), W
         imageops::replace(&mut sheet, thumbnail, i64::from(x), i64::from(y));
     }
     let picture = |source| WriteError::Picture { path: path.to_owned(), source };
-    sheet.save_with_format(path, image::ImageFormat::Png).map_err(picture)
+    png(&sheet).and_then(|bytes| fs::write(path, bytes)).map_err(picture)
 }
 
 pub(super) fn make_folder(path: &Path) -> Result<(), WriteError> {
-    fs::create_dir_all(path).map_err(|source| WriteError::Folder { path: path.to_owned(), source })
+    std::fs::create_dir_all(path)
+        .map_err(|source| WriteError::Folder { path: path.to_owned(), source })
 }
 
 pub(super) fn write_picture(
@@ -136,8 +138,7 @@ pub(super) fn write_picture(
     colour: image::ColorType,
 ) -> Result<(), WriteError> {
     let side = size as u32;
-    let mut file = Cursor::new(Vec::new());
-    image::write_buffer_with_format(&mut file, bytes, side, side, colour, image::ImageFormat::Png)
-        .and_then(|()| Ok(write_whole(path, file.get_ref())?))
+    png_of(bytes, [side, side], colour)
+        .and_then(|bytes| fs::write_unflushed(path, bytes))
         .map_err(|source| WriteError::Picture { path: path.to_owned(), source })
 }

@@ -8,12 +8,12 @@ mod parquet;
 mod svg;
 mod table;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::fs::WholeFile;
 pub use svg::Svg;
 pub use table::{ExportedImage, ImageRow, TagRow};
 
@@ -112,31 +112,20 @@ pub fn write_table(path: &Path, rows: &[ImageRow]) -> Result<(), ExportError> {
     }
 }
 
-/// Writes a file beside its place and moves it there when it is whole.
+/// Writes a file whole, or not at all.
 ///
 /// # Errors
 /// If it cannot be written; what was there before then still is.
 pub fn write_whole(
     path: &Path,
-    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+    write: impl FnOnce(&mut WholeFile) -> io::Result<()>,
 ) -> Result<(), ExportError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
     let whole = || {
-        let file = File::create(&part)?;
-        let mut out = BufWriter::new(&file);
-        write(&mut out)?;
-        out.flush()?;
-        drop(out);
-        file.sync_all()?;
-        std::fs::rename(&part, path)
+        let mut file = WholeFile::create(path)?;
+        write(&mut file)?;
+        file.commit()
     };
-    whole().map_err(|source| {
-        // The error that matters is the first.
-        drop(std::fs::remove_file(&part));
-        ExportError::Io { source, path: path.to_owned() }
-    })
+    whole().map_err(|source| ExportError::Io { source, path: path.to_owned() })
 }
 
 #[cfg(test)]

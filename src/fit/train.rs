@@ -237,10 +237,6 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FitEr
     move |source| FitError::Io { action, source, path: path.to_owned() }
 }
 
-/// Writes under a temporary name and renames.
 fn write(path: &Path, text: &str) -> Result<(), FitError> {
-    let temporary = path.with_extension("tmp");
-    std::fs::write(&temporary, text)
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(io("cannot keep the training's log", path))
+    crate::fs::write(path, text).map_err(io("cannot keep the training's log", path))
 }

@@ -8,12 +8,14 @@ mod decode;
 mod error;
 mod gif_canvas;
 mod jpeg_stream;
+mod png;
 mod preprocess;
 mod thumbnail;
 mod walk;
 
 pub use decode::{DecodeOptions, Decoded, FileFormat, decode_bytes, decode_file};
 pub use error::ImageError;
+pub use png::{png, png_of};
 pub use preprocess::{
     CROP_MARGIN_PX, PIXEL_MEAN, PIXEL_STD, Transform, UnknownTransform, resize_bilinear,
     tensor_data, thumbnail,

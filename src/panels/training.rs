@@ -13,10 +13,10 @@ use super::vocabulary_review::Review;
 use super::{Panel, PanelCtx};
 use crate::app::command::{Command, WindowCommand};
 use crate::app::fitting::{FitJob, FitMode, FitState, Fitting};
-use crate::app::session::autosave_path;
 use crate::app::sets::Role as SetRole;
 use crate::bundle::manifest::Recipe;
 use crate::fit::train::EpochLog;
+use crate::fs;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::empty_note;
@@ -221,8 +221,7 @@ fn id_folders(cx: &PanelCtx<'_>) -> Vec<PathBuf> {
 /// A folder that is not there yet, where the session is kept.
 fn proposed_out(id: &Path) -> PathBuf {
     let name = id.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = autosave_path().and_then(|path| Some(path.parent()?.join("models")));
-    let folder = folder.unwrap_or_else(std::env::temp_dir);
+    let folder = fs::data_folder().unwrap_or_else(std::env::temp_dir).join("models");
     let free = |number: &u32| !folder.join(format!("{name}-{number}.bundle")).exists();
     let number = (1..1000).find(free).unwrap_or(1000);
     folder.join(format!("{name}-{number}.bundle"))

@@ -1,8 +1,7 @@
 //! Writing a store, from the beginning or from where it stood.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
-use std::io::{BufWriter, Write};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;
@@ -12,6 +11,7 @@ use super::header::HEADER;
 use super::reader::{Store, chunk_name};
 use super::schema::{batch_from_records, check_shapes, schema};
 use super::{Record, StoreError, StoreHeader};
+use crate::fs::{self, WholeFile};
 
 /// Held while a run writes; the system lets go of it when the process ends, however it ends.
 const LOCK: &str = ".lock";
@@ -49,7 +49,8 @@ impl StoreWriter {
     /// If the folder holds something else, another run writes to it, its store is damaged or was
     /// made by another tagger, or it cannot be written.
     pub fn create_or_resume(dir: &Path, header: &StoreHeader) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).map_err(StoreError::io("cannot make the store's folder", dir))?;
+        std::fs::create_dir_all(dir)
+            .map_err(StoreError::io("cannot make the store's folder", dir))?;
         let exists = dir.join(HEADER).exists();
         if !exists && has_foreign_files(dir)? {
             return Err(StoreError::Foreign(dir.to_owned()));
@@ -60,7 +61,8 @@ impl StoreWriter {
                 reason: error.to_string(),
                 path: dir.join(HEADER),
             })?;
-            write_whole(dir, HEADER, |file| Ok(file.write_all(text.as_bytes())?))?;
+            let path = dir.join(HEADER);
+            fs::write(&path, text).map_err(StoreError::io("cannot write the store", &path))?;
         }
         let store = Store::open(dir)?;
         store.header().check(header, dir)?;
@@ -124,7 +126,7 @@ impl StoreWriter {
             return Ok(());
         }
         let (header, records) = (&self.header, &self.pending);
-        write_whole(&self.dir, &chunk_name(self.chunk), |file| {
+        write_whole(&self.dir.join(chunk_name(self.chunk)), |file| {
             let batch = batch_from_records(records, header)?;
             let mut writer = FileWriter::try_new(file, &schema(header))?;
             writer.write(&batch)?;
@@ -146,9 +148,9 @@ impl StoreWriter {
 /// Whether a folder without a header holds anything but what a killed run leaves.
 fn has_foreign_files(dir: &Path) -> Result<bool, StoreError> {
     let io = || StoreError::io("cannot list the folder", dir);
-    for entry in fs::read_dir(dir).map_err(io())? {
+    for entry in std::fs::read_dir(dir).map_err(io())? {
         let name = entry.map_err(io())?.file_name();
-        if name != LOCK && name.to_string_lossy() != temporary_name(HEADER) {
+        if name != LOCK && !fs::is_temporary(&name) {
             return Ok(true);
         }
     }
@@ -166,39 +168,21 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// The name under which a file is written. It does not change, so that what a kill leaves behind is
-/// written over by the next run; the lock keeps two runs apart.
-fn temporary_name(name: &str) -> String {
-    format!(".{name}.tmp")
-}
-
-/// Writes a file under a temporary name, flushes it to the disk and renames it: it is there whole,
-/// or not at all.
+/// Writes a file whole, or not at all.
 fn write_whole(
-    dir: &Path,
-    name: &str,
-    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), ArrowError>,
+    path: &Path,
+    write: impl FnOnce(&mut WholeFile) -> Result<(), ArrowError>,
 ) -> Result<(), StoreError> {
-    let (path, temporary) = (dir.join(name), dir.join(temporary_name(name)));
     let attempt = || -> Result<(), ArrowError> {
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(&temporary)?);
+        let mut file = WholeFile::create(path)?;
         write(&mut file)?;
-        let file = file.into_inner().map_err(|error| error.into_error())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &path)?;
-        // The new name too must outlast a power cut. Not every system can flush a folder.
-        if let Err(error) = File::open(dir).and_then(|dir| dir.sync_all()) {
-            log::debug!("cannot flush the folder: {error}");
-        }
-        Ok(())
+        Ok(file.commit()?)
     };
     attempt().map_err(|error| {
-        // The error that matters is the first.
-        drop(fs::remove_file(&temporary));
         let source = match error {
             ArrowError::IoError(_, source) => source,
             other => std::io::Error::other(other),
         };
-        StoreError::Io { action: "cannot write the store", source, path }
+        StoreError::io("cannot write the store", path)(source)
     })
 }

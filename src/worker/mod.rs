@@ -50,19 +50,6 @@ fn recall(cache: Arc<TaggerCache>) -> Recall {
     })
 }
 
-/// The user's folder for what can be made again, there or not; `None` if the system names none.
-pub fn cache_folder() -> Option<PathBuf> {
-    let variable =
-        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    match (cfg!(windows), cfg!(target_os = "macos")) {
-        (true, _) => variable("LOCALAPPDATA"),
-        (_, true) => variable("HOME").map(|home| home.join("Library/Caches")),
-        _ => {
-            variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        }
-    }
-}
-
 /// Called from any thread when an event waits.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 

@@ -36,11 +36,9 @@ impl Spill {
             let file = options.read(true).write(true).create_new(true).open(&path)?;
             io::Result::Ok((file, path))
         };
-        let cache = super::cache_folder().filter(|folder| folder.is_dir());
-        let (file, path) = match cache.map(open) {
-            Some(Ok(opened)) => opened,
-            Some(Err(_)) | None => open(std::env::temp_dir())?,
-        };
+        let cache = crate::fs::cache_folder();
+        let cached = std::fs::create_dir_all(&cache).and_then(|()| open(cache));
+        let (file, path) = cached.or_else(|_| open(std::env::temp_dir()))?;
         // Nothing is left behind even if the program is killed; where an open file cannot be
         // removed, it is when it is closed.
         if cfg!(unix) {

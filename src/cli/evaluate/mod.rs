@@ -18,6 +18,7 @@ use super::table::aligned;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::eval::gather::Plan;
 use crate::eval::report::{self, Bootstrap, Report};
+use crate::fs::WholeFile;
 use crate::pipeline::{OdinInput, Pipeline};
 use crate::score::{self, Detector};
 use refits::{Sweep, SweepArgs};
@@ -244,9 +245,7 @@ fn same_folders(sets: &[NamedSet]) -> Vec<String> {
 fn make_folder(out: &Path) -> anyhow::Result<()> {
     let attempt = || -> std::io::Result<()> {
         std::fs::create_dir_all(out)?;
-        let probe = out.join(".report.tmp");
-        std::fs::write(&probe, "")?;
-        std::fs::remove_file(&probe)
+        WholeFile::create(&out.join("report.json")).map(drop)
     };
     attempt().with_context(|| format!("cannot write to the report's folder {}", out.display()))
 }

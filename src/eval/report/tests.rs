@@ -123,13 +123,13 @@ fn a_report_that_cannot_be_written_leaves_nothing() {
     let (table, folder) = (table(), tempfile::tempdir().unwrap());
     let report = Report::new(&table, None, Vec::new()).unwrap();
     // A folder in the place of a file.
-    std::fs::create_dir_all(folder.path().join(".report.json.tmp")).unwrap();
+    std::fs::create_dir_all(folder.path().join("report.json")).unwrap();
     let error = write(&report, &table, folder.path()).unwrap_err().to_string();
     assert!(error.starts_with("cannot write the report: ") && error.ends_with("report.json"));
     let files = ["", "scores", "roc"].map(|name| std::fs::read_dir(folder.path().join(name)));
     let files = files.into_iter().flat_map(|entries| entries.unwrap());
     assert_eq!(files.filter(|entry| entry.as_ref().unwrap().path().is_file()).count(), 0);
-    std::fs::remove_dir(folder.path().join(".report.json.tmp")).unwrap();
+    std::fs::remove_dir(folder.path().join("report.json")).unwrap();
     write(&report, &table, folder.path()).unwrap();
     assert!(folder.path().join("scores/near.csv").is_file());
 }

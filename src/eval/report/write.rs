@@ -1,7 +1,5 @@
 //! Writing a report's files: each whole or not there, all of them or none of the new ones.
 
-use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Report, csv, html, markdown};
@@ -27,8 +25,7 @@ pub enum WriteError {
 }
 
 /// Writes `table.md`, `table.csv`, `report.json`, `report.html`, `scores/SET.csv` and `roc/SET.csv`
-/// into a folder, made if it is not there. All go to the disk under temporary names before the first
-/// is renamed: if it is full, what was there stays as it was.
+/// into a folder, made if it is not there. If the disk is full, what was there stays as it was.
 ///
 /// # Errors
 /// If the folder cannot be written; nothing new is left in it.
@@ -51,30 +48,7 @@ pub fn write(report: &Report, table: &ScoreTable, folder: &Path) -> Result<(), W
     files.push((folder.join("report.json"), json));
     for name in ["scores", "roc"] {
         let path = folder.join(name);
-        fs::create_dir_all(&path).map_err(|source| WriteError::Io { source, path })?;
+        std::fs::create_dir_all(&path).map_err(|source| WriteError::Io { source, path })?;
     }
-    let written = files.iter().try_for_each(|(path, bytes)| put(path, bytes));
-    let renamed = written.and_then(|()| {
-        files.iter().try_for_each(|(path, _)| fs::rename(temporary(path), path).map_err(io(path)))
-    });
-    renamed.inspect_err(|_| {
-        for (path, _) in &files {
-            // The error that matters is the first.
-            drop(fs::remove_file(temporary(path)));
-        }
-    })
-}
-
-fn put(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let mut file = File::create(temporary(path)).map_err(io(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(path))
-}
-
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.tmp"))
-}
-
-fn io(path: &Path) -> impl FnOnce(std::io::Error) -> WriteError {
-    move |source| WriteError::Io { source, path: path.to_owned() }
+    crate::fs::write_all(&files).map_err(|(path, source)| WriteError::Io { source, path })
 }
