@@ -28,6 +28,7 @@ pub mod score;
 pub mod pipeline;
 pub mod store;
 pub mod fit;
+pub mod figures;
 pub mod eval;
 pub mod export;
 pub mod demo;

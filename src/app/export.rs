@@ -8,10 +8,12 @@ use rayon::prelude::*;
 use super::offscreen;
 use super::sets::SetScores;
 use super::state::{Job, Session};
-use crate::export::canvas::Rgb;
-use crate::export::chart::{Figure, Glyph, Key};
-use crate::export::figures::{self, MapSpace, Scores};
-use crate::export::{self, ExportedImage, FigureForm, Svg};
+use crate::export::plots::{self, Scores};
+use crate::export::{self, ExportedImage, FigureForm};
+use crate::figures::Svg;
+use crate::figures::chart::{Figure, Glyph, Key, Sample};
+use crate::figures::palette::Color;
+use crate::figures::plots::{MapSpace, maps};
 use crate::fs;
 use crate::image::png;
 use crate::panels::map_view::{ColorBy, MapStyle, class_words};
@@ -130,10 +132,10 @@ impl Session {
         let sets = self.scores_of_sets();
         let (detector, lambda) = (&self.settings.detector, self.lambda().map(f64::from));
         match what {
-            Exported::Roc => figures::roc(&sets, detector, lambda).ok_or_else(|| {
+            Exported::Roc => plots::roc(&sets, detector, lambda).ok_or_else(|| {
                 "a ROC curve needs scores of an in- and an out-of-distribution set".into()
             }),
-            Exported::Histogram => figures::histogram(&sets, detector, lambda)
+            Exported::Histogram => plots::histogram(&sets, detector, lambda)
                 .ok_or_else(|| "there are no scores to draw".into()),
             _ => self.map_figure(color_by).ok_or_else(|| "there is no map to draw yet".into()),
         }
@@ -159,7 +161,7 @@ impl Session {
             let (positions, styles) = (&frame.positions[space], &map_style.styles[space]);
             let point = |(&at, style): (&[f32; 2], &crate::render::PointStyle)| {
                 let color = map_style.palette.get(usize::from(style.class)).copied();
-                (at, glyph(style.shape), rgb(color.unwrap_or(Color32::GRAY)))
+                (at, glyph(style.shape), fixed(color.unwrap_or(Color32::GRAY)))
             };
             MapSpace {
                 title: title.to_owned(),
@@ -170,10 +172,10 @@ impl Session {
         let spaces = vec![space(0, "Before projection"), space(1, "After projection")];
         let key = |key: &crate::panels::map_view::Key| Key {
             label: format!("{} ({})", key.label, key.images.len()),
-            color: rgb(key.color),
-            glyph: Some(glyph(key.shape)),
+            sample: Sample::Point(glyph(key.shape), fixed(key.color)),
         };
-        Some(figures::map(spaces, map_style.legend.iter().map(key).collect()))
+        let legend = map_style.legend.iter().map(key).collect();
+        Some(maps("t-SNE of features before and after projection", &spaces, legend))
     }
 }
 
@@ -185,14 +187,14 @@ fn glyph(shape: Shape) -> Glyph {
     }
 }
 
-fn rgb(color: Color32) -> Rgb {
-    [color.r(), color.g(), color.b()]
+fn fixed(color: Color32) -> Color {
+    Color::Fixed([color.r(), color.g(), color.b()])
 }
 
 fn write_figure(figure: Figure, path: PathBuf) -> Write {
     Box::new(move || match FigureForm::of(&path).map_err(|error| error.to_string())? {
         FigureForm::Svg => {
-            let mut svg = Svg::new(figure.size, &figure.title);
+            let mut svg = Svg::file(figure.size, &figure.title);
             figure.draw(&mut svg);
             let text = svg.finish();
             save(&path, text.as_bytes())

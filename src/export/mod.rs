@@ -1,11 +1,8 @@
-//! Results as files: tables of images (CSV, JSON, Parquet) and figures (SVG). Nothing here draws on a
+//! Results as files: tables of images (CSV, JSON, Parquet) and figures of sets. Nothing here draws on a
 //! screen; every file is written whole or not at all.
 
-pub mod canvas;
-pub mod chart;
-pub mod figures;
 mod parquet;
-mod svg;
+pub mod plots;
 mod table;
 
 use std::io;
@@ -14,7 +11,6 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::fs::WholeFile;
-pub use svg::Svg;
 pub use table::{ExportedImage, ImageRow, TagRow};
 
 /// Why there is no file.

@@ -5,7 +5,8 @@ use eframe::egui::{
     pos2, vec2,
 };
 
-use crate::export::canvas::{Anchor, Canvas, Rgb, Stroke, TextLook};
+use crate::figures::canvas::{Anchor, Canvas, Corners, Dashes, Stroke, TextLook};
+use crate::figures::palette::{Color, LIGHT};
 
 /// Draws from the painter's clip rectangle's left upper corner on.
 pub struct PainterCanvas {
@@ -28,28 +29,33 @@ impl PainterCanvas {
     }
 }
 
-fn color([r, g, b]: Rgb, opacity: f32) -> Color32 {
+/// Figures are for white paper.
+fn value(color: Color, opacity: f32) -> Color32 {
+    let [r, g, b] = LIGHT.value(color);
     Color32::from_rgb(r, g, b).gamma_multiply(opacity)
 }
 
 impl Canvas for PainterCanvas {
-    fn rect(&mut self, min: [f32; 2], max: [f32; 2], rgb: Rgb, opacity: f32) {
-        let rect = Rect::from_min_max(self.at(min), self.at(max));
-        self.painter().rect_filled(rect, 0.0, color(rgb, opacity));
+    fn bars(&mut self, bars: &[Corners], color: Color) {
+        for &[min, max] in bars {
+            let rect = Rect::from_min_max(self.at(min), self.at(max));
+            self.painter().rect_filled(rect, 0.0, value(color, 1.0));
+        }
     }
 
     fn line(&mut self, places: &[[f32; 2]], stroke: Stroke) {
         let places: Vec<Pos2> = places.iter().map(|&at| self.at(at)).collect();
-        let line = Line::new(stroke.width, color(stroke.color, 1.0));
-        if stroke.dashed {
-            self.painter().extend(Shape::dashed_line(&places, line, 5.0, 4.0));
-        } else {
-            self.painter().line(places, line);
+        let line = Line::new(stroke.width, value(stroke.color, stroke.opacity));
+        let painter = self.painter();
+        match stroke.dashes {
+            Dashes::Solid => drop(painter.line(places, line)),
+            Dashes::Dashed => painter.extend(Shape::dashed_line(&places, line, 5.0, 4.0)),
+            Dashes::Dotted => painter.extend(Shape::dashed_line(&places, line, 1.5, 4.0)),
         }
     }
 
-    fn star_shaped(&mut self, outline: &[[f32; 2]], rgb: Rgb) {
-        let fill = color(rgb, 1.0);
+    fn star_shaped(&mut self, outline: &[[f32; 2]], color: Color) {
+        let fill = value(color, 1.0);
         let mut outline: Vec<Pos2> = outline.iter().map(|&at| self.at(at)).collect();
         let count = outline.len().max(1) as f32;
         let middle = outline.iter().fold(egui::Vec2::ZERO, |sum, at| sum + at.to_vec2()) / count;
@@ -66,8 +72,8 @@ impl Canvas for PainterCanvas {
         self.painter().line(outline, Line::new(0.5, fill));
     }
 
-    fn area(&mut self, line: &[[f32; 2]], base: f32, rgb: Rgb, opacity: f32) {
-        let fill = color(rgb, opacity);
+    fn area(&mut self, line: &[[f32; 2]], base: f32, color: Color, opacity: f32) {
+        let fill = value(color, opacity);
         let mut mesh = egui::Mesh::default();
         for &[x, y] in line {
             mesh.colored_vertex(self.at([x, y]), fill);
@@ -81,13 +87,13 @@ impl Canvas for PainterCanvas {
         self.painter().add(mesh);
     }
 
-    fn circle(&mut self, center: [f32; 2], radius: f32, rgb: Rgb, opacity: f32) {
-        self.painter().circle_filled(self.at(center), radius, color(rgb, opacity));
+    fn circle(&mut self, center: [f32; 2], radius: f32, color: Color, opacity: f32) {
+        self.painter().circle_filled(self.at(center), radius, value(color, opacity));
     }
 
     fn text(&mut self, at: [f32; 2], text: &str, look: TextLook) {
         let (painter, at) = (self.painter(), self.at(at));
-        let (font, ink) = (FontId::proportional(look.size), color(look.color, 1.0));
+        let (font, ink) = (FontId::proportional(look.size), value(look.color, 1.0));
         let align = match look.anchor {
             Anchor::Start => Align2::LEFT_CENTER,
             Anchor::Middle => Align2::CENTER_CENTER,
@@ -103,7 +109,7 @@ impl Canvas for PainterCanvas {
         }
     }
 
-    fn begin_clip(&mut self, min: [f32; 2], max: [f32; 2]) {
+    fn begin_clip(&mut self, [min, max]: Corners) {
         let rect = Rect::from_min_max(self.at(min), self.at(max));
         self.painters.push(self.painter().with_clip_rect(rect));
     }

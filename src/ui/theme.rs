@@ -6,6 +6,7 @@ use eframe::egui::{
     Stroke, TextStyle, Theme, Visuals, vec2,
 };
 
+use crate::figures::palette;
 use crate::score::verdict::Outcome;
 
 /// The colours that egui's own style has no place for.
@@ -45,6 +46,10 @@ const fn grey(level: u32) -> Color32 {
     Color32::from_rgb((level >> 16) as u8, (level >> 8) as u8, level as u8)
 }
 
+const fn color([r, g, b]: palette::Rgb) -> Color32 {
+    Color32::from_rgb(r, g, b)
+}
+
 const DARK: Palette = Palette {
     ground: grey(0x08_0A_0B),
     panel: grey(0x0D_10_11),
@@ -55,10 +60,10 @@ const DARK: Palette = Palette {
     text: grey(0xB8_C3_C7),
     strong: grey(0xEC_F1_F2),
     weak: grey(0x7B_89_8E),
-    accent: grey(0x5B_9D_FF),
+    accent: color(palette::DARK.accent),
     accent_soft: grey(0x16_2C_4D),
-    id: grey(0x3F_C1_A8),
-    ood: grey(0xF2_95_45),
+    id: color(palette::DARK.id),
+    ood: color(palette::DARK.ood),
     fault: grey(0xF0_6A_6A),
 };
 
@@ -72,31 +77,12 @@ const LIGHT: Palette = Palette {
     text: grey(0x35_40_45),
     strong: grey(0x10_17_1A),
     weak: grey(0x62_70_76),
-    accent: grey(0x1B_62_D6),
+    accent: color(palette::LIGHT.accent),
     accent_soft: grey(0xD3_E3_FB),
-    id: grey(0x0B_79_68),
-    ood: grey(0xB3_56_0A),
+    id: color(palette::LIGHT.id),
+    ood: color(palette::LIGHT.ood),
     fault: grey(0xBF_2E_2E),
 };
-
-/// Orange, violet, yellow, sky, rose, lime: far apart for colour-blind readers too.
-const SERIES_ON_DARK: [Color32; 6] = [
-    grey(0xF2_95_45),
-    grey(0xB5_8C_F5),
-    grey(0xE8_D8_5A),
-    grey(0x6F_C3_F2),
-    grey(0xE8_7F_B0),
-    grey(0xA5_CF_6A),
-];
-
-const SERIES_ON_LIGHT: [Color32; 6] = [
-    grey(0xB3_56_0A),
-    grey(0x6A_3F_C0),
-    grey(0x8A_76_00),
-    grey(0x0A_6F_A8),
-    grey(0xA8_2C_6B),
-    grey(0x4D_75_12),
-];
 
 impl Palette {
     /// The colours of a theme.
@@ -115,8 +101,8 @@ impl Palette {
     /// The colour of one of several curves or sets; they repeat after six, so that a line's style has
     /// to tell them apart as well.
     pub fn series(&self, at: usize) -> Color32 {
-        let colors = if self.panel == DARK.panel { SERIES_ON_DARK } else { SERIES_ON_LIGHT };
-        colors[at % colors.len()]
+        let colors = if self.panel == DARK.panel { palette::DARK } else { palette::LIGHT };
+        color(colors.value(palette::Color::Series(at)))
     }
 
     /// A verdict's colour; weak where there is none.

@@ -8,7 +8,6 @@ mod build;
 mod csv;
 mod html;
 mod markdown;
-mod plot;
 mod write;
 
 use serde::{Deserialize, Serialize};

@@ -6,8 +6,6 @@ function choose(detector) {
   for (const part of document.querySelectorAll("[data-d]")) {
     part.classList.toggle("on", part.dataset.d === detector);
   }
-  // The chosen curve is drawn above the others.
-  for (const curve of document.querySelectorAll("polyline.roc.on")) curve.parentNode.appendChild(curve);
   chooser.value = detector;
   const option = chooser.selectedOptions[0];
   formula.textContent = option ? option.dataset.formula : "";

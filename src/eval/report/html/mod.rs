@@ -1,16 +1,15 @@
 //! The report as one page that needs nothing else: inline styles, plots and a little script.
 
+mod plots;
 mod tables;
 
 use std::fmt::Write as _;
 
-use super::build::scores_of;
-use super::csv::{ROC_POINTS, ranked};
+use super::Report;
+use super::csv::ROC_POINTS;
 use super::markdown::{LEGEND, percent};
-use super::plot::{self, Histogram, Line, escape, marker};
-use super::{Report, Setting};
-use crate::eval::metrics::Metric;
-use crate::eval::scores::{Features, ScoreTable};
+use crate::eval::scores::ScoreTable;
+use crate::figures::{escape, palette};
 use tables::{ablations, counts, detectors_table, metrics_table};
 
 const STYLE: &str = include_str!("../page.css");
@@ -26,8 +25,11 @@ pub fn page(report: &Report, table: &ScoreTable) -> String {
         page,
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{}</title>\n<style>\n{STYLE}</style>\n<body>\n",
-        escape(&title)
+         <title>{}</title>\n<style>\n:root {{ {} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {} }} }}\n\
+         {STYLE}</style>\n<body>\n",
+        escape(&title),
+        palette::LIGHT.css_variables(),
+        palette::DARK.css_variables()
     )
     .ok();
     page.push_str(&head(report, &title));
@@ -162,59 +164,18 @@ fn chooser(report: &Report, chosen: usize) -> String {
 }
 
 fn set_section(report: &Report, table: &ScoreTable, set: usize, chosen: usize) -> String {
-    let (main, facts) = (report.settings[0], &report.ood[set]);
-    let scores = &table.ood[set];
-    let all = 0..table.detectors.len();
-    let curves: Vec<_> =
-        all.clone().filter_map(|at| Some((at, ranked(table, scores, at, main)?))).collect();
-    let values: Vec<_> = all
-        .filter_map(|at| {
-            let of = |set| scores_of(table, set, at, main).ok();
-            Some((at, of(&table.id)?, of(scores)?))
-        })
-        .collect();
-    let histograms: Vec<Histogram> = values
-        .iter()
-        .map(|(detector, id, ood)| Histogram {
-            detector: *detector,
-            id,
-            ood,
-            lambda: table.detectors[*detector].lambda,
-        })
-        .collect();
-    let name = escape(&facts.name);
-    let roc = plot::roc(
-        &format!("ROC curves, {} against {}", report.id.name, facts.name),
-        &curves,
-        chosen,
-    );
-    let bars = plot::histograms(
-        &format!("Histogram of scores, {} against {}", report.id.name, facts.name),
-        &histograms,
-        chosen,
-    );
+    let (facts, scores) = (&report.ood[set], &table.ood[set]);
+    let roc = plots::roc(report, table, scores, chosen);
+    let histograms = plots::histograms(report, table, scores, chosen);
     format!(
-        "<h3>{name} <span class=\"dim\">· {} images, {} without an ID tag</span></h3>\n\
+        "<h3>{} <span class=\"dim\">· {} images, {} without an ID tag</span></h3>\n\
          <div class=\"plots\"><figure>{roc}<figcaption>ROC, all detectors in grey; dotted: 95 % of \
-         ID kept</figcaption></figure>\n<figure>{bars}<figcaption>Scores as shares of each \
+         ID kept</figcaption></figure>\n<figure>{histograms}<figcaption>Scores as shares of each \
          set; dashed: the model’s λ. The outermost bars hold what lies beyond.</figcaption></figure></div>\n",
-        facts.images, facts.without_id_tag
+        escape(&facts.name),
+        facts.images,
+        facts.without_id_tag
     )
-}
-
-fn key<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut html = String::from("<div class=\"key\">");
-    for (index, name) in names.enumerate() {
-        write!(
-            html,
-            "<span><svg viewBox=\"0 0 14 14\" aria-hidden=\"true\">{}</svg>{}</span>",
-            marker(index, 7.0, 7.0),
-            escape(name)
-        )
-        .ok();
-    }
-    html.push_str("</div>\n");
-    html
 }
 
 /// τ at inference, the paper's figure 5.
@@ -222,82 +183,25 @@ fn tau_section(report: &Report, chosen: usize) -> String {
     if report.settings.len() < 2 {
         return String::new();
     }
-    let mut html = String::from(
+    format!(
         "<h2 id=\"tau\">τ at inference</h2>\n<p class=\"dim\">The paper’s figure 5: the detector chosen \
-         above at other τ, and on the whole image, the rule of the tags still standing before it.</p>\n",
-    );
-    html.push_str(&key(set_names(report).into_iter()));
-    html.push_str("<div class=\"two\">");
-    for (metric, title) in [(Metric::Auroc, "AUROC, %"), (Metric::Fpr95, "FPR95, %")] {
-        let layers: Vec<(Option<usize>, Vec<Line>)> = (0..report.detectors.len())
-            .filter(|&at| report.detectors[at].outcomes[0].mean().is_some())
-            .map(|at| (Some(at), tau_lines(report, at, metric)))
-            .collect();
-        let label = format!("{title} over τ at inference");
-        let plot = plot::lines(&label, ("τ", title), Some("whole image"), &layers, chosen);
-        write!(html, "<figure style=\"margin:0\">{plot}</figure>").ok();
-    }
-    html.push_str("</div>\n");
-    html
-}
-
-fn tau_lines(report: &Report, detector: usize, metric: Metric) -> Vec<Line> {
-    let outcomes = &report.detectors[detector].outcomes;
-    let value = |setting: usize, set: usize| {
-        outcomes[setting].set(set).map(|result| *result.metrics.get(metric))
-    };
-    let line = |set: usize| {
-        let mut points: Vec<(f64, f64)> = Vec::new();
-        let mut apart = None;
-        for (at, Setting { features, tag_rule }) in report.settings.iter().enumerate() {
-            match features {
-                Features::Objects { tau } => {
-                    points.extend(value(at, set).map(|v| (f64::from(*tau), v)));
-                }
-                Features::WholeImage if *tag_rule => apart = value(at, set),
-                Features::WholeImage => {}
-            }
-        }
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Line { points, apart }
-    };
-    (0..report.ood.len()).map(line).collect()
+         above at other τ, and on the whole image, the rule of the tags still standing before it.</p>\n{}",
+        plots::over_tau(report, chosen)
+    )
 }
 
 /// τ in fitting, the paper's figure 3.
 fn refit_section(report: &Report) -> String {
     let Some(first) = report.refits.first() else { return String::new() };
-    let mut html = format!(
+    format!(
         "<h2 id=\"refits\">τ in fitting</h2>\n<p class=\"dim\">The paper’s figure 3: projectors fitted \
          again to {} images in {} epochs, scored with <code>{}</code> on images they were not fitted to, \
-         at the τ they were fitted at.</p>\n",
+         at the τ they were fitted at.</p>\n{}",
         first.images,
         first.epochs,
-        report.model.recipe.detector()
-    );
-    html.push_str(&key(set_names(report).into_iter()));
-    html.push_str("<div class=\"two\">");
-    for (metric, title) in [(Metric::Auroc, "AUROC, %"), (Metric::Fpr95, "FPR95, %")] {
-        let line = |set: usize| {
-            let points = report.refits.iter().filter(|refit| !refit.one_tag).filter_map(|refit| {
-                let same = refit.outcomes.iter().find(|outcome| outcome.tau == refit.fit_tau)?;
-                let metrics = same.outcome.set(set)?.metrics;
-                Some((f64::from(refit.fit_tau), *metrics.get(metric)))
-            });
-            Line { points: points.collect(), apart: None }
-        };
-        let lines = (0..report.ood.len()).map(line).collect();
-        let plot = plot::lines(
-            &format!("{title} over τ in fitting"),
-            ("τ in fitting", title),
-            None,
-            &[(None, lines)],
-            0,
-        );
-        write!(html, "<figure style=\"margin:0\">{plot}</figure>").ok();
-    }
-    html.push_str("</div>\n");
-    html
+        report.model.recipe.detector(),
+        plots::over_fitted_tau(report)
+    )
 }
 
 /// Every detector on the whole image, without the tagger's help.

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{escape, set_names};
+use super::set_names;
 use crate::eval::metrics::{Metric, Metrics};
 use crate::eval::report::markdown::{heading, percent};
 use crate::eval::report::{Outcome, Report};
+use crate::figures::escape;
 
 /// A cell with a bar behind its number.
 fn cell(metric: Metric, value: f64, best: bool) -> String {
