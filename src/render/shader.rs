@@ -1,19 +1,24 @@
 //! Shaders: checked before they reach the device, and reloaded when their file changes.
 //!
-//! A shader's text is embedded in the binary. In debug builds its file under `shaders/` is looked
-//! at as well, and a changed file replaces the pipeline at the next frame; if it does not compile,
-//! the fault is logged and the old pipeline stays.
+//! A shader's text is embedded in the binary. Where the environment variable `TAGOOD_SHADERS` names a
+//! folder of shaders, the files in it are looked at as well, and a changed one replaces its pipeline
+//! at the next frame; if it does not compile, the fault is logged and the old pipeline stays.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-#[cfg(any(debug_assertions, test))]
 use std::path::{Path, PathBuf};
-#[cfg(any(debug_assertions, test))]
 use std::time::{Duration, Instant, SystemTime};
 
 use eframe::egui_wgpu::wgpu::{self, naga};
 use thiserror::Error;
+
+use crate::fs;
+
+/// Names the folder whose shaders are followed while the program runs.
+const FOLDER: &str = "TAGOOD_SHADERS";
+/// The largest file that is taken for a shader, in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// A shader that cannot be used.
 #[derive(Debug, Error)]
@@ -35,8 +40,7 @@ pub enum ShaderError {
         message: String,
     },
     /// Its file cannot be read.
-    #[cfg(any(debug_assertions, test))]
-    #[error("the shader `{name}` cannot be read: {source}: {path}")]
+    #[error("the shader `{name}` cannot be read: {source}: {}", path.display())]
     Read {
         /// The shader's name.
         name: &'static str,
@@ -65,13 +69,12 @@ pub fn check(name: &'static str, wgsl: &str) -> Result<naga::Module, ShaderError
 /// Makes a pipeline of a shader module.
 type Build = dyn Fn(&wgpu::Device, &wgpu::ShaderModule) -> wgpu::RenderPipeline + Send + Sync;
 
-/// A render pipeline that follows its shader's file in debug builds.
+/// A render pipeline that may follow its shader's file.
 pub(super) struct LivePipeline {
     name: &'static str,
     build: Box<Build>,
     pipeline: wgpu::RenderPipeline,
-    #[cfg(any(debug_assertions, test))]
-    watch: Watch,
+    watch: Option<Watch>,
 }
 
 impl LivePipeline {
@@ -90,18 +93,9 @@ impl LivePipeline {
     ) -> Result<Self, ShaderError> {
         let build: Box<Build> = Box::new(build);
         let pipeline = compile(device, name, embedded, &build)?;
-        Ok(Self {
-            name,
-            build,
-            pipeline,
-            #[cfg(any(debug_assertions, test))]
-            watch: Watch::of(
-                Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join("shaders")
-                    .join(name)
-                    .with_extension("wgsl"),
-            ),
-        })
+        let folder = std::env::var_os(FOLDER).map(PathBuf::from);
+        let watch = folder.map(|folder| Watch::of(folder.join(name).with_extension("wgsl")));
+        Ok(Self { name, build, pipeline, watch })
     }
 
     /// The pipeline to draw with.
@@ -109,30 +103,24 @@ impl LivePipeline {
         &self.pipeline
     }
 
-    /// Replaces the pipeline if the shader's file has changed and is valid. Does nothing in
-    /// release builds.
+    /// Replaces the pipeline if its shader's file is followed, has changed and is valid.
     pub fn follow_file(&mut self, device: &wgpu::Device) {
-        #[cfg(any(debug_assertions, test))]
-        if self.watch.is_due() && self.watch.has_changed() {
-            match self.reload(device) {
+        let Some(watch) = &mut self.watch else { return };
+        if watch.is_due() && watch.has_changed() {
+            let path = watch.path.clone();
+            match self.reload(device, &path) {
                 Ok(()) => log::info!("reloaded the shader `{}`", self.name),
                 Err(error) => log::error!("{error}"),
             }
         }
-        #[cfg(not(any(debug_assertions, test)))]
-        {
-            // Both serve reloading alone.
-            let (_, _, _) = (self.name, &self.build, device);
-        }
     }
 
-    #[cfg(any(debug_assertions, test))]
-    fn reload(&mut self, device: &wgpu::Device) -> Result<(), ShaderError> {
-        let (name, path) = (self.name, &self.watch.path);
-        let wgsl = std::fs::read_to_string(path).map_err(|source| ShaderError::Read {
+    fn reload(&mut self, device: &wgpu::Device, path: &Path) -> Result<(), ShaderError> {
+        let name = self.name;
+        let wgsl = fs::read_text(path, LARGEST).map_err(|source| ShaderError::Read {
             name,
             source,
-            path: path.clone(),
+            path: path.to_owned(),
         })?;
         self.pipeline = compile(device, name, &wgsl, &self.build)?;
         Ok(())
@@ -168,19 +156,17 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// A file whose time of change is looked at now and then.
-#[cfg(any(debug_assertions, test))]
 struct Watch {
     path: PathBuf,
     modified: Option<SystemTime>,
     looked: Instant,
 }
 
-#[cfg(any(debug_assertions, test))]
 impl Watch {
     const INTERVAL: Duration = Duration::from_millis(250);
 
     fn of(path: PathBuf) -> Self {
-        Self { modified: modified(&path), path, looked: Instant::now() }
+        Self { modified: None, path, looked: Instant::now() }
     }
 
     fn is_due(&mut self) -> bool {
@@ -191,7 +177,7 @@ impl Watch {
         due
     }
 
-    /// Whether the file is there and another one than at the last look.
+    /// Whether the file is there and another one than at the last look, or seen for the first time.
     fn has_changed(&mut self) -> bool {
         let now = modified(&self.path);
         let changed = now.is_some() && now != self.modified;
@@ -200,7 +186,6 @@ impl Watch {
     }
 }
 
-#[cfg(any(debug_assertions, test))]
 fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|data| data.modified()).ok()
 }
@@ -248,18 +233,34 @@ mod tests {
         std::fs::write(&path, EMPTY).unwrap();
         let (device, _) = device();
         let mut live = LivePipeline::new(&device, "live", EMPTY, build).unwrap();
-        live.watch = Watch::of(path.clone());
         let first = live.get().clone();
 
         std::fs::write(&path, "fn f( {").unwrap();
-        assert!(matches!(live.reload(&device), Err(ShaderError::Parse { .. })));
+        assert!(matches!(live.reload(&device, &path), Err(ShaderError::Parse { .. })));
         // Valid by itself, but not with its pipeline: only the device can tell.
         std::fs::write(&path, EMPTY.replace("fs_gamma", "other")).unwrap();
-        assert!(matches!(live.reload(&device), Err(ShaderError::Invalid { .. })));
+        assert!(matches!(live.reload(&device, &path), Err(ShaderError::Invalid { .. })));
         assert_eq!(*live.get(), first);
 
         std::fs::write(&path, EMPTY).unwrap();
-        live.reload(&device).unwrap();
+        live.reload(&device, &path).unwrap();
         assert_ne!(*live.get(), first);
+    }
+
+    #[test]
+    fn a_file_counts_when_it_is_first_seen_and_when_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = Watch::of(folder.path().join("live.wgsl"));
+        assert!(!watch.is_due() && !watch.has_changed());
+        std::fs::write(&watch.path, EMPTY).unwrap();
+        assert!(watch.has_changed() && !watch.has_changed());
+        let later = SystemTime::now() + Duration::from_secs(5);
+        std::fs::File::options()
+            .append(true)
+            .open(&watch.path)
+            .unwrap()
+            .set_modified(later)
+            .unwrap();
+        assert!(watch.has_changed() && !watch.has_changed());
     }
 }
