@@ -17,6 +17,7 @@
 //! those below.
 
 pub mod fs;
+pub mod lists;
 pub mod gpu;
 pub mod colormap;
 pub mod image;

@@ -2,8 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::BundleError;
+use super::checksums::{self, Checksums};
+use super::{BundleError, VocabularyError};
+use crate::fs;
+use crate::lists::List;
 use crate::nn::source::{SafetensorsBytes, Source, WeightsError};
+
+/// The largest manifest that is read, in bytes.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// The files of one bundle.
 pub(super) enum Files<'a> {
@@ -34,7 +40,7 @@ impl Files<'_> {
     /// A file's text.
     pub fn text(&self, name: &str) -> Result<String, BundleError> {
         let text = match self {
-            Self::Folder(folder) => std::fs::read_to_string(folder.join(name)),
+            Self::Folder(folder) => fs::read_text(&folder.join(name), MAX_MANIFEST_BYTES),
             Self::Embedded(_) => self
                 .embedded(name)
                 .and_then(|bytes| String::from_utf8(bytes.to_vec()).map_err(std::io::Error::other)),
@@ -42,28 +48,53 @@ impl Files<'_> {
         text.map_err(|source| self.error(name, source))
     }
 
-    /// A file's weights, to be read tensor by tensor.
-    pub fn weights(&self, name: &str) -> Result<Source, WeightsError> {
-        match self {
-            Self::Folder(folder) => Source::open(&folder.join(name)),
+    /// A list, held against its checksum.
+    pub fn list(&self, name: &str, checksums: &Checksums) -> Result<List, BundleError> {
+        let path = self.path(name);
+        let list = match self {
+            Self::Folder(_) => List::read(&path),
             Self::Embedded(_) => {
-                let path = self.path(name);
+                let bytes = self.embedded(name).map_err(|source| self.error(name, source))?;
+                List::of_bytes(bytes, &path)
+            }
+        };
+        let list = list.map_err(VocabularyError::from)?;
+        checksums::check(checksums, name, || Ok(checksums::of_list(&list)), &path)?;
+        Ok(list)
+    }
+
+    /// A file's weights, to be read tensor by tensor, held against their checksum.
+    pub fn weights(&self, name: &str, checksums: &Checksums) -> Result<Source, BundleError> {
+        let path = self.path(name);
+        match self {
+            Self::Folder(_) => {
+                drop(fs::open(&path).map_err(|source| self.error(name, source))?);
+                let source = Source::open(&path)?;
+                checksums::check(checksums, name, || checksums::of_file(&path), &path)?;
+                Ok(source)
+            }
+            // Part of the program, as its code is; a test holds it against its checksum.
+            Self::Embedded(_) => {
                 let io = |source| WeightsError::Io { source, path: path.clone() };
                 let bytes = SafetensorsBytes::Static(self.embedded(name).map_err(io)?);
-                Source::from_bytes(bytes, &path.to_string_lossy())
+                Ok(Source::from_bytes(bytes, &path.to_string_lossy())?)
             }
         }
     }
 
-    /// A file's bytes.
-    pub fn bytes(&self, name: &str) -> Result<SafetensorsBytes, BundleError> {
-        let bytes = match self {
-            Self::Folder(folder) => {
-                std::fs::read(folder.join(name)).map(|b| SafetensorsBytes::Owned(b.into()))
+    /// A safetensors file's bytes, held against their checksum.
+    pub fn bytes(
+        &self,
+        name: &str,
+        checksums: &Checksums,
+    ) -> Result<SafetensorsBytes, BundleError> {
+        match self.weights(name, checksums)? {
+            Source::Safetensors { bytes, .. } => Ok(bytes),
+            Source::Pytorch { path, .. } => {
+                let reason = "not a safetensors file".into();
+                Err(BundleError::Manifest { reason, path })
             }
-            Self::Embedded(_) => self.embedded(name).map(SafetensorsBytes::Static),
-        };
-        bytes.map_err(|source| self.error(name, source))
+        }
     }
 
     fn embedded(&self, name: &str) -> std::io::Result<&'static [u8]> {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::checksums::Checksums;
 use crate::image::Transform;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
@@ -111,6 +112,10 @@ pub struct Manifest {
     /// Decision thresholds, at most one for each detector and recipe.
     #[serde(default)]
     pub lambda: Vec<Lambda>,
+    /// Hashes of the files beside it, made when the bundle is written; none in older bundles. The
+    /// last field, so that the manifest's own follows it.
+    #[serde(default)]
+    pub checksums: Checksums,
 }
 
 impl Manifest {

@@ -12,12 +12,18 @@
 //! | `projector_ce.safetensors` | a projector trained with cross-entropy alone, for comparison |
 //! | `statistics.safetensors` | what detectors were fitted to |
 //!
+//! `bundle.toml` keeps a hash of every other file but `vocabulary.tsv`, and of itself: a damaged bundle
+//! is refused. The projector's file names the classes of its centers, so that the lines of
+//! `vocabulary.tsv` may stand in any order.
+//!
 //! A plain RAM checkpoint works in a bundle's place: it has tags and maps, and no verdict until a
 //! projector is named too.
 
+mod checksums;
 pub mod embedded;
 mod files;
 pub mod manifest;
+mod shapes;
 pub mod vocabulary;
 mod write;
 
@@ -30,10 +36,11 @@ use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 use crate::nn::source::{SafetensorsBytes, Source, WeightsError};
 use files::Files;
-use manifest::{FORMAT, Manifest, Recipe};
+use manifest::{FORMAT, Lambda, Manifest, Recipe};
 use vocabulary::{Vocabulary, VocabularyError};
 
-pub use write::{BundleFiles, Precision, Weights, write_safetensors};
+pub use checksums::Checksums;
+pub use write::{BundleFiles, Precision, Weights, projector_names, write_safetensors};
 
 const MANIFEST: &str = "bundle.toml";
 const TAGGER: &str = "tagger.safetensors";
@@ -43,6 +50,10 @@ const CLASSES: &str = "vocabulary.tsv";
 const PROJECTOR: &str = "projector.safetensors";
 const PROJECTOR_CE: &str = "projector_ce.safetensors";
 const STATISTICS: &str = "statistics.safetensors";
+
+/// Where a projector's file keeps the names of its centers' classes: a JSON array of strings, in the
+/// header of the safetensors file.
+const CLASS_NAMES: &str = "classes";
 
 /// The τ that the paper found best, and that the released code has as a constant.
 pub const DEFAULT_TAU: f32 = 0.5;
@@ -74,6 +85,18 @@ pub enum BundleError {
     /// A list is missing or does not fit.
     #[error(transparent)]
     Vocabulary(#[from] VocabularyError),
+}
+
+impl BundleError {
+    /// The same fault of a file that is to be in another folder.
+    fn renamed(mut self, from: &Path, to: &Path) -> Self {
+        if let Self::Io { path, .. } | Self::Manifest { path, .. } = &mut self
+            && let Ok(inside) = path.strip_prefix(from)
+        {
+            *path = to.join(inside);
+        }
+        self
+    }
 }
 
 /// Class centers: values and their shape `[classes, patterns, width / patterns]`.
@@ -108,24 +131,86 @@ impl Bundle {
 
     fn of_files(files: &Files) -> Result<Self, BundleError> {
         let manifest = parse_manifest(&files.text(MANIFEST)?, &files.path(MANIFEST))?;
-        let optional = |name: &str| -> Result<Option<Source>, WeightsError> {
-            files.has(name).then(|| files.weights(name)).transpose()
-        };
-        let mut vocabulary = Vocabulary::numbered(manifest.tagger.tags);
-        vocabulary.parse_tags(&files.text(TAGS)?, &files.path(TAGS))?;
-        vocabulary.parse_thresholds(&files.text(THRESHOLDS)?, &files.path(THRESHOLDS))?;
-        if files.has(CLASSES) {
-            vocabulary.parse_classes(&files.text(CLASSES)?, &files.path(CLASSES))?;
+        let sums = &manifest.checksums;
+        let is_missing = |name: &&String| *name != MANIFEST && !files.has(name);
+        if let Some(name) = sums.keys().find(is_missing) {
+            let reason = "the bundle's file is missing; copy the bundle again".into();
+            return Err(BundleError::Manifest { reason, path: files.path(name) });
         }
-        Ok(Self {
-            vocabulary,
-            tagger: files.weights(TAGGER)?,
-            projector: manifest.projector.as_ref().map(|_| files.weights(PROJECTOR)).transpose()?,
-            projector_ce: optional(PROJECTOR_CE)?,
-            statistics: files.has(STATISTICS).then(|| files.bytes(STATISTICS)).transpose()?,
-            manifest,
-            path: files.path(""),
-        })
+        let optional = |name: &str| -> Result<Option<Source>, BundleError> {
+            files.has(name).then(|| files.weights(name, sums)).transpose()
+        };
+        let tagger = files.weights(TAGGER, sums)?;
+        let bad = |reason| BundleError::Manifest { reason, path: files.path(MANIFEST) };
+        shapes::check_tagger(&manifest.tagger, &tagger).map_err(bad)?;
+        let projector =
+            manifest.projector.as_ref().map(|_| files.weights(PROJECTOR, sums)).transpose()?;
+        let projector_ce = optional(PROJECTOR_CE)?;
+        if let Some(config) = &manifest.projector {
+            for weights in projector.iter().chain(&projector_ce) {
+                shapes::check_projector(config, &manifest.tagger, weights).map_err(bad)?;
+            }
+        }
+        let mut vocabulary = Vocabulary::numbered(manifest.tagger.tags);
+        vocabulary.take_tags(&files.list(TAGS, sums)?)?;
+        vocabulary.take_thresholds(&files.list(THRESHOLDS, sums)?)?;
+        let classes = files.has(CLASSES);
+        if classes {
+            vocabulary.take_classes(&files.list(CLASSES, &Checksums::new())?)?;
+        }
+        let statistics =
+            files.has(STATISTICS).then(|| files.bytes(STATISTICS, sums)).transpose()?;
+        let path = files.path("");
+        let mut bundle =
+            Self { manifest, vocabulary, tagger, projector, projector_ce, statistics, path };
+        if classes {
+            bundle.tie_classes(&files.path(CLASSES))?;
+        }
+        Ok(bundle)
+    }
+
+    /// Ties the classes to the projector's centers, where there is a projector: by name where its file
+    /// says which class each center is of, otherwise in the order of the list, with a word.
+    ///
+    /// # Errors
+    /// If the list, which `path` names, has other classes than the projector, or another number of them.
+    pub fn tie_classes(&mut self, path: &Path) -> Result<(), BundleError> {
+        let Some(config) = &self.manifest.projector else { return Ok(()) };
+        match self.class_names()? {
+            Some(names) => self.vocabulary.order_by(&names, path)?,
+            None => {
+                self.vocabulary.check_class_count(config.classes, path)?;
+                log::warn!(
+                    "the projector's file does not say which class each of its {} centers is of; they \
+                     are taken in the order of the list: {}",
+                    config.classes,
+                    path.display()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of the classes in the order of the centers, if the projector's file has them.
+    fn class_names(&self) -> Result<Option<Vec<String>>, BundleError> {
+        let (Some(source), Some(config)) = (&self.projector, &self.manifest.projector) else {
+            return Ok(None);
+        };
+        let Some(text) = source.note(CLASS_NAMES) else { return Ok(None) };
+        let names = serde_json::from_str(text).ok();
+        let names = names.filter(|names: &Vec<String>| names.len() == config.classes);
+        let damaged = || BundleError::Manifest {
+            reason: format!("the names of the {} class centers are damaged", config.classes),
+            path: source.path().to_owned(),
+        };
+        names.ok_or_else(damaged).map(Some)
+    }
+
+    /// Leaves the projector, and all that was fitted with it, behind: what remains is the tagger.
+    pub fn drop_projector(&mut self) {
+        (self.manifest.projector, self.projector, self.projector_ce) = (None, None, None);
+        self.statistics = None;
+        self.manifest.lambda.clear();
     }
 
     /// A published RAM or RAM++ checkpoint, with numbered tags and no projector.
@@ -145,6 +230,7 @@ impl Bundle {
                 tagger: config,
                 projector: None,
                 lambda: Vec::new(),
+                checksums: Checksums::new(),
             },
             tagger,
             projector: None,
@@ -154,24 +240,19 @@ impl Bundle {
         })
     }
 
-    /// Adds a projector in the released layout (`projector`, `ema`), or from another bundle.
+    /// Takes a projector in the released layout (`projector`, `ema`), or from another bundle, in place
+    /// of the bundle's own and all that was fitted with that. A list of classes is yet to be tied to
+    /// it: see [`Bundle::tie_classes`].
     ///
     /// # Errors
-    /// If the file is not a projector, or one for another width of tokens.
+    /// If the file is not a projector, or one for another tagger.
     pub fn attach_projector(&mut self, path: &Path) -> Result<(), BundleError> {
         let source = Source::open(path)?;
         let config = ProjectorConfig::of_checkpoint(&source)?;
-        if config.joint != self.manifest.tagger.joint {
-            return Err(BundleError::Manifest {
-                reason: format!(
-                    "the projector takes tokens of width {}, but the tagger's are {} wide",
-                    config.joint, self.manifest.tagger.joint
-                ),
-                path: path.to_owned(),
-            });
-        }
-        self.manifest.projector = Some(config);
-        self.projector = Some(source);
+        let bad = |reason| BundleError::Manifest { reason, path: path.to_owned() };
+        shapes::check_projector(&config, &self.manifest.tagger, &source).map_err(bad)?;
+        self.drop_projector();
+        (self.manifest.projector, self.projector) = (Some(config), Some(source));
         Ok(())
     }
 
@@ -199,34 +280,39 @@ impl Bundle {
                 path: source.path().to_owned(),
             }));
         }
+        if !values.iter().all(|value| value.is_finite()) {
+            let reason = "the class centers hold a value that is not finite".into();
+            return Err(BundleError::Manifest { reason, path: source.path().to_owned() });
+        }
         Ok(Some((values, shape)))
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Version {
+    format: u32,
+}
+
 fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, BundleError> {
     let bad = |reason: String| BundleError::Manifest { reason, path: path.to_owned() };
-    let manifest: Manifest = toml::from_str(text).map_err(|e| bad(e.message().to_owned()))?;
-    if manifest.format != FORMAT {
+    // The version first: another one may have other fields.
+    let version: Version = toml::from_str(text).map_err(|e| bad(e.message().to_owned()))?;
+    if version.format != FORMAT {
         return Err(bad(format!(
             "the bundle's format is {}, this program reads format {FORMAT}",
-            manifest.format
+            version.format
         )));
     }
+    checksums::check_seal(text).map_err(bad)?;
+    let manifest: Manifest = toml::from_str(text).map_err(|e| bad(e.message().to_owned()))?;
     if !(0.0..=1.0).contains(&manifest.tau) {
         return Err(bad(format!("tau is {}, but must lie between 0 and 1", manifest.tau)));
     }
-    let swin = &manifest.tagger.swin;
-    let stages = swin.depths.len();
-    let fits = stages > 0
-        && stages == swin.heads.len()
-        && swin.heads.iter().all(|&heads| heads > 0)
-        && swin.patch > 0
-        && swin.window > 0
-        && stages < 16
-        && swin.image.is_multiple_of(swin.patch << (stages - 1))
-        && swin.sides().iter().all(|&s| s > 0 && (s <= swin.window || s % swin.window == 0));
-    match fits {
-        true => Ok(manifest),
-        false => Err(bad("the tagger's stages, image side and window do not fit together".into())),
+    for lambda in &manifest.lambda {
+        let Lambda { detector, value, tpr, tau, .. } = lambda;
+        if !value.is_finite() || !(0.0..=1.0).contains(tau) || !(0.0..=1.0).contains(tpr) {
+            return Err(bad(format!("the threshold of `{detector}` is not a number in its range")));
+        }
     }
+    Ok(manifest)
 }

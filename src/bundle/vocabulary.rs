@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::lists::{List, ListError};
+
 /// What can be wrong with a list of tags, thresholds or classes.
 #[derive(Debug, Error)]
 pub enum VocabularyError {
-    /// The file cannot be read.
-    #[error("cannot read the list: {source}: {}", path.display())]
-    Io {
-        /// What the system said.
-        source: std::io::Error,
-        /// The file.
-        path: PathBuf,
-    },
+    /// The file cannot be read, or is no text.
+    #[error(transparent)]
+    List(#[from] ListError),
     /// A list has another length than the tagger has tags.
     #[error("the list has {found} entries, but the tagger has {expected} tags: {}", path.display())]
     Length {
@@ -34,6 +31,24 @@ pub enum VocabularyError {
         line: usize,
         /// What is wrong.
         reason: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another number of classes than the model has centers.
+    #[error("the list names {found} classes, but the model has {expected}: {}", path.display())]
+    ClassCount {
+        /// Classes in the list.
+        found: usize,
+        /// Classes of the model.
+        expected: usize,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A class of the model that the list does not name.
+    #[error("the list has no line for the model's class `{class}`: {}", path.display())]
+    ClassMissing {
+        /// The class's name in the model.
+        class: String,
         /// The file.
         path: PathBuf,
     },
@@ -96,20 +111,53 @@ impl Vocabulary {
         }
     }
 
-    /// Reads tag names, one a line.
+    /// Reads tag names, one a line. A name may occur several times: see [`Vocabulary::tag_reference`].
     ///
     /// # Errors
-    /// If the file cannot be read or has another number of lines than there are tags.
+    /// If the file cannot be read, a line is empty, or there are more or fewer lines than tags.
     pub fn read_tags(&mut self, path: &Path) -> Result<(), VocabularyError> {
-        self.parse_tags(&read(path)?, path)
+        self.take_tags(&List::read(path)?)
     }
 
-    /// As [`Vocabulary::read_tags`], from the text of the file.
-    pub(super) fn parse_tags(&mut self, text: &str, path: &Path) -> Result<(), VocabularyError> {
-        let tags: Vec<String> = text.lines().map(str::to_owned).collect();
-        self.check_length(tags.len(), path)?;
-        self.tags = tags;
+    /// As [`Vocabulary::read_tags`], from a list that was read.
+    pub(super) fn take_tags(&mut self, list: &List) -> Result<(), VocabularyError> {
+        self.check_length(list)?;
+        let name = |(line, name): (usize, &str)| match name.is_empty() {
+            true => Err(line_error(line, "a tag without a name", list.path())),
+            false => Ok(name.to_owned()),
+        };
+        self.tags = list.entries().map(name).collect::<Result<_, _>>()?;
+        let by_name = self.tags_by_name();
+        let repeated: Vec<_> = by_name.iter().filter(|(_, tags)| tags.len() > 1).collect();
+        if let Some((name, tags)) = repeated.first() {
+            let (count, path) = (repeated.len(), list.path().display());
+            let [first, second] = [tags[0] + 1, tags[1] + 1];
+            log::warn!(
+                "{count} tag names occur more than once, such as `{name}` (lines {first} and {second}); \
+                 a class with such a tag has all tags of the name, or one alone as `{name} #{first}`: \
+                 {path}"
+            );
+        }
         Ok(())
+    }
+
+    /// The tags of each name, ascending.
+    fn tags_by_name(&self) -> BTreeMap<&str, Vec<usize>> {
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (tag, name) in self.tags.iter().enumerate() {
+            by_name.entry(name).or_default().push(tag);
+        }
+        by_name
+    }
+
+    /// What a list of classes calls a tag: its name, or, where several tags have this name, the name
+    /// with the tag's line in the list of tags, as in `bass #17`.
+    pub fn tag_reference(&self, tag: usize) -> String {
+        let name = &self.tags[tag];
+        match self.tags.iter().filter(|other| *other == name).count() {
+            1 => name.clone(),
+            _ => format!("{name} #{}", tag + 1),
+        }
     }
 
     /// Reads thresholds, one a line.
@@ -117,55 +165,55 @@ impl Vocabulary {
     /// # Errors
     /// If the file cannot be read, a line is not a number in 0..=1, or their number is wrong.
     pub fn read_thresholds(&mut self, path: &Path) -> Result<(), VocabularyError> {
-        self.parse_thresholds(&read(path)?, path)
+        self.take_thresholds(&List::read(path)?)
     }
 
-    /// As [`Vocabulary::read_thresholds`], from the text of the file.
-    pub(super) fn parse_thresholds(
-        &mut self,
-        text: &str,
-        path: &Path,
-    ) -> Result<(), VocabularyError> {
-        self.check_length(text.lines().count(), path)?;
-        let parse = |(index, line): (usize, &str)| {
-            let value = line.trim().parse().ok().filter(|value| (0.0..=1.0).contains(value));
-            value.ok_or_else(|| line_error(index, "not a threshold between 0 and 1", path))
+    /// As [`Vocabulary::read_thresholds`], from a list that was read.
+    pub(super) fn take_thresholds(&mut self, list: &List) -> Result<(), VocabularyError> {
+        self.check_length(list)?;
+        let parse = |(line, text): (usize, &str)| {
+            let value = text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
+            value.ok_or_else(|| line_error(line, "not a threshold between 0 and 1", list.path()))
         };
-        self.thresholds = text.lines().enumerate().map(parse).collect::<Result<_, _>>()?;
+        self.thresholds = list.entries().map(parse).collect::<Result<_, _>>()?;
         Ok(())
     }
 
     /// Reads the classes and their tags: either lines `CLASS<tab>TAG`, where a class may have
-    /// several, or the published form `INDEX WNID NAME,TAG`. Lines that start with `#` are skipped.
+    /// several, or the published form `INDEX WNID NAME,TAG`, whose index is the class's place. Lines
+    /// that start with `#` are skipped.
     ///
     /// # Errors
     /// If the file cannot be read or a line names no tag of this tagger.
     pub fn read_classes(&mut self, path: &Path) -> Result<(), VocabularyError> {
-        self.parse_classes(&read(path)?, path)
+        self.take_classes(&List::read(path)?)
     }
 
-    /// As [`Vocabulary::read_classes`], from the text of the file.
-    pub(super) fn parse_classes(&mut self, text: &str, path: &Path) -> Result<(), VocabularyError> {
-        let by_name: BTreeMap<&str, usize> =
-            self.tags.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
-        let mut classes: Vec<Class> = Vec::new();
+    /// As [`Vocabulary::read_classes`], from a list that was read.
+    pub(super) fn take_classes(&mut self, list: &List) -> Result<(), VocabularyError> {
+        let by_name = self.tags_by_name();
+        let mut classes: Vec<(Option<usize>, Class)> = Vec::new();
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        for (index, line) in text.lines().enumerate() {
-            if line.trim().is_empty() || line.starts_with('#') {
+        for (line, text) in list.entries() {
+            if text.is_empty() || text.starts_with('#') {
                 continue;
             }
-            let (name, tag) = class_and_tag(line).ok_or_else(|| {
-                line_error(index, "expected CLASS<tab>TAG or INDEX WNID NAME,TAG", path)
-            })?;
-            let tag = *by_name.get(tag).ok_or_else(|| {
-                line_error(index, &format!("the tagger has no tag named `{tag}`"), path)
-            })?;
-            let class = *known.entry(name.to_owned()).or_insert_with(|| {
-                classes.push(Class { name: name.to_owned(), tags: Vec::new() });
+            let bad = |reason: String| line_error(line, &reason, list.path());
+            let ClassLine { index, class, tag } = ClassLine::parse(text)
+                .ok_or_else(|| bad("expected CLASS<tab>TAG or INDEX WNID NAME,TAG".to_owned()))?;
+            let tags = self
+                .resolve(&by_name, tag)
+                .ok_or_else(|| bad(format!("the tagger has no tag named `{tag}`")))?;
+            let at = *known.entry(class.to_owned()).or_insert_with(|| {
+                classes.push((index, Class { name: class.to_owned(), tags: Vec::new() }));
                 classes.len() - 1
             });
-            classes[class].tags.push(tag);
+            classes[at].1.tags.extend(tags);
         }
+        if classes.iter().all(|(index, _)| index.is_some()) {
+            classes.sort_by_key(|(index, _)| *index);
+        }
+        let mut classes: Vec<Class> = classes.into_iter().map(|(_, class)| class).collect();
         for class in &mut classes {
             class.tags.sort_unstable();
             class.tags.dedup();
@@ -174,43 +222,103 @@ impl Vocabulary {
         Ok(())
     }
 
+    /// The tags that a list of classes means by `NAME` or `NAME #LINE`.
+    fn resolve(&self, by_name: &BTreeMap<&str, Vec<usize>>, text: &str) -> Option<Vec<usize>> {
+        if let Some(tags) = by_name.get(text) {
+            return Some(tags.clone());
+        }
+        let (name, line) = text.rsplit_once(" #")?;
+        let tag = line.parse::<usize>().ok()?.checked_sub(1)?;
+        (self.tags.get(tag)? == name).then(|| vec![tag])
+    }
+
+    /// Puts the classes in the order of a model's class centers, by their names.
+    ///
+    /// # Errors
+    /// If the list, which `path` names, has another number of classes, or other ones.
+    pub(super) fn order_by(
+        &mut self,
+        names: &[String],
+        path: &Path,
+    ) -> Result<(), VocabularyError> {
+        self.check_class_count(names.len(), path)?;
+        let find = |name: &String| {
+            let found = self.classes.iter().find(|class| class.name == *name).cloned();
+            let missing = || (name.clone(), path.to_owned());
+            found.ok_or_else(missing)
+        };
+        let ordered = names.iter().map(find).collect::<Result<_, _>>();
+        let ordered =
+            ordered.map_err(|(class, path)| VocabularyError::ClassMissing { class, path })?;
+        self.set_classes(ordered);
+        Ok(())
+    }
+
+    /// Refuses a list of more or fewer classes than a model has.
+    pub(super) fn check_class_count(
+        &self,
+        expected: usize,
+        path: &Path,
+    ) -> Result<(), VocabularyError> {
+        let (found, path) = (self.classes.len(), path.to_owned());
+        match found == expected {
+            true => Ok(()),
+            false => Err(VocabularyError::ClassCount { found, expected, path }),
+        }
+    }
+
     /// The classes as an editable file, in the form that [`Vocabulary::read_classes`] reads.
     pub fn classes_text(&self) -> String {
         let mut text = String::from("# class<tab>tag; a class may have several lines\n");
         for class in &self.classes {
             for &tag in &class.tags {
-                text += &format!("{}\t{}\n", class.name, self.tags[tag]);
+                text += &class_line(&class.name, &self.tag_reference(tag));
             }
         }
         text
     }
 
-    fn check_length(&self, found: usize, path: &Path) -> Result<(), VocabularyError> {
-        let expected = self.tags.len();
+    fn check_length(&self, list: &List) -> Result<(), VocabularyError> {
+        let (found, expected) = (list.len(), self.tags.len());
         match found == expected {
             true => Ok(()),
-            false => Err(VocabularyError::Length { found, expected, path: path.to_owned() }),
+            false => Err(VocabularyError::Length { found, expected, path: list.path().to_owned() }),
         }
     }
 }
 
-fn class_and_tag(line: &str) -> Option<(&str, &str)> {
-    if let Some((class, tag)) = line.split_once('\t') {
-        return Some((class.trim(), tag.trim())).filter(|(c, t)| !c.is_empty() && !t.is_empty());
+/// A line of a list of classes, as [`Vocabulary::read_classes`] reads it.
+pub fn class_line(class: &str, tag: &str) -> String {
+    // A class may be called `#1 mug`, which would read as a comment.
+    let mark = if class.starts_with('#') { "\\" } else { "" };
+    format!("{mark}{class}\t{tag}\n")
+}
+
+/// A parsed line of a list of classes.
+struct ClassLine<'a> {
+    /// The class's place, in the published form.
+    index: Option<usize>,
+    class: &'a str,
+    tag: &'a str,
+}
+
+impl<'a> ClassLine<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        if let Some((class, tag)) = line.split_once('\t') {
+            let (class, tag) = (class.trim(), tag.trim());
+            let class = class.strip_prefix('\\').filter(|c| c.starts_with('#')).unwrap_or(class);
+            let whole = !class.is_empty() && !tag.is_empty();
+            return whole.then_some(Self { index: None, class, tag });
+        }
+        let (index, rest) = line.split_once(' ')?;
+        let (class, names) = rest.split_once(' ')?;
+        let tag = names.rsplit(',').next()?.trim();
+        Some(Self { index: Some(index.parse().ok()?), class, tag })
     }
-    let (index, rest) = line.split_once(' ')?;
-    index.parse::<usize>().ok()?;
-    let (class, names) = rest.split_once(' ')?;
-    Some((class, names.rsplit(',').next()?.trim()))
 }
 
-fn read(path: &Path) -> Result<String, VocabularyError> {
-    let io = |source| VocabularyError::Io { source, path: path.to_owned() };
-    std::fs::read_to_string(path).map_err(io)
-}
-
-fn line_error(index: usize, reason: &str, path: &Path) -> VocabularyError {
-    VocabularyError::Line { line: index + 1, reason: reason.to_owned(), path: path.to_owned() }
+fn line_error(line: usize, reason: &str, path: &Path) -> VocabularyError {
+    VocabularyError::Line { line, reason: reason.to_owned(), path: path.to_owned() }
 }
 
 #[cfg(test)]
@@ -234,6 +342,53 @@ mod tests {
         let mut again = vocabulary.clone();
         again.read_classes(write(&vocabulary.classes_text()).path()).unwrap();
         assert_eq!(again, vocabulary);
+        // The index is the class's place, wherever its line stands.
+        let shuffled = write("2 n03 鱼,fish\n0 n01 鱼,fish\n1 n02 鸡,cock\n");
+        again.read_classes(shuffled.path()).unwrap();
+        let names: Vec<&str> = again.classes.iter().map(|class| class.name.as_str()).collect();
+        assert_eq!(names, ["n01", "n02", "n03"]);
+    }
+
+    #[test]
+    fn names_that_occur_twice_mean_all_their_tags_or_the_one_with_its_line() {
+        let mut vocabulary = Vocabulary::numbered(4);
+        vocabulary.read_tags(write("bass \nfish\r\nbass\ncock \n\n").path()).unwrap();
+        assert_eq!(vocabulary.tags, ["bass", "fish", "bass", "cock"]);
+        vocabulary.read_classes(write("guitar\tbass #3\nperch\tbass\n").path()).unwrap();
+        let tags = |vocabulary: &Vocabulary| -> Vec<Vec<usize>> {
+            vocabulary.classes.iter().map(|class| class.tags.clone()).collect()
+        };
+        assert_eq!(tags(&vocabulary), [vec![2], vec![0, 2]]);
+        let mut again = vocabulary.clone();
+        again.read_classes(write(&vocabulary.classes_text()).path()).unwrap();
+        assert_eq!(again, vocabulary);
+        // Not a line of that name.
+        let error = again.read_classes(write("perch\tbass #2\n").path()).unwrap_err().to_string();
+        assert!(error.contains("`bass #2`"), "{error}");
+    }
+
+    #[test]
+    fn a_class_may_begin_like_a_comment() {
+        let mut vocabulary = Vocabulary::numbered(1);
+        vocabulary.set_classes(vec![Class { name: "#1 mug".into(), tags: vec![0] }]);
+        let mut again = vocabulary.clone();
+        again.read_classes(write(&vocabulary.classes_text()).path()).unwrap();
+        assert_eq!(again, vocabulary);
+    }
+
+    #[test]
+    fn classes_follow_the_model_by_name() {
+        let mut vocabulary = Vocabulary::numbered(3);
+        vocabulary.read_classes(write("a\ttag 0\nb\ttag 1\nc\ttag 2\n").path()).unwrap();
+        let names = ["c", "a", "b"].map(str::to_owned);
+        let path = Path::new("classes.tsv");
+        vocabulary.order_by(&names, path).unwrap();
+        assert_eq!(vocabulary.classes[0], Class { name: "c".into(), tags: vec![2] });
+        let error = vocabulary.order_by(&names[..2], path).unwrap_err().to_string();
+        assert_eq!(error, "the list names 3 classes, but the model has 2: classes.tsv");
+        let others = ["c", "a", "x"].map(str::to_owned);
+        let error = vocabulary.order_by(&others, path).unwrap_err().to_string();
+        assert_eq!(error, "the list has no line for the model's class `x`: classes.tsv");
     }
 
     #[test]

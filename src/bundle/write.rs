@@ -5,16 +5,23 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use burn::tensor::Device;
 use half::f16;
-use serde::Serialize;
+use serde_json::json;
 
+use super::checksums::{self, Checksums};
 use super::manifest::Manifest;
 use super::vocabulary::Vocabulary;
 use super::{
-    BundleError, CLASSES, MANIFEST, PROJECTOR, PROJECTOR_CE, STATISTICS, TAGGER, TAGS, THRESHOLDS,
+    Bundle, BundleError, CLASS_NAMES, CLASSES, MANIFEST, PROJECTOR, PROJECTOR_CE, STATISTICS,
+    TAGGER, TAGS, THRESHOLDS,
 };
 use crate::fs::{self, WholeFile, WholeFolder};
-use crate::nn::source::Source;
+use crate::lists::List;
+use crate::nn::projector::{Projector, ProjectorConfig};
+use crate::nn::ram::Ram;
+use crate::nn::source::{Source, WeightsError};
+use crate::nn::weights::WeightLoader;
 
 /// The type that weights are stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,40 +65,148 @@ impl BundleFiles<'_> {
     pub fn write(&self, folder: &Path) -> Result<(), BundleError> {
         let failed = || io("cannot write the bundle", folder);
         let whole = WholeFolder::create(folder).map_err(failed())?;
-        self.write_into(whole.path())?;
+        // What a person is told of is the place that the file was to have.
+        let written = self.write_into(whole.path());
+        written.map_err(|error| error.renamed(whole.path(), folder))?;
         whole.commit().map_err(failed())
     }
 
     fn write_into(&self, folder: &Path) -> Result<(), BundleError> {
-        let text = toml::to_string(self.manifest).map_err(|e| BundleError::Manifest {
+        let vocabulary = self.vocabulary;
+        let mut sums = Checksums::new();
+        let mut thresholds = String::new();
+        vocabulary.thresholds.iter().for_each(|t| thresholds += &format!("{t}\n"));
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            fs::write(&path, bytes).map_err(io("cannot write the bundle", &path))
+        };
+        for (name, text) in [(TAGS, vocabulary.tags.join("\n") + "\n"), (THRESHOLDS, thresholds)] {
+            write(name, text.as_bytes())?;
+            let list = List::of_bytes(text.as_bytes(), &folder.join(name));
+            sums.insert(
+                name.into(),
+                checksums::of_list(&list.map_err(super::VocabularyError::from)?),
+            );
+        }
+        write(CLASSES, vocabulary.classes_text().as_bytes())?;
+        if let Some(bytes) = self.statistics {
+            write(STATISTICS, bytes)?;
+            sums.insert(STATISTICS.into(), checksums::of_bytes(bytes));
+        }
+        let names = self.class_names()?;
+        let networks = [
+            (TAGGER, Some(&self.tagger), None),
+            (PROJECTOR, self.projector.as_ref(), names),
+            (PROJECTOR_CE, self.projector_ce.as_ref(), None),
+        ];
+        for (name, network, names) in networks {
+            let Some((weights, precision)) = network else { continue };
+            let path = folder.join(name);
+            let notes = names.map(|names| (CLASS_NAMES.to_owned(), names)).into_iter().collect();
+            write_weights(&path, weights, *precision, &notes)?;
+            let sum = checksums::of_file(&path).map_err(io("cannot write the bundle", &path))?;
+            sums.insert(name.into(), sum);
+        }
+        let manifest = Manifest { checksums: sums, ..self.manifest.clone() };
+        let text = toml::to_string(&manifest).map_err(|e| BundleError::Manifest {
             reason: e.to_string(),
             path: folder.join(MANIFEST),
         })?;
-        let vocabulary = self.vocabulary;
-        let mut thresholds = String::new();
-        vocabulary.thresholds.iter().for_each(|t| thresholds += &format!("{t}\n"));
-        let texts = [
-            (MANIFEST, text),
-            (TAGS, vocabulary.tags.join("\n") + "\n"),
-            (THRESHOLDS, thresholds),
-            (CLASSES, vocabulary.classes_text()),
-        ];
-        for (name, text) in texts {
-            let path = folder.join(name);
-            fs::write(&path, text).map_err(io("cannot write the bundle", &path))?;
+        write(MANIFEST, checksums::sealed(&text).as_bytes())
+    }
+
+    /// The names of the classes, in the order of the centers, as the projector's file keeps them.
+    fn class_names(&self) -> Result<Option<String>, BundleError> {
+        let names: Vec<&str> = self.vocabulary.classes.iter().map(|c| c.name.as_str()).collect();
+        let centers = self.manifest.projector.as_ref().map(|config| config.classes);
+        if centers != Some(names.len()) {
+            return Ok(None);
         }
-        write_weights(&folder.join(TAGGER), &self.tagger)?;
-        if let Some(projector) = &self.projector {
-            write_weights(&folder.join(PROJECTOR), projector)?;
-        }
-        if let Some(projector) = &self.projector_ce {
-            write_weights(&folder.join(PROJECTOR_CE), projector)?;
-        }
-        if let Some(bytes) = self.statistics {
-            let path = folder.join(STATISTICS);
-            fs::write(&path, bytes).map_err(io("cannot write the bundle", &path))?;
-        }
-        Ok(())
+        serde_json::to_string(&names).map(Some).map_err(|error| BundleError::Manifest {
+            reason: error.to_string(),
+            path: PROJECTOR.into(),
+        })
+    }
+}
+
+impl Bundle {
+    /// Writes all that the bundle is made of to a folder that does not exist yet (or is empty), its
+    /// networks in the precision they came in; `tagger` rounds the tagger to another one.
+    ///
+    /// # Errors
+    /// If a tensor is missing, misshapen or not finite in its precision, or the folder cannot be
+    /// written.
+    pub fn write(&self, folder: &Path, tagger: Option<Precision>) -> Result<(), BundleError> {
+        // Building the tagger names its tensors, without the rest of a published checkpoint.
+        let device = Device::flex();
+        let from = WeightLoader::stored(&self.tagger, &device);
+        Ram::new(&self.manifest.tagger, &from)?;
+        let names = from.names().into_keys().collect();
+        let precision = tagger.unwrap_or_else(|| precision_of(&self.tagger));
+        let projector = match (&self.projector, self.centers()?) {
+            (Some(source), Some((centers, shape))) => {
+                let mut tensors = self.projector_tensors(source)?;
+                tensors.retain(|(name, ..)| name != CENTERS);
+                tensors.push((CENTERS.into(), shape.to_vec(), centers));
+                Some((tensors, precision_of(source)))
+            }
+            _ => None,
+        };
+        let projector_ce = match &self.projector_ce {
+            Some(source) => Some((self.projector_tensors(source)?, precision_of(source))),
+            None => None,
+        };
+        let files = BundleFiles {
+            manifest: &self.manifest,
+            vocabulary: &self.vocabulary,
+            tagger: (Weights::Stored(&self.tagger, names), precision),
+            projector: projector.as_ref().map(|(values, p)| (Weights::Values(values), *p)),
+            projector_ce: projector_ce.as_ref().map(|(values, p)| (Weights::Values(values), *p)),
+            statistics: self.statistics.as_deref(),
+        };
+        files.write(folder)
+    }
+
+    /// A projector's tensors with its centers, where they are beside them.
+    fn projector_tensors(&self, source: &Source) -> Result<Vec<NamedValues>, BundleError> {
+        let Some(config) = &self.manifest.projector else { return Ok(Vec::new()) };
+        let shapes = source.shapes();
+        let names = projector_names(source, config)?.into_iter();
+        let found = names.filter_map(|name| shapes.get(&name).map(|shape| (name, shape.clone())));
+        found
+            .map(|(name, shape)| Ok((name.clone(), shape.clone(), source.read(&name, &shape)?)))
+            .collect()
+    }
+}
+
+/// The class centers in a projector's file.
+const CENTERS: &str = "centers";
+
+/// A tensor's name, shape and values.
+type NamedValues = (String, Vec<usize>, Vec<f32>);
+
+/// The tensors of a projector and its centers, without the rest of a training state.
+///
+/// # Errors
+/// If one of the projector's is missing or misshapen.
+pub fn projector_names(
+    source: &Source,
+    config: &ProjectorConfig,
+) -> Result<Vec<String>, WeightsError> {
+    let device = Device::flex();
+    let from = WeightLoader::stored(source, &device);
+    Projector::new(config, &from)?;
+    let mut names: Vec<String> = from.names().into_keys().collect();
+    names.push(CENTERS.into());
+    Ok(names)
+}
+
+fn precision_of(source: &Source) -> Precision {
+    let Source::Safetensors { metadata, .. } = source else { return Precision::Single };
+    let half = |info: &safetensors::tensor::TensorInfo| info.dtype == safetensors::Dtype::F16;
+    match metadata.tensors().values().any(|info| half(info)) {
+        true => Precision::Half,
+        false => Precision::Single,
     }
 }
 
@@ -101,8 +216,17 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Bundl
 
 fn write_weights(
     path: &Path,
-    (weights, precision): &(Weights, Precision),
+    weights: &Weights,
+    precision: Precision,
+    notes: &BTreeMap<String, String>,
 ) -> Result<(), BundleError> {
+    let finite = |name: &str, values: Vec<f32>| match values.iter().all(|value| value.is_finite()) {
+        true => Ok(values),
+        false => {
+            let reason = format!("tensor `{name}` holds a value that is not finite");
+            Err(BundleError::Manifest { reason, path: path.to_owned() })
+        }
+    };
     match weights {
         Weights::Values(tensors) => {
             let shapes = tensors.iter().map(|(name, shape, _)| (name.clone(), shape.clone()));
@@ -110,37 +234,41 @@ fn write_weights(
                 .iter()
                 .map(|(name, _, values)| (name.as_str(), values.as_slice()))
                 .collect();
-            write_safetensors(path, &shapes.collect(), *precision, |name, _| {
-                Ok(values[name].to_vec())
+            write_tensors(path, &shapes.collect(), precision, notes, |name, _| {
+                finite(name, values[name].to_vec())
             })
         }
         Weights::Stored(source, names) => {
             let all = source.shapes();
             let shapes = names.iter().filter_map(|n| Some((n.clone(), all.get(n)?.clone())));
-            write_safetensors(path, &shapes.collect(), *precision, |name, shape| {
-                Ok(source.read(name, shape)?)
+            write_tensors(path, &shapes.collect(), precision, notes, |name, shape| {
+                finite(name, source.read(name, shape)?)
             })
         }
     }
-}
-
-#[derive(Serialize)]
-struct Entry<'a> {
-    dtype: &'static str,
-    shape: &'a [usize],
-    data_offsets: [usize; 2],
 }
 
 /// Writes tensors to a safetensors file, asking for one at a time, so that a file larger than
 /// memory can be written.
 ///
 /// # Errors
-/// If `read` fails, gives another number of values than the shape says, or the file cannot be
-/// written.
+/// If `read` fails, gives another number of values than the shape says, a value is too large for 16
+/// bits, or the file cannot be written.
 pub fn write_safetensors(
     path: &Path,
     shapes: &BTreeMap<String, Vec<usize>>,
     precision: Precision,
+    read: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, BundleError>,
+) -> Result<(), BundleError> {
+    write_tensors(path, shapes, precision, &BTreeMap::new(), read)
+}
+
+/// As [`write_safetensors`], with what the file says of itself.
+fn write_tensors(
+    path: &Path,
+    shapes: &BTreeMap<String, Vec<usize>>,
+    precision: Precision,
+    notes: &BTreeMap<String, String>,
     mut read: impl FnMut(&str, &[usize]) -> Result<Vec<f32>, BundleError>,
 ) -> Result<(), BundleError> {
     let (dtype, size) = match precision {
@@ -148,10 +276,14 @@ pub fn write_safetensors(
         Precision::Half => ("F16", 2),
     };
     let mut at = 0;
-    let mut header = BTreeMap::new();
+    let mut header = serde_json::Map::new();
+    if !notes.is_empty() {
+        header.insert("__metadata__".into(), json!(notes));
+    }
     for (name, shape) in shapes {
         let end = at + shape.iter().product::<usize>() * size;
-        header.insert(name, Entry { dtype, shape, data_offsets: [at, end] });
+        let entry = json!({ "dtype": dtype, "shape": shape, "data_offsets": [at, end] });
+        header.insert(name.clone(), entry);
         at = end;
     }
     let mut header = serde_json::to_vec(&header)
@@ -166,6 +298,13 @@ pub fn write_safetensors(
         let values = read(name, shape)?;
         if values.len() != shape.iter().product::<usize>() {
             let reason = format!("tensor `{name}` has {} values for {shape:?}", values.len());
+            return Err(BundleError::Manifest { reason, path: path.to_owned() });
+        }
+        let overflows = |value: &&f32| value.is_finite() && !f16::from_f32(**value).is_finite();
+        if precision == Precision::Half
+            && let Some(value) = values.iter().find(overflows)
+        {
+            let reason = format!("tensor `{name}` holds {value}, which is too large for 16 bits");
             return Err(BundleError::Manifest { reason, path: path.to_owned() });
         }
         for chunk in values.chunks(1 << 16) {
@@ -202,6 +341,17 @@ mod tests {
             assert_eq!(source.read("a", &[2, 3]).unwrap(), values("a"));
             assert_eq!(source.read("b", &[]).unwrap(), values("b"));
         }
+    }
+
+    #[test]
+    fn what_would_overflow_in_16_bits_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let shapes = BTreeMap::from([("a".to_owned(), vec![2])]);
+        let error = write_safetensors(&path, &shapes, Precision::Half, |_, _| Ok(vec![1.0, 1e6]));
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("tensor `a` holds 1000000, which is too large"), "{error}");
+        assert!(!path.exists());
     }
 
     #[test]

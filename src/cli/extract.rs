@@ -54,7 +54,7 @@ impl ExtractArgs {
     /// or the device fails. An image that cannot be read is a row with an error, and exit status 3.
     pub fn run(self) -> CliResult {
         let dataset = open_dataset(&self.images)?;
-        let bundle = self.model.bundle()?;
+        let bundle = self.model.tagger()?;
         let mut header = StoreHeader::of_bundle(&bundle)?;
         header.rows_per_chunk = usize::from(self.chunk);
         let compute = gpu::compute(self.model.device)?;

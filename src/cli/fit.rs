@@ -78,13 +78,13 @@ pub struct FitOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Images in a training step
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
     /// Learning rate at the start
-    #[arg(long, value_name = "X", default_value_t = 0.01)]
+    #[arg(long, value_name = "X", default_value_t = 0.01, value_parser = parse_rate)]
     lr: f64,
     /// Width of the projector's feed-forward layers
-    #[arg(long, alias = "ffn", value_name = "N", default_value_t = 4 * WIDTH as u32, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, alias = "ffn", value_name = "N", default_value_t = 4 * WIDTH as u32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     hidden: u32,
     /// Seed of weights, centers, order and the held-out images
     #[arg(long, value_name = "S", default_value_t = 7)]
@@ -119,6 +119,13 @@ pub struct FitOptions {
     pub quiet: bool,
 }
 
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("a number above 0 is wanted".into()),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Keep {
     Last,
@@ -137,7 +144,7 @@ impl FitOptions {
         let work = self.work_folder()?;
         let cancel = cancel_on_ctrl_c()?;
         let compute = self.model.compute()?;
-        let mut bundle = self.model.bundle()?;
+        let mut bundle = self.model.tagger()?;
         let (store, failed) = match self.extract(&bundle, &compute, &dataset, &work, &cancel)? {
             Some(extracted) => extracted,
             None => return Ok(ExitCode::from(EXIT_FAULT)),
@@ -154,7 +161,7 @@ impl FitOptions {
         self.train(&mut bundle, &compute, &gathered, &work, &cancel)?;
         let pipeline = Pipeline::load(&bundle, &compute)?;
         stages::fit_detectors(&mut bundle, &pipeline, &gathered, self.tpr)?;
-        stages::write_bundle(&bundle, &self.out)?;
+        bundle.write(&self.out, None)?;
         self.report(&bundle, &gathered, &work);
         Ok(if failed > 0 { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
     }
@@ -222,7 +229,7 @@ impl FitOptions {
         } else {
             let counts = stored.count_tags(&bundle.vocabulary.thresholds);
             let file = self.propose.clone().unwrap_or_else(|| work.join("vocabulary.tsv"));
-            fs::write(&file, counts.text(&bundle.vocabulary.tags))
+            fs::write(&file, counts.text(&bundle.vocabulary))
                 .with_context(|| format!("cannot write the vocabulary {}", file.display()))?;
             if !self.quiet {
                 eprintln!("proposed vocabulary: {}", file.display());
@@ -239,10 +246,6 @@ impl FitOptions {
         compute: &Compute,
         stored: &Stored,
     ) -> anyhow::Result<TrainingData> {
-        // What the source was fitted with is of other classes.
-        (bundle.manifest.projector, bundle.projector, bundle.projector_ce) = (None, None, None);
-        bundle.statistics = None;
-        bundle.manifest.lambda.clear();
         let pipeline = Pipeline::load(bundle, compute).context("cannot load the model")?;
         let recipe = bundle.manifest.recipe;
         let selection = Selection {

@@ -45,13 +45,39 @@ impl ModelArgs {
     /// # Errors
     /// If a file is missing, damaged, or does not fit the others.
     pub fn bundle(&self) -> anyhow::Result<Bundle> {
+        let mut bundle = self.open()?;
+        if let Some(path) = &self.projector {
+            bundle.attach_projector(path)?;
+        }
+        self.read_lists(&mut bundle)?;
+        if self.projector.is_some() || self.vocabulary.is_some() {
+            let own = bundle.path.clone();
+            bundle.tie_classes(self.vocabulary.as_ref().unwrap_or(&own))?;
+        }
+        Ok(bundle)
+    }
+
+    /// Opens the tagger alone, with lists of classes that no projector knows yet.
+    ///
+    /// # Errors
+    /// As [`ModelArgs::bundle`].
+    pub fn tagger(&self) -> anyhow::Result<Bundle> {
+        let mut bundle = self.open()?;
+        bundle.drop_projector();
+        self.read_lists(&mut bundle)?;
+        Ok(bundle)
+    }
+
+    fn open(&self) -> anyhow::Result<Bundle> {
         let mut bundle = match &self.model {
             Some(path) => Bundle::open(path)?,
             None => embedded::bundle()?,
         };
-        if let Some(path) = &self.projector {
-            bundle.attach_projector(path)?;
-        }
+        bundle.manifest.transform = self.transform.unwrap_or(bundle.manifest.transform);
+        Ok(bundle)
+    }
+
+    fn read_lists(&self, bundle: &mut Bundle) -> anyhow::Result<()> {
         if let Some(path) = &self.tags {
             bundle.vocabulary.read_tags(path)?;
         }
@@ -61,10 +87,7 @@ impl ModelArgs {
         if let Some(path) = &self.vocabulary {
             bundle.vocabulary.read_classes(path)?;
         }
-        if let Some(transform) = self.transform {
-            bundle.manifest.transform = transform;
-        }
-        Ok(bundle)
+        Ok(())
     }
 
     /// The arguments that name the same model to another run of the program.
@@ -127,7 +150,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "NAME")]
     pub detector: Option<String>,
     /// Decision threshold on the score; the model's own if not given
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = parse_finite)]
     pub lambda: Option<f32>,
 }
 
@@ -153,5 +176,12 @@ pub(super) fn parse_tau(text: &str) -> Result<f32, String> {
     match (0.0..=1.0).contains(&tau) {
         true => Ok(tau),
         false => Err("must lie between 0 and 1".into()),
+    }
+}
+
+fn parse_finite(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err("not a finite number".into()),
     }
 }

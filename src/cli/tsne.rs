@@ -21,7 +21,7 @@ const STRIDE: usize = 10;
 /// Map features into the plane with t-SNE
 #[derive(clap::Args)]
 pub struct TsneArgs {
-    /// Matrix [points, dimensions]: .npy (f32 or f64, C order), or .safetensors with a tensor
+    /// Matrix [points, dimensions]: .npy of half, single or double floats, or .safetensors with a tensor
     /// `features` or a single matrix
     #[arg(long, value_name = "FILE")]
     features: PathBuf,

@@ -1,31 +1,31 @@
 //! Reading a labelled set from a CSV of paths and classes.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::DatasetError;
-use super::csv_text::{LineCounter, without_byte_order_mark};
+use super::csv_text::{self, LineCounter};
 
 /// The listed images and their classes, in the file's order.
 pub(super) fn read(file: &Path) -> Result<Vec<(PathBuf, String)>, DatasetError> {
-    let bytes =
-        fs::read(file).map_err(|source| DatasetError::Io { path: file.to_owned(), source })?;
-    let text = without_byte_order_mark(&bytes);
-    let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
+    let io = |source| DatasetError::Io { path: file.to_owned(), source };
+    let text = csv_text::read(file).map_err(io)?;
+    let mut reader =
+        ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| csv_error(file, &error))?.clone();
     let path_column = column(&header, "path", file)?;
     let class_column = column(&header, "class", file)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    let mut lines = LineCounter::new(text);
+    let mut lines = LineCounter::new(&text);
     let mut rows = Vec::new();
     let mut missing = Vec::new();
     let mut line_of_path = BTreeMap::new();
     for record in reader.records() {
         let record = record.map_err(|error| csv_error(file, &error))?;
         let line = lines.line_of(&record);
+        csv_text::check_width(&record, header.len()).map_err(|fault| bad_row(file, line, fault))?;
         let cell = |column: usize, name: &str| match record.get(column) {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(bad_row(file, line, format!("the {name} is empty"))),

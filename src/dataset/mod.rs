@@ -87,6 +87,14 @@ pub enum DatasetError {
         /// Its classes.
         classes: Vec<String>,
     },
+    /// A class that no list could name.
+    #[error("the class {class:?} holds a control character, such as a tab; rename it: in {path}")]
+    ClassName {
+        /// The set's folder or CSV.
+        path: PathBuf,
+        /// The class.
+        class: String,
+    },
     /// The CSV is not a table of `path` and `class`.
     #[error("line {line}: {fault}: in {path}")]
     BadRow {
@@ -173,7 +181,7 @@ impl Dataset {
         if !empty.is_empty() {
             return Err(DatasetError::EmptyClasses { path: path(), classes: empty });
         }
-        Ok(Self::from_labelled(name_of(folder), labelled))
+        Self::from_labelled(name_of(folder), labelled, folder)
     }
 
     /// A set with labels from a CSV with the columns `path` (relative to the CSV's folder, or
@@ -186,11 +194,18 @@ impl Dataset {
     pub fn from_csv(file: &Path) -> Result<Self, DatasetError> {
         let labelled = csv_list::read(file)?;
         let name = file.file_stem().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self::from_labelled(name, labelled))
+        Self::from_labelled(name, labelled, file)
     }
 
-    fn from_labelled(name: String, labelled: Vec<(PathBuf, String)>) -> Self {
+    fn from_labelled(
+        name: String,
+        labelled: Vec<(PathBuf, String)>,
+        path: &Path,
+    ) -> Result<Self, DatasetError> {
         let mut classes: Vec<String> = labelled.iter().map(|(_, class)| class.clone()).collect();
+        if let Some(class) = classes.iter().find(|class| class.contains(char::is_control)) {
+            return Err(DatasetError::ClassName { path: path.to_owned(), class: class.clone() });
+        }
         if classes.iter().all(|class| class.parse::<u64>().is_ok()) {
             classes.sort_by_key(|class| (class.parse::<u64>().ok(), class.clone()));
         } else {
@@ -202,7 +217,7 @@ impl Dataset {
             .into_iter()
             .map(|(path, class)| Item { path, class: index.get(&class).copied() })
             .collect();
-        Self { name, items, classes }
+        Ok(Self { name, items, classes })
     }
 
     /// Refuses a set with fewer than two classes, for what compares classes.

@@ -91,12 +91,21 @@ fn bad_csvs_are_one_clear_sentence() {
         ("path,class\na.jpg,x\na.jpg,y\n", "is listed already on line 2"),
         ("path,class\na.jpg,x\nb.jpg,x\n", "1 of 2 listed images are missing"),
         ("path,class\n\na.jpg,x\nb.jpg\n", "line 4: the class is empty"),
+        (
+            "path,class\na.jpg,crane, wading bird\n",
+            "line 2: 3 cells, but the header names 2 columns",
+        ),
+        ("path,class\ra.jpg,x\rb.jpg,y,\r", "line 3: 3 cells"),
     ] {
         fs::write(&csv, text).unwrap();
         let sentence = sentence(Dataset::labelled(&csv));
         assert!(sentence.contains(expected), "{text:?}: {sentence}");
         assert!(sentence.ends_with("set.csv"), "{sentence}");
     }
+    fs::write(&csv, "path,class\na.jpg,\"crane, wading bird\"\n").unwrap();
+    assert_eq!(Dataset::labelled(&csv).unwrap().classes, ["crane, wading bird"]);
+    fs::write(&csv, b"\xff\xfep\0").unwrap();
+    assert!(sentence(Dataset::labelled(&csv)).contains("UTF-16 text; save it as UTF-8"));
     let many: String = (0..9).map(|i| format!("gone{i}.jpg,x\n")).collect();
     fs::write(&csv, format!("path,class\n{many}")).unwrap();
     assert!(sentence(Dataset::labelled(&csv)).contains("gone4.jpg (line 6) and 4 more"));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::bundle::vocabulary::Vocabulary;
+use crate::dataset::csv_text::safe_cell;
 use crate::pipeline::{Analysis, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
 
@@ -143,13 +144,14 @@ pub(super) fn write_csv(out: &mut impl Write, rows: &[ImageRow]) -> io::Result<(
     ])?;
     let number = |value: Option<f32>| value.map(|value| value.to_string()).unwrap_or_default();
     let count = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let safe = |text: &str| safe_cell(text).into_owned();
+    let text = |value: &Option<String>| safe(value.as_deref().unwrap_or_default());
     for row in rows {
         let tag = |tag: &TagRow| format!("{}={}", tag.name, tag.probability);
         let tags: Vec<String> = row.tags.iter().map(tag).collect();
         writer.write_record([
-            row.path.clone(),
-            row.set.clone(),
+            safe(&row.path),
+            safe(&row.set),
             text(&row.class),
             row.verdict.map(|verdict| verdict.to_string()).unwrap_or_default(),
             text(&row.reason),
@@ -162,7 +164,7 @@ pub(super) fn write_csv(out: &mut impl Write, rows: &[ImageRow]) -> io::Result<(
             number(row.similarity),
             count(row.kept_tokens),
             count(row.total_tokens),
-            tags.join(";"),
+            safe(&tags.join(";")),
             text(&row.error),
         ])?;
     }

@@ -3,19 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
-
 use super::error::FitError;
 use super::lambda::lambdas;
 use super::objects::{Objects, Selection};
 use super::vocabulary::TagCounts;
 use crate::bundle::manifest::Recipe;
-use crate::bundle::{Bundle, BundleFiles, Precision, Weights, write_safetensors};
+use crate::bundle::{Bundle, Precision, projector_names, write_safetensors};
 use crate::dataset::Dataset;
-use crate::nn::projector::{Projector, ProjectorConfig};
-use crate::nn::ram::Ram;
+use crate::nn::projector::ProjectorConfig;
 use crate::nn::source::{SafetensorsBytes, Source};
-use crate::nn::weights::WeightLoader;
 use crate::pipeline::{Pipeline, TaggerOutput};
 use crate::score::{self, FittedDetector, Rows, Statistics, TrainingSet};
 use crate::store::{Store, add_attention};
@@ -179,48 +175,6 @@ pub fn fit_detectors(
     Ok(())
 }
 
-/// Writes a bundle with its networks in the precision they came in.
-///
-/// # Errors
-/// If a tensor cannot be read or the folder cannot be written.
-pub fn write_bundle(bundle: &Bundle, folder: &Path) -> Result<(), FitError> {
-    let device = Device::flex();
-    // Building the tagger names its tensors, without the rest of a published checkpoint.
-    let from = WeightLoader::stored(&bundle.tagger, &device);
-    Ram::new(&bundle.manifest.tagger, &from)?;
-    let tagger = Weights::Stored(&bundle.tagger, from.names().into_keys().collect());
-    let files = BundleFiles {
-        manifest: &bundle.manifest,
-        vocabulary: &bundle.vocabulary,
-        tagger: (tagger, precision_of(&bundle.tagger)),
-        projector: projector_weights(bundle, bundle.projector.as_ref())?,
-        projector_ce: projector_weights(bundle, bundle.projector_ce.as_ref())?,
-        statistics: bundle.statistics.as_deref(),
-    };
-    Ok(files.write(folder)?)
-}
-
-/// A projector's tensors with its centers, without the rest of a training state.
-fn projector_weights<'a>(
-    bundle: &Bundle,
-    source: Option<&'a Source>,
-) -> Result<Option<(Weights<'a>, Precision)>, FitError> {
-    let (Some(source), Some(config)) = (source, &bundle.manifest.projector) else {
-        return Ok(None);
-    };
-    let names = projector_names(source, config)?;
-    Ok(Some((Weights::Stored(source, names), precision_of(source))))
-}
-
-/// The tensors of a projector and its centers, without the rest of a training state.
-fn projector_names(source: &Source, config: &ProjectorConfig) -> Result<Vec<String>, FitError> {
-    let from = WeightLoader::stored(source, &Device::flex());
-    Projector::new(config, &from)?;
-    let mut names: Vec<String> = from.names().into_keys().collect();
-    names.push("centers".into());
-    Ok(names)
-}
-
 /// A trained projector in 16 bits, written to `path`: half the size, and what is fitted to its
 /// features afterwards is fitted to those it will have in use.
 ///
@@ -234,13 +188,4 @@ pub fn halved(source: &Source, config: &ProjectorConfig, path: &Path) -> Result<
         Ok(source.read(name, shape)?)
     })?;
     Ok(Source::open(path)?)
-}
-
-fn precision_of(source: &Source) -> Precision {
-    let Source::Safetensors { metadata, .. } = source else { return Precision::Single };
-    let half = |info: &safetensors::tensor::TensorInfo| info.dtype == safetensors::Dtype::F16;
-    match metadata.tensors().values().any(|info| half(info)) {
-        true => Precision::Half,
-        false => Precision::Single,
-    }
 }

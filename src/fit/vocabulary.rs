@@ -15,7 +15,7 @@
 use std::fmt::Write as _;
 
 use super::error::FitError;
-use crate::bundle::vocabulary::{Class, Vocabulary};
+use crate::bundle::vocabulary::{Class, Vocabulary, class_line};
 use crate::decompose::sigmoid;
 
 /// Tags listed for each class in the file, beside the proposed one.
@@ -111,7 +111,7 @@ impl TagCounts {
 
     /// The proposal as an editable file, in the form that `--vocabulary` reads, with counts and
     /// alternatives as comments.
-    pub fn text(&self, tags: &[String]) -> String {
+    pub fn text(&self, vocabulary: &Vocabulary) -> String {
         let mut text = String::from(
             "# class<tab>tag: the tags that stand for each class. Edit, then give this file to\n\
              # `fit --vocabulary`. A class may have several lines.\n",
@@ -120,11 +120,11 @@ impl TagCounts {
             let candidates = self.candidates(class);
             let shown = candidates.iter().take(1 + ALTERNATIVES);
             let shown: Vec<String> =
-                shown.map(|c| format!("{} {}", tags[c.tag], c.images)).collect();
+                shown.map(|c| format!("{} {}", vocabulary.tags[c.tag], c.images)).collect();
             // Writing to a string cannot fail.
             writeln!(text, "\n# {} images; {}", self.images[class], shown.join(", ")).ok();
             if let Some(best) = candidates.first() {
-                writeln!(text, "{name}\t{}", tags[best.tag]).ok();
+                text.push_str(&class_line(name, &vocabulary.tag_reference(best.tag)));
             }
         }
         text
@@ -138,8 +138,10 @@ impl TagCounts {
 /// If the vocabulary lacks one of the set's classes.
 pub fn in_order_of(vocabulary: &Vocabulary, classes: &[String]) -> Result<Vec<Class>, FitError> {
     let find = |name: &String| {
-        let found = vocabulary.classes.iter().find(|class| class.name == *name);
-        found.cloned().ok_or_else(|| FitError::NotInVocabulary(name.clone()))
+        // A list keeps no blanks around a name, a folder may have them.
+        let found = vocabulary.classes.iter().find(|class| class.name == name.trim());
+        let missing = || FitError::NotInVocabulary(name.clone());
+        found.map(|class| Class { name: name.clone(), ..class.clone() }).ok_or_else(missing)
     };
     classes.iter().map(find).collect()
 }
@@ -196,7 +198,7 @@ mod tests {
     fn the_file_is_read_back_as_the_proposal() {
         let counts = counts();
         let mut vocabulary = Vocabulary::numbered(5);
-        let text = counts.text(&vocabulary.tags);
+        let text = counts.text(&vocabulary);
         assert!(text.contains("# 3 images; tag 1 2, tag 0 3"), "{text}");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();

@@ -70,10 +70,12 @@ impl RamConfig {
         // The mask of the first shifted block has one row for each window, which gives the side;
         // without it, the last map is one window.
         let mask = source.shape("visual_encoder.layers.0.blocks.1.attn_mask");
+        // A damaged header may say anything.
         let side = match mask {
-            Some(mask) => mask.first().copied().unwrap_or_default().isqrt() * first,
-            None => last << stages.saturating_sub(1),
+            Some(mask) => mask.first().copied().unwrap_or_default().isqrt().saturating_mul(first),
+            None => (1..stages).fold(last, |side, _| side.saturating_mul(2)),
         };
+        let mlp = need("visual_encoder.layers.0.blocks.0.mlp.fc1.weight", 2)?;
         let label = need("label_embed", 2)?;
         let layer = "tagging_head.encoder.layer";
         let width = need(&format!("{layer}.0.crossattention.self.query.weight"), 2)?[0];
@@ -85,13 +87,13 @@ impl RamConfig {
         };
         Ok(Self {
             swin: SwinConfig {
-                image: side * patch,
+                image: side.saturating_mul(patch),
                 patch,
                 embed,
                 depths,
                 heads,
                 window: first,
-                mlp_ratio: 4,
+                mlp_ratio: mlp[0] / embed.max(1),
             },
             decoder: TagDecoderConfig { width, heads: 4, hidden, layers },
             joint: label[1],

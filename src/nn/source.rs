@@ -174,6 +174,12 @@ impl Source {
         }
     }
 
+    /// What a safetensors file says of itself under a key; `None` where it says nothing.
+    pub fn note(&self, key: &str) -> Option<&str> {
+        let Self::Safetensors { metadata, .. } = self else { return None };
+        metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
     /// The shape of a tensor, if it is there.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
         match self {

@@ -3,6 +3,7 @@
 // The helpers of tests may unwrap as the tests themselves do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bundles;
 mod demo_scenes;
 mod demo_train;
 mod drops;

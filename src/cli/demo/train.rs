@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::bundle::manifest::{Manifest, Recipe};
 use crate::bundle::vocabulary::{Class, Vocabulary};
-use crate::bundle::{BundleFiles, Precision, Weights};
+use crate::bundle::{BundleFiles, Checksums, Precision, Weights};
 use crate::cli::CliResult;
 use crate::demo::train::{self, Losses, TrainConfig, Trainer};
 use crate::demo::{ID_CLASSES, TAGS, tag_from_class};
@@ -128,6 +128,7 @@ impl TrainArgs {
             tagger: config,
             projector: None,
             lambda: Vec::new(),
+            checksums: Checksums::new(),
         };
         let weights = trainer.weights();
         let files = BundleFiles {

@@ -63,7 +63,7 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     sweep: SweepArgs,
     /// Add 95 % intervals from N bootstrap resamples; 1000 is usual
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     bootstrap: Option<u32>,
     /// Seed of resampling and splitting
     #[arg(long, value_name = "S", default_value_t = 7)]

@@ -64,17 +64,33 @@ pub fn parse(id: &str, ood: &[String]) -> anyhow::Result<(NamedSet, Vec<NamedSet
     }
     let mut seen = BTreeSet::new();
     for set in std::iter::once(&id).chain(&sets) {
-        let is_file_name = !set.name.is_empty()
-            && !set.name.starts_with('.')
-            && !set.name.contains(['/', '\\', ':', '\0']);
-        if !is_file_name {
-            bail!("`{}` cannot be a set's name: files are named after it", set.name);
+        if let Some(fault) = fault_of_name(&set.name) {
+            bail!("{:?} cannot be a set's name, as files are named after it: {fault}", set.name);
         }
         if !seen.insert(set.name.as_str()) {
             bail!("two sets are called `{}`; give them names of their own, as NAME=DIR", set.name);
         }
     }
     Ok((id, sets))
+}
+
+/// The longest name of a set, in bytes: with an extension, and while it is written, the file's is within
+/// the 255 that file systems take.
+const MAX_NAME_BYTES: usize = 200;
+
+/// Why no file can be named after a set.
+fn fault_of_name(name: &str) -> Option<String> {
+    if name.is_empty() {
+        Some("it is empty".into())
+    } else if name.starts_with('.') {
+        Some("it begins with a dot".into())
+    } else if name.contains(|c: char| c.is_control() || ['/', '\\', ':'].contains(&c)) {
+        Some("it holds a slash, a backslash, a colon or a control character".into())
+    } else if name.len() > MAX_NAME_BYTES {
+        Some(format!("it is {} bytes long, and at most {MAX_NAME_BYTES} fit", name.len()))
+    } else {
+        None
+    }
 }
 
 /// A set whose path was looked at.

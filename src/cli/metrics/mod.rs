@@ -30,7 +30,7 @@ pub(super) struct MetricsArgs {
     json: bool,
 
     /// Add 95 % percentile intervals of each set from N bootstrap resamples; 1000 is usual.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     bootstrap: Option<u32>,
 
     /// Seed of the resampling; the same seed gives the same intervals.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use crate::dataset::csv_text::{LineCounter, without_byte_order_mark};
+use crate::dataset::csv_text::{self, LineCounter};
 use crate::eval::metrics::{Label, RankedScores};
 
 /// The name of the only set in a file that names none.
@@ -44,9 +44,9 @@ struct Columns {
 
 /// Reads the sets of a file, in the order in which the file first names them.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
-    let bytes = std::fs::read(path)?;
-    let text = without_byte_order_mark(&bytes);
-    let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
+    let text = csv_text::read(path)?;
+    let mut reader =
+        ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text.as_bytes());
     let columns = Columns::from_header(reader.headers()?)?;
     let mut shared = Scores::default();
     let mut sets: Vec<(String, Scores)> = Vec::new();
@@ -55,7 +55,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
     while reader.read_record(&mut record)? {
         let (score, label) = columns
             .row(&record)
-            .with_context(|| format!("line {}", LineCounter::new(text).line_of(&record)))?;
+            .with_context(|| format!("line {}", LineCounter::new(&text).line_of(&record)))?;
         let name = columns.set.and_then(|column| record.get(column)).unwrap_or("");
         if name.is_empty() {
             shared.push(score, label);
@@ -109,7 +109,8 @@ impl Columns {
     }
 
     fn row(&self, record: &StringRecord) -> anyhow::Result<(f64, Label)> {
-        if record.len() != self.count {
+        csv_text::check_width(record, self.count).map_err(anyhow::Error::msg)?;
+        if record.len() < self.count {
             bail!("{} cells, but the header names {} columns", record.len(), self.count);
         }
         let score = record.get(self.score).unwrap_or("");

@@ -6,6 +6,11 @@ use anyhow::{Context, Result, bail, ensure};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 
+use crate::fs;
+
+/// The largest file that is read, in bytes: eight million points of 512 dimensions.
+const MAX_BYTES: u64 = 1 << 34;
+
 /// Features `[n, d]`, row by row.
 #[derive(Debug)]
 pub struct Features {
@@ -29,47 +34,95 @@ pub fn read(path: &Path) -> Result<Features> {
         Some("safetensors") => from_safetensors,
         _ => bail!("features are read from .npy or .safetensors files, not from {name}"),
     };
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    let bytes = fs::read(path, MAX_BYTES).with_context(|| format!("cannot read {name}"))?;
     parse(&bytes).with_context(|| format!("no matrix of features in {name}"))
 }
 
-/// The `.npy` format, versions 1 and 2: magic, version, length of the header, a Python dictionary,
-/// the values.
+/// How an npy file stores a value.
+#[derive(Clone, Copy)]
+struct NpyType {
+    /// Bytes of a value: a float of 2, 4 or 8.
+    width: usize,
+    big_endian: bool,
+}
+
+impl NpyType {
+    fn of_descr(descr: &str) -> Result<Self> {
+        let known =
+            "half, single and double floats ('<f2', '<f4', '<f8', '>f2', '>f4', '>f8') are known";
+        let (order, kind) = descr.split_at_checked(1).unwrap_or_default();
+        let width = match kind {
+            "f2" => 2,
+            "f4" => 4,
+            "f8" => 8,
+            _ => bail!("values of type {descr}; {known}"),
+        };
+        match order {
+            "<" => Ok(Self { width, big_endian: false }),
+            ">" => Ok(Self { width, big_endian: true }),
+            _ => bail!("values of type {descr}; {known}"),
+        }
+    }
+
+    /// Values in the order of the file.
+    fn values(self, data: &[u8]) -> Vec<f32> {
+        let Self { width, big_endian } = self;
+        match width {
+            2 => each(data, big_endian, |bytes| f16::from_le_bytes(bytes).to_f32()),
+            4 => each(data, big_endian, f32::from_le_bytes),
+            _ => each(data, big_endian, |bytes| f64::from_le_bytes(bytes) as f32),
+        }
+    }
+}
+
+/// Values of N bytes, by a function that takes the least significant byte first.
+fn each<const N: usize>(data: &[u8], big_endian: bool, value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    let in_order = |&(mut bytes): &[u8; N]| {
+        if big_endian {
+            bytes.reverse();
+        }
+        value(bytes)
+    };
+    data.as_chunks::<N>().0.iter().map(in_order).collect()
+}
+
+/// The `.npy` format, versions 1 to 3: magic, version, length of the header, a Python dictionary, the
+/// values row by row or column by column.
 fn from_npy(bytes: &[u8]) -> Result<Features> {
     let rest = bytes.strip_prefix(b"\x93NUMPY").context("not an npy file: its magic is missing")?;
     let (length, rest) = match rest {
-        [1, 0, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]) as usize, rest),
-        [2, 0, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
-        [major, minor, ..] => bail!("npy version {major}.{minor}; 1.0 and 2.0 are known"),
+        [1, _, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]) as usize, rest),
+        [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
+        [major, minor, ..] if !(1..=3).contains(major) => {
+            bail!("npy version {major}.{minor}; versions 1 to 3 are known")
+        }
         _ => bail!("the npy file ends within its header"),
     };
     let (header, data) =
         rest.split_at_checked(length).context("the npy file ends within its header")?;
     let header = std::str::from_utf8(header).context("the npy header is not text")?;
-    let width = match entry(header, "descr")?.trim_matches(['\'', '"']) {
-        "<f4" => 4,
-        "<f8" => 8,
-        other => bail!("values of type {other}; '<f4' and '<f8' are known"),
+    let kind = NpyType::of_descr(entry(header, "descr")?.trim_matches(['\'', '"']))?;
+    let by_column = match entry(header, "fortran_order")? {
+        "False" => false,
+        "True" => true,
+        other => bail!("the order of the values is {other}, neither True nor False"),
     };
-    ensure!(
-        entry(header, "fortran_order")? == "False",
-        "the matrix is stored column by column; save it in C order"
-    );
     let shape = entry(header, "shape")?;
     let sides = shape.trim_matches(['(', ')']).split(',').map(str::trim);
     let sides: Result<Vec<usize>, _> =
         sides.filter(|side| !side.is_empty()).map(str::parse).collect();
     let sides = sides.with_context(|| format!("the shape {shape} is not understood"))?;
     let (n, d) = matrix(&sides)?;
-    let wanted = n.checked_mul(d).and_then(|count| count.checked_mul(width));
+    let wanted = n.checked_mul(d).and_then(|count| count.checked_mul(kind.width));
     ensure!(
         wanted == Some(data.len()),
         "{} bytes of values do not make a matrix of shape {shape}",
         data.len()
     );
-    let values = match width {
-        4 => data.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-        _ => data.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
+    let values = kind.values(data);
+    let values = match by_column {
+        false => values,
+        true => (0..n).flat_map(|row| values.iter().skip(row).step_by(n).copied()).collect(),
     };
     Ok(Features { values, n, d })
 }
@@ -154,13 +207,30 @@ mod tests {
     }
 
     #[test]
+    fn npy_in_other_orders_of_values_and_bytes() {
+        let header = "{'descr': '>f2', 'fortran_order': True, 'shape': (2, 3), }";
+        // [[0, 1, 2], [3, 4, 5]], column by column.
+        let values = [0.0, 3.0, 1.0, 4.0, 2.0, 5.0];
+        let row_by_row = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+        let data: Vec<u8> =
+            values.iter().flat_map(|&value| f16::from_f32(value).to_be_bytes()).collect();
+        assert_eq!(from_npy(&npy(3, header, &data)).unwrap().values, row_by_row);
+        let header = header.replace(">f2", ">f8");
+        let data: Vec<u8> =
+            values.iter().flat_map(|&value| f64::from(value).to_be_bytes()).collect();
+        assert_eq!(from_npy(&npy(2, &header, &data)).unwrap().values, row_by_row);
+    }
+
+    #[test]
     fn npy_that_is_no_matrix_of_floats_is_refused_with_the_reason() {
         let good = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
         let refused = |header: &str, data: &[u8]| {
             format!("{:#}", from_npy(&npy(1, header, data)).unwrap_err())
         };
         assert!(refused(good, &[0; 23]).contains("23 bytes"));
-        assert!(refused(&good.replace("False", "True"), &[0; 24]).contains("C order"));
+        assert!(refused(&good.replace("False", "0"), &[0; 24]).contains("neither True nor False"));
+        assert!(refused(&good.replace("<f4", "f"), &[0; 24]).contains("half, single and double"));
+        assert!(from_npy(b"\x93NUMPY\x04\x00").unwrap_err().to_string().contains("version 4.0"));
         assert!(refused(&good.replace("<f4", "<i8"), &[0; 24]).contains("<i8"));
         assert!(refused(&good.replace("(2, 3)", "(6,)"), &[0; 24]).contains("two dimensions"));
         assert!(refused(&good.replace("(2, 3)", "(2, -3)"), &[0; 24]).contains("(2, -3)"));

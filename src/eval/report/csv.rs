@@ -4,6 +4,7 @@ use csv::Writer;
 
 use super::build::scores_of;
 use super::{Outcome, Report, SetResult, Setting};
+use crate::dataset::csv_text::safe_cell;
 use crate::eval::metrics::{Convention, Intervals, Metric, Metrics, RankedScores};
 use crate::eval::scores::{Features, ScoreTable, SetScores};
 
@@ -40,7 +41,7 @@ pub fn table(report: &Report) -> Result<Vec<u8>, csv::Error> {
                 let mut record = vec![detector.id.clone(), detector.name.clone()];
                 record.extend(setting_cells(*setting));
                 let images = ood.map(|ood| ood.to_string()).unwrap_or_default();
-                record.extend([set.to_owned(), report.id.images.to_string(), images]);
+                record.extend([safe_cell(set).into_owned(), report.id.images.to_string(), images]);
                 record.extend(cells);
                 writer.write_record(&record)
             };
@@ -111,9 +112,9 @@ pub fn scores(table: &ScoreTable, set: &SetScores, main: Setting) -> Result<Vec<
     for (row, image) in set.images.iter().enumerate() {
         let predicted = image.predicted.and_then(|class| table.model.classes.get(class));
         let mut record = vec![
-            image.path.clone(),
-            image.class.clone().unwrap_or_default(),
-            predicted.cloned().unwrap_or_default(),
+            safe_cell(&image.path).into_owned(),
+            safe_cell(image.class.as_deref().unwrap_or_default()).into_owned(),
+            safe_cell(predicted.map_or("", String::as_str)).into_owned(),
             u8::from(image.has_id_tag).to_string(),
         ];
         // Scores are f32: printed as such, all their digits are there and no more.

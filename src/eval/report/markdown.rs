@@ -38,12 +38,12 @@ pub fn page(report: &Report) -> String {
     let mut text = String::new();
     let model = &report.model;
     let names: Vec<&str> = report.ood.iter().map(|set| set.name.as_str()).collect();
-    put(&mut text, &format!("# {} against {}\n", report.id.name, names.join(", ")));
+    put(&mut text, &escaped(&format!("# {} against {}\n", report.id.name, names.join(", "))));
     put(
         &mut text,
         &format!(
             "Model `{}` ({} classes, {} tags), recipe `{}`, τ = {}; ODIN moves the {}. {}.\n",
-            model.name,
+            model.name.replace('`', "'"),
             model.classes.len(),
             model.tags,
             model.recipe,
@@ -53,7 +53,7 @@ pub fn page(report: &Report) -> String {
         ),
     );
     for warning in &report.warnings {
-        put(&mut text, &format!("> **Note:** {warning}.\n"));
+        put(&mut text, &format!("> **Note:** {}.\n", escaped(warning)));
     }
     put(&mut text, "## Sets\n");
     put(&mut text, &sets_table(report));
@@ -103,7 +103,11 @@ fn put(text: &mut String, block: &str) {
 
 /// A Markdown table: the first column to the left, the others to the right.
 fn markdown(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let line = |cells: &[String]| {
+        let cells: Vec<String> =
+            cells.iter().map(|cell| escaped(cell).replace('|', "\\|")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
     let header: Vec<String> = header.iter().map(|cell| (*cell).to_owned()).collect();
     let mut table = line(&header);
     let rule: Vec<String> =
@@ -111,6 +115,11 @@ fn markdown(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Str
     table.push_str(&line(&rule));
     rows.into_iter().for_each(|row| table.push_str(&line(&row)));
     table
+}
+
+/// A text that may hold names of the user's, with nothing that HTML or a backslash would make of it.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('<', "&lt;")
 }
 
 fn pair(metrics: Option<&Metrics>) -> [String; 2] {
