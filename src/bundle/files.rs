@@ -88,13 +88,7 @@ impl Files<'_> {
         name: &str,
         checksums: &Checksums,
     ) -> Result<SafetensorsBytes, BundleError> {
-        match self.weights(name, checksums)? {
-            Source::Safetensors { bytes, .. } => Ok(bytes),
-            Source::Pytorch { path, .. } => {
-                let reason = "not a safetensors file".into();
-                Err(BundleError::Manifest { reason, path })
-            }
-        }
+        Ok(self.weights(name, checksums)?.into_bytes()?)
     }
 
     fn embedded(&self, name: &str) -> std::io::Result<&'static [u8]> {

@@ -20,7 +20,7 @@ use crate::fs::{self, WholeFile, WholeFolder};
 use crate::lists::List;
 use crate::nn::projector::{Projector, ProjectorConfig};
 use crate::nn::ram::Ram;
-use crate::nn::source::{Source, WeightsError};
+use crate::nn::source::{Source, WeightsError, check_finite, check_half};
 use crate::nn::weights::WeightLoader;
 
 /// The type that weights are stored in.
@@ -202,9 +202,7 @@ pub fn projector_names(
 }
 
 fn precision_of(source: &Source) -> Precision {
-    let Source::Safetensors { metadata, .. } = source else { return Precision::Single };
-    let half = |info: &safetensors::tensor::TensorInfo| info.dtype == safetensors::Dtype::F16;
-    match metadata.tensors().values().any(|info| half(info)) {
+    match source.is_half() {
         true => Precision::Half,
         false => Precision::Single,
     }
@@ -220,12 +218,9 @@ fn write_weights(
     precision: Precision,
     notes: &BTreeMap<String, String>,
 ) -> Result<(), BundleError> {
-    let finite = |name: &str, values: Vec<f32>| match values.iter().all(|value| value.is_finite()) {
-        true => Ok(values),
-        false => {
-            let reason = format!("tensor `{name}` holds a value that is not finite");
-            Err(BundleError::Manifest { reason, path: path.to_owned() })
-        }
+    let finite = |name: &str, values: Vec<f32>| {
+        check_finite(name, &values, path)?;
+        Ok(values)
     };
     match weights {
         Weights::Values(tensors) => {
@@ -300,12 +295,8 @@ fn write_tensors(
             let reason = format!("tensor `{name}` has {} values for {shape:?}", values.len());
             return Err(BundleError::Manifest { reason, path: path.to_owned() });
         }
-        let overflows = |value: &&f32| value.is_finite() && !f16::from_f32(**value).is_finite();
-        if precision == Precision::Half
-            && let Some(value) = values.iter().find(overflows)
-        {
-            let reason = format!("tensor `{name}` holds {value}, which is too large for 16 bits");
-            return Err(BundleError::Manifest { reason, path: path.to_owned() });
+        if precision == Precision::Half {
+            check_half(name, &values, path)?;
         }
         for chunk in values.chunks(1 << 16) {
             file.write_all(&bytes_of(chunk, precision)).map_err(fail())?;

@@ -1,9 +1,10 @@
-//! The networks: Swin, the tag decoder, RAM, RAM++ and the TagOOD projector.
+//! The networks: Swin, the tag decoder, RAM, RAM++, the TagOOD projector, CLIP and CLIPN.
 //!
 //! This module knows Burn and nothing of images, bundles or windows. A layer's constructor takes a
 //! [`weights::WeightLoader`], which reads tensors under their published names or draws them; its
 //! `forward` states its shapes.
 
+pub mod clip;
 mod kernels;
 pub mod projector;
 pub mod ram;
@@ -11,3 +12,5 @@ pub mod source;
 pub mod swin;
 pub mod tag_decoder;
 pub mod weights;
+
+pub use kernels::Activation;

@@ -13,7 +13,7 @@ use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::kernels::{affine, linear_gelu, linear_of};
+use super::kernels::{Activation, affine, linear_activated, linear_of};
 use super::source::{Source, WeightsError};
 use super::weights::{Init, WeightLoader};
 
@@ -48,11 +48,10 @@ impl ProjectorConfig {
     /// If a tensor that carries part of the shape is missing.
     pub fn of_checkpoint(source: &Source) -> Result<Self, WeightsError> {
         let need = |name: &str, rank: usize| {
-            source.shape(name).filter(|s| s.len() == rank).ok_or_else(|| WeightsError::Missing {
-                name: name.to_owned(),
-                expected: vec![0; rank],
-                path: source.path().to_owned(),
-            })
+            source
+                .shape(name)
+                .filter(|s| s.len() == rank)
+                .ok_or_else(|| source.missing(name, &vec![0; rank]))
         };
         let layer = |index: usize| format!("layers.layers.encoder_layer_{index}.mlp.0.weight");
         let image_proj = need("image_proj.weight", 2)?;
@@ -122,7 +121,11 @@ impl ProjectorBlock {
     }
 
     fn feed_forward(&self, x: Tensor<3>, dropout: &Dropout) -> Tensor<3> {
-        let hidden = dropout.apply(linear_gelu(&self.up, self.ln_2.forward(x.clone())));
+        let hidden = dropout.apply(linear_activated(
+            &self.up,
+            self.ln_2.forward(x.clone()),
+            Activation::Gelu,
+        ));
         x + dropout.apply(linear_of(&self.down, hidden))
     }
 

@@ -43,11 +43,10 @@ impl RamConfig {
     /// If a tensor that carries part of the shape is missing.
     pub fn of_checkpoint(source: &Source) -> Result<Self, WeightsError> {
         let need = |name: &str, rank: usize| {
-            source.shape(name).filter(|s| s.len() == rank).ok_or_else(|| WeightsError::Missing {
-                name: name.to_owned(),
-                expected: vec![0; rank],
-                path: source.path().to_owned(),
-            })
+            source
+                .shape(name)
+                .filter(|s| s.len() == rank)
+                .ok_or_else(|| source.missing(name, &vec![0; rank]))
         };
         let count = |name: &dyn Fn(usize) -> String| {
             (0..).take_while(|&i| source.shape(&name(i)).is_some()).count()

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
-use super::kernels;
+use super::kernels::{self, Activation};
 use super::source::WeightsError;
 use super::weights::WeightLoader;
 
@@ -97,7 +97,7 @@ impl TagLayer {
         let mixed =
             kernels::linear_of(&self.attended, mixed.reshape([batch, count, heads * depth]));
         let tags = self.attended_norm.forward(mixed + tags);
-        let hidden = kernels::linear_gelu(&self.intermediate, tags.clone());
+        let hidden = kernels::linear_activated(&self.intermediate, tags.clone(), Activation::Gelu);
         let tags = self.output_norm.forward(kernels::residual_linear(tags, &self.output, hidden));
         (tags, attention)
     }

@@ -14,7 +14,7 @@ use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::source::{Source, WeightsError};
+use super::source::{Source, WeightsError, check_half};
 
 /// How a tensor is drawn when it is not read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,7 +145,14 @@ impl<'a> WeightLoader<'a> {
 
     fn values(&self, name: &str, shape: &[usize], init: Init) -> Result<Vec<f32>, WeightsError> {
         match &*self.origin {
-            Origin::Stored(source) => source.read(&self.full_name(name), shape),
+            Origin::Stored(source) => {
+                let name = self.full_name(name);
+                let values = source.read(&name, shape)?;
+                if self.dtype == Some(FloatDType::F16) {
+                    check_half(&name, &values, source.path())?;
+                }
+                Ok(values)
+            }
             Origin::Random(rng) => Ok(draw(&mut rng.borrow_mut(), shape.iter().product(), init)),
         }
     }
@@ -257,9 +264,17 @@ impl<'a> WeightLoader<'a> {
     ///
     /// # Errors
     /// As [`Source::read`].
-    pub fn patch_linear(&self, name: &str, shape: [usize; 4]) -> Result<Linear, WeightsError> {
+    pub fn patch_linear(
+        &self,
+        name: &str,
+        shape: [usize; 4],
+        bias: bool,
+    ) -> Result<Linear, WeightsError> {
         let inner = self.scope(name);
-        let bias = Some(inner.param("bias", [shape[0]], Init::Zeros)?);
+        let bias = match bias {
+            true => Some(inner.param("bias", [shape[0]], Init::Zeros)?),
+            false => None,
+        };
         let inputs: usize = shape[1..].iter().product();
         let spread = Init::Normal((1.0 / inputs as f32).sqrt());
         Ok(Linear { weight: inner.matrix("weight", shape, spread)?, bias })
@@ -352,9 +367,17 @@ pub fn named_tensors<M: Module>(module: &M, names: &Names) -> Vec<(String, Vec<u
 }
 
 /// Parts of published checkpoints that the networks here do not use, and that are not worth a word:
-/// caption models, derived buffers, the projector's unused layer norm settings.
-const KNOWN_FOREIGN: [&str; 5] =
-    ["tag_encoder.", "text_decoder.", "relative_position_index", "attn_mask", "position_ids"];
+/// caption models, derived buffers, the sizes that OpenAI's archives name.
+const KNOWN_FOREIGN: [&str; 8] = [
+    "tag_encoder.",
+    "text_decoder.",
+    "relative_position_index",
+    "attn_mask",
+    "position_ids",
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+];
 
 /// Tensors of a source that were not asked for and are not of a known foreign kind.
 pub fn unexpected(source: &Source, used: &Names) -> Vec<String> {

@@ -49,6 +49,14 @@ impl Goldens {
         }
     }
 
+    /// What the file says of itself.
+    pub fn about(&self) -> serde_json::Value {
+        let bytes = std::fs::read(self.0.path()).unwrap();
+        let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let about = &metadata.metadata().as_ref().unwrap()["about"];
+        serde_json::from_str(about).unwrap()
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.0.shape(name).is_some()
     }
@@ -73,13 +81,13 @@ pub fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f64) {
+pub fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f64) {
     let error = relative_error(found, expected);
     assert!(error < tolerance, "{name}: relative error {error:.2e} is not below {tolerance:.0e}");
 }
 
 /// The CPU backend with its tolerance, and the best GPU adapter with its own.
-fn devices() -> [(Device, f64); 2] {
+pub fn devices() -> [(Device, f64); 2] {
     let gpu = gpu::compute(DeviceChoice::Gpu).expect("a Vulkan driver (mesa-vulkan-drivers)");
     [(Device::flex(), 1e-4), (gpu.device, 1e-3)]
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor};
 use super::attention::WindowAttention;
 use super::window::{inverse, window_order};
 use super::{EPSILON, SwinConfig};
-use crate::nn::kernels;
+use crate::nn::kernels::{self, Activation};
 use crate::nn::source::WeightsError;
 use crate::nn::weights::WeightLoader;
 
@@ -55,7 +55,8 @@ impl Block {
     pub(super) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let windows = self.norm1.forward(x.clone()).select(1, self.order.clone());
         let x = x + self.attn.forward(windows).select(1, self.unorder.clone());
-        let hidden = kernels::linear_gelu(&self.fc1, self.norm2.forward(x.clone()));
+        let hidden =
+            kernels::linear_activated(&self.fc1, self.norm2.forward(x.clone()), Activation::Gelu);
         kernels::residual_linear(x, &self.fc2, hidden)
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::source::WeightsError;
 use super::weights::WeightLoader;
 use block::Block;
+pub(super) use patch::patches;
 use patch::{PatchEmbed, PatchMerge};
 
 /// Added to a variance before its root, in all of Swin's layer norms.

@@ -21,20 +21,25 @@ pub(super) struct PatchEmbed {
 impl PatchEmbed {
     pub(super) fn new(config: &SwinConfig, from: &WeightLoader) -> Result<Self, WeightsError> {
         let (patch, embed) = (config.patch, config.embed);
-        let proj = from.patch_linear("proj", [embed, 3, patch, patch])?;
+        let proj = from.patch_linear("proj", [embed, 3, patch, patch], true)?;
         Ok(Self { proj, norm: from.layer_norm("norm", embed, EPSILON)?, patch })
     }
 
     /// `[batch, 3, image, image]` to `[batch, side * side, embed]`.
     pub(super) fn forward(&self, image: Tensor<4>) -> Tensor<3> {
-        let [batch, channels, height, width] = image.dims();
-        let (patch, rows, columns) = (self.patch, height / self.patch, width / self.patch);
-        let patches: Tensor<3> = image
-            .reshape([batch, channels, rows, patch, columns, patch])
-            .permute([0, 2, 4, 1, 3, 5])
-            .reshape([batch, rows * columns, channels * patch * patch]);
-        self.norm.forward(self.proj.forward(patches))
+        self.norm.forward(self.proj.forward(patches(image, self.patch)))
     }
+}
+
+/// Cuts `[batch, channels, height, width]` into squares of side `patch`, in reading order:
+/// `[batch, patches, channels * patch * patch]`.
+pub(in crate::nn) fn patches(image: Tensor<4>, patch: usize) -> Tensor<3> {
+    let [batch, channels, height, width] = image.dims();
+    let (rows, columns) = (height / patch, width / patch);
+    image
+        .reshape([batch, channels, rows, patch, columns, patch])
+        .permute([0, 2, 4, 1, 3, 5])
+        .reshape([batch, rows * columns, channels * patch * patch])
 }
 
 /// Joins each 2×2 tokens: their channels in the order (row, column) 00, 10, 01, 11, normalised and

@@ -1,0 +1,238 @@
+//! CLIP and CLIPN against golden tensors of an independent implementation, from every layout, on
+//! the CPU backend and on a software GPU. `tests/fixtures/clip/README.md` says how the goldens were
+//! made.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor};
+use tagood_lens::nn::Activation;
+use tagood_lens::nn::clip::{Clip, ClipConfig, Layout, NoPrompt, NoSide, PositionResize, ends};
+use tagood_lens::nn::source::Source;
+use tagood_lens::nn::weights::{WeightLoader, named_tensors, unexpected};
+
+use super::golden::{Goldens, close, devices, floats};
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clip").join(name)
+}
+
+fn open(name: &str) -> (Source, Layout) {
+    let source = Source::open(&fixture(name)).unwrap();
+    let layout = Layout::of(&source).unwrap();
+    (layout.canonical(source), layout)
+}
+
+fn load(source: &Source, activation: Activation, device: &Device) -> Clip {
+    let config = ClipConfig::of_checkpoint(source, activation).unwrap();
+    Clip::new(&config, &WeightLoader::stored(source, device)).unwrap()
+}
+
+/// The tiny CLIPN with QuickGELU on the CPU, and its goldens.
+pub fn load_clipn() -> (Clip, Goldens) {
+    let (source, _) = open("tiny_clipn_epoch_10.pt");
+    let goldens = Goldens::open(&fixture("tiny_quick.safetensors"));
+    (load(&source, Activation::QuickGelu, &Device::flex()), goldens)
+}
+
+pub fn tokens(goldens: &Goldens, name: &str) -> Vec<Vec<u32>> {
+    let length = goldens.shape(name)[1];
+    let ids: Vec<u32> = goldens.integers(name).into_iter().map(|id| id as u32).collect();
+    ids.chunks(length).map(<[u32]>::to_vec).collect()
+}
+
+/// Image tokens, a feature first, as the goldens have them apart.
+fn split(tokens: Tensor<3>) -> [Vec<f32>; 2] {
+    let [batch, n, width] = tokens.dims();
+    let local = tokens.clone().slice([0..batch, 1..n]);
+    [floats(tokens.slice([0..batch, 0..1, 0..width])), floats(local)]
+}
+
+const BOTH: [(Activation, &str); 2] =
+    [(Activation::QuickGelu, "tiny_quick"), (Activation::Gelu, "tiny_exact")];
+
+#[test]
+fn every_stage_agrees_with_the_reference() {
+    let (source, _) = open("tiny_clipn_epoch_10.pt");
+    for (activation, name) in BOTH {
+        let goldens = Goldens::open(&fixture(&format!("{name}.safetensors")));
+        for (device, tolerance) in devices() {
+            let clip = load(&source, activation, &device);
+            let check = |what: &str, found: &[f32]| {
+                close(what, found, &goldens.floats(what), tolerance);
+            };
+            let mut seen = 0;
+            let image = goldens.tensor("image", &device);
+            let found = clip.image.forward_traced(image.clone(), &mut |stage, x| {
+                let golden = match stage.parse::<usize>() {
+                    Ok(block) => format!("vision.{block}"),
+                    Err(_) => stage.to_owned(),
+                };
+                check(&golden, &floats(x.clone()));
+                seen += 1;
+            });
+            let [global, local] = split(found);
+            check("image_features", &global);
+            check("local_features", &local);
+            check("image_features", &floats(clip.image.features(image)));
+
+            let rows = tokens(&goldens, "tokens");
+            // Goldens of blocks reach to the context's end, where nothing is read.
+            let mut full = |golden: String, x: &Tensor<3>| {
+                let [texts, length, width] = x.dims();
+                let whole: Tensor<3> = goldens.tensor(&golden, &device);
+                let expected = floats(whole.slice([0..texts, 0..length, 0..width]));
+                close(&golden, &floats(x.clone()), &expected, tolerance);
+                seen += 1;
+            };
+            let embedded = clip.text.embed(&rows);
+            let found = clip.text.forward_traced(embedded, &ends(&rows), &mut |block, x| {
+                full(format!("text.{block}"), x);
+            });
+            check("text_features", &floats(found));
+            check("text_features", &floats(clip.text.forward(&rows)));
+            let padded = tokens(&goldens, "tokens_end_padded");
+            check("text_features_end_padded", &floats(clip.text.forward(&padded)));
+
+            let no = clip.no.as_ref().unwrap();
+            let found = no.forward_traced(&rows, NoPrompt::Mean, &mut |block, x| {
+                full(format!("no.{block}"), x);
+            });
+            check("no_features", &floats(found));
+            let mean = vec![no.prompts(); rows.len()];
+            check("no_features", &floats(no.forward(&rows, NoPrompt::Each(&mean))));
+            let third = vec![3; rows.len()];
+            check("no_features.prompt3", &floats(no.forward(&rows, NoPrompt::Each(&third))));
+            assert_eq!(seen, 4);
+            assert!((floats(clip.logit_scale())[0] - 100.03).abs() < 0.01);
+        }
+    }
+}
+
+#[test]
+fn the_hand_crafted_variant_has_no_prompts() {
+    let (source, _) = open("tiny_clipn_epoch_10.pt");
+    let goldens = Goldens::open(&fixture("tiny_quick.safetensors"));
+    let mut config = ClipConfig::of_checkpoint(&source, Activation::QuickGelu).unwrap();
+    assert_eq!(config.no_prompts, Some(5));
+    config.no_prompts = Some(0);
+    let device = Device::flex();
+    let no = NoSide::new(&config, &WeightLoader::stored(&source, &device)).unwrap();
+    assert_eq!(no.prompts(), 0);
+    let found = no.forward(&tokens(&goldens, "tokens"), NoPrompt::Mean);
+    close("plain", &floats(found), &goldens.floats("no_features.plain"), 2e-6);
+}
+
+#[test]
+fn every_layout_gives_the_same_features() {
+    let layouts = [
+        ("tiny_openai.pt", Layout::OpenAi),
+        ("tiny_open_clip.bin", Layout::OpenClip),
+        ("tiny_open_clip.safetensors", Layout::OpenClip),
+        ("tiny_hf.safetensors", Layout::HuggingFace),
+        ("tiny_clipn_epoch_10.pt", Layout::Clipn),
+    ];
+    let device = Device::flex();
+    for (name, layout) in layouts {
+        let (source, found) = open(name);
+        assert_eq!(found, layout, "{name}");
+        for (activation, golden) in BOTH {
+            let goldens = Goldens::open(&fixture(&format!("{golden}.safetensors")));
+            let config = ClipConfig::of_checkpoint(&source, activation).unwrap();
+            let from = WeightLoader::stored(&source, &device);
+            let clip = Clip::new(&config, &from).unwrap();
+            assert_eq!(unexpected(&source, &from.names()), [""; 0], "{name}");
+            let [global, local] = split(clip.image.forward(goldens.tensor("image", &device)));
+            let text = floats(clip.text.forward(&tokens(&goldens, "tokens")));
+            close(name, &global, &goldens.floats("image_features"), 2e-6);
+            close(name, &local, &goldens.floats("local_features"), 2e-6);
+            close(name, &text, &goldens.floats("text_features"), 2e-6);
+            assert_eq!(clip.no.is_some(), layout == Layout::Clipn);
+        }
+    }
+}
+
+#[test]
+fn heads_stand_side_by_side() {
+    let (source, _) = open("heads_open_clip.safetensors");
+    let goldens = Goldens::open(&fixture("heads.safetensors"));
+    for (device, tolerance) in devices() {
+        let clip = load(&source, Activation::Gelu, &device);
+        let [global, local] = split(clip.image.forward(goldens.tensor("image", &device)));
+        close("image", &global, &goldens.floats("image_features"), tolerance);
+        close("local", &local, &goldens.floats("local_features"), tolerance);
+        let text = floats(clip.text.forward(&tokens(&goldens, "tokens")));
+        close("text", &text, &goldens.floats("text_features"), tolerance);
+    }
+}
+
+#[test]
+fn positions_are_resized_in_the_three_published_ways() {
+    let (source, _) = open("tiny_open_clip.safetensors");
+    let goldens = Goldens::open(&fixture("tiny_quick_other_sizes.safetensors"));
+    let device = Device::flex();
+    let ways = [
+        ("open_clip", PositionResize::Antialiased),
+        ("run", PositionResize::Plain),
+        ("aligned", PositionResize::CornersAligned),
+    ];
+    for (name, way) in ways {
+        let mut config = ClipConfig::of_checkpoint(&source, Activation::QuickGelu).unwrap();
+        config.positions = way;
+        let clip = Clip::new(&config, &WeightLoader::stored(&source, &device)).unwrap();
+        for side in [48, 16] {
+            let golden = |what: &str| goldens.floats(&format!("{side}.{name}.{what}"));
+            let image = goldens.tensor(&format!("{side}.image"), &device);
+            let mut embedded = Vec::new();
+            let found = clip.image.forward_traced(image, &mut |stage, x| {
+                if stage == "embedded" {
+                    embedded = floats(x.clone());
+                }
+            });
+            let [global, local] = split(found);
+            close(name, &embedded, &golden("embedded"), 2e-6);
+            close(name, &global, &golden("image_features"), 2e-6);
+            close(name, &local, &golden("local_features"), 2e-6);
+        }
+    }
+}
+
+#[test]
+fn weights_are_saved_under_the_names_they_were_read_by() {
+    let (published, _) = open("tiny_hf.safetensors");
+    let (plain, _) = open("tiny_open_clip.safetensors");
+    let from = WeightLoader::stored(&published, &Device::flex());
+    let config = ClipConfig::of_checkpoint(&published, Activation::Gelu).unwrap();
+    let clip = Clip::new(&config, &from).unwrap();
+    let tensors = named_tensors(&clip, &from.names());
+    assert_eq!(tensors.len(), plain.shapes().len());
+    for (name, shape, values) in tensors {
+        assert_eq!(values, plain.read(&name, &shape).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_missing_tensor_is_named_as_its_file_would_name_it() {
+    let bytes = std::fs::read(fixture("tiny_hf.safetensors")).unwrap();
+    let spoilt = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        let mut bytes = bytes.clone();
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        let source = Source::open(&path).unwrap();
+        let source = Layout::of(&source).unwrap().canonical(source);
+        let config = ClipConfig::of_checkpoint(&source, Activation::Gelu);
+        let clip = config
+            .and_then(|config| Clip::new(&config, &WeightLoader::stored(&source, &Device::flex())));
+        clip.unwrap_err().to_string()
+    };
+    let error = spoilt("visual_projection.weight", "visual_projection.weighs");
+    assert!(error.contains("`visual_projection.weight`"), "{error}");
+    let error = spoilt(
+        "vision_model.encoder.layers.1.self_attn.k_proj.bias",
+        "vision_model.encoder.layers.1.self_attn.k_proj.sbia",
+    );
+    assert!(error.contains("layers.1.self_attn.{q,k,v}_proj.bias"), "{error}");
+}
