@@ -225,7 +225,9 @@ fn floats_mut(data: &mut TensorData) -> &mut [f32] {
 mod tests {
     use super::*;
 
-    const BOTH: [(Activation, fn(f32) -> f32); 2] =
+    type Function = fn(f32) -> f32;
+
+    const BOTH: [(Activation, Function); 2] =
         [(Activation::Gelu, gelu_of), (Activation::QuickGelu, quick_gelu_of)];
 
     fn values(tensor: Tensor<1>) -> Vec<f32> {

@@ -35,13 +35,7 @@ pub(super) enum FileBytes {
 impl FileBytes {
     /// Opens a regular file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        // Opening a pipe would wait for someone to write to it.
-        let metadata = std::fs::metadata(path)?;
-        if !metadata.is_file() {
-            let what = if metadata.is_dir() { "it is a folder" } else { "it is no regular file" };
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-        }
-        let file = File::open(path)?;
+        let file = crate::fs::open(path)?;
         let length = file.metadata()?.len();
         Ok(Self::File { file: Mutex::new(file), length })
     }

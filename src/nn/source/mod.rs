@@ -90,10 +90,8 @@ impl Source {
     /// # Errors
     /// If it cannot be read, or holds no weights.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = FileBytes::open(path).map_err(|source| match source.kind() {
-            io::ErrorKind::InvalidInput => malformed(path, source.to_string()),
-            _ => WeightsError::Io { source, path: path.to_owned() },
-        })?;
+        let io = |source| WeightsError::Io { source, path: path.to_owned() };
+        let bytes = FileBytes::open(path).map_err(io)?;
         Self::of_bytes(bytes, path)
     }
 

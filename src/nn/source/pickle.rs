@@ -149,7 +149,7 @@ impl<'a> Machine<'a> {
             0x95 => drop(self.array::<8>()?),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.to_mark()?),
+            b'1' => drop(self.since_mark()?),
             b'2' => {
                 let top = self.top()?;
                 self.stack.push(top);
@@ -262,17 +262,17 @@ impl<'a> Machine<'a> {
                 self.push(Node::Tuple(members.into()))
             }
             b't' | 0x91 => {
-                let members = self.to_mark()?;
+                let members = self.since_mark()?;
                 self.push(Node::Tuple(members.into()))
             }
             b']' | 0x8f => self.push(Node::List(Vec::new())),
             b'l' => {
-                let members = self.to_mark()?;
+                let members = self.since_mark()?;
                 self.push(Node::List(members))
             }
             b'}' => self.push(Node::Dict(Vec::new())),
             b'd' => {
-                let items = pairs(&self.to_mark()?)?;
+                let items = pairs(&self.since_mark()?)?;
                 self.push(Node::Dict(items))
             }
             b'a' => {
@@ -280,7 +280,7 @@ impl<'a> Machine<'a> {
                 self.append(vec![member])
             }
             b'e' | 0x90 => {
-                let members = self.to_mark()?;
+                let members = self.since_mark()?;
                 self.append(members)
             }
             b's' => {
@@ -289,7 +289,7 @@ impl<'a> Machine<'a> {
                 self.set_items(&[key, value])
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.since_mark()?;
                 self.set_items(&items)
             }
             _ => self.step_call(code),
@@ -321,7 +321,7 @@ impl<'a> Machine<'a> {
                 self.call(function, arguments)
             }
             b'o' => {
-                let mut members = self.to_mark()?;
+                let mut members = self.since_mark()?;
                 if members.is_empty() {
                     return Err(underflow());
                 }
@@ -330,7 +330,7 @@ impl<'a> Machine<'a> {
             }
             b'i' => {
                 let global = (self.line()?.to_owned(), self.line()?.to_owned());
-                let members = self.to_mark()?;
+                let members = self.since_mark()?;
                 self.push(Node::Global(global.into()))?;
                 let function = self.pop()?;
                 self.call_with(function, members)
@@ -445,7 +445,7 @@ impl<'a> Machine<'a> {
         self.stack.last().copied().ok_or_else(underflow)
     }
 
-    fn to_mark(&mut self) -> Outcome<Vec<Ref>> {
+    fn since_mark(&mut self) -> Outcome<Vec<Ref>> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
         Ok(self.stack.split_off(mark.ok_or_else(underflow)?))
     }

@@ -105,12 +105,11 @@ impl Tokenizer {
     /// # Errors
     /// If it cannot be read, or is not for a model with these texts.
     pub fn open(path: &Path, config: &TextConfig) -> Result<Self, TokenizerError> {
-        let unusable = |reason: String| TokenizerError::Unusable { reason, path: path.to_owned() };
-        let metadata = std::fs::metadata(path).map_err(|e| unusable(e.to_string()))?;
-        if !metadata.is_file() || metadata.len() > MAX_FILE {
-            return Err(unusable("no file, or far too large a one".into()));
-        }
-        let bytes = std::fs::read(path).map_err(|e| unusable(e.to_string()))?;
+        let unusable = |e: std::io::Error| TokenizerError::Unusable {
+            reason: e.to_string(),
+            path: path.to_owned(),
+        };
+        let bytes = crate::fs::read(path, MAX_FILE).map_err(unusable)?;
         Self::of_json(&bytes, config, path)
     }
 
