@@ -185,10 +185,11 @@ impl Source {
         self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect()
     }
 
-    /// Whether some tensor is stored in 16 bits.
+    /// Whether all real numbers are stored in IEEE's 16 bits, so that a copy needs no more.
     pub fn is_half(&self) -> bool {
-        let mut parts = self.tensors.values().flat_map(|tensor| &tensor.parts);
-        parts.any(|part| matches!(part.dtype(), ElementType::F16 | ElementType::BF16))
+        let parts = self.tensors.values().flat_map(|tensor| &tensor.parts);
+        let mut floats = parts.map(Strided::dtype).filter(|dtype| dtype.is_float()).peekable();
+        floats.peek().is_some() && floats.all(|dtype| dtype == ElementType::F16)
     }
 
     /// A tensor of a checkpoint, also one that lies outside its weights dictionary (the

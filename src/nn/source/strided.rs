@@ -25,6 +25,10 @@ impl ElementType {
         }
     }
 
+    pub(super) fn is_float(self) -> bool {
+        !matches!(self, Self::Other(..))
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::F64 => "F64",

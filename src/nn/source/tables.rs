@@ -28,7 +28,8 @@ pub(super) fn tensors(
     }
     let table = file.read(8, length as usize).map_err(cut)?;
     let table: Metadata = serde_json::from_slice(&table).map_err(|e| e.to_string())?;
-    notes.extend(table.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+    notes
+        .extend(table.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
     let start = 8 + length;
     let held = file.length() - start;
     let tensor = |name: String, info: &safetensors::tensor::TensorInfo| {
