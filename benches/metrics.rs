@@ -6,11 +6,12 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tagood_lens::app::sets::{ImageSet, Role, SetScores};
-use tagood_lens::app::tuning::Measured;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::eval::metrics::{Convention, RankedScores};
 use tagood_lens::pipeline::Settings;
+use tagood_lens::session::curves::Measured;
+use tagood_lens::session::images::SetScores;
+use tagood_lens::session::sets::{ImageSet, Role};
 use tagood_lens::worker::ImageId;
 
 const SCORES_PER_CLASS: usize = 500_000;

@@ -35,6 +35,7 @@ pub mod export;
 pub mod demo;
 pub mod overlay;
 pub mod worker;
+pub mod session;
 pub mod render;
 pub mod ui;
 pub mod panels;

@@ -2,10 +2,10 @@
 
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
-use super::command::{Command, WindowCommand as W};
-use super::compare::CompareMode;
-use super::embedding::EmbedCommand;
-use super::export::Exported;
+use crate::panels::{Exported, UserCommand, WindowCommand as W};
+use crate::session::Command;
+use crate::session::compare::CompareMode;
+use crate::session::embedding::EmbedCommand;
 
 /// Something that can be done.
 pub struct Action {
@@ -14,7 +14,7 @@ pub struct Action {
     /// Its key.
     pub key: Option<KeyboardShortcut>,
     /// What it sends.
-    pub command: fn() -> Command,
+    pub command: fn() -> UserCommand,
     /// The heading under which the list of keys shows it.
     pub group: &'static str,
 }
@@ -30,68 +30,68 @@ const fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
 
 macro_rules! actions {
     ($($group:literal { $($name:literal, $key:expr, $command:expr;)* })*) => {
-        &[$($(Action { name: $name, key: $key, command: || $command, group: $group },)*)*]
+        &[$($(Action { name: $name, key: $key, command: || $command.into(), group: $group },)*)*]
     };
 }
 
 /// Every action.
 pub const ACTIONS: &[Action] = actions! {
     "Files" {
-        "Open images…", key(CTRL, Key::O), Command::Window(W::OpenFiles);
-        "Open folder…", key(CTRL_SHIFT, Key::O), Command::Window(W::OpenFolder);
-        "Open the demo world", key(NONE, Key::G), Command::Window(W::OpenWorld);
-        "Paste image", None, Command::Window(W::PasteImage);
-        "Open model…", None, Command::Window(W::OpenModel);
-        "Open session…", None, Command::Window(W::OpenSession);
-        "Save session as…", key(CTRL, Key::S), Command::Window(W::SaveSession);
-        "Save view as PNG…", key(CTRL_SHIFT, Key::S), Command::Window(W::SaveView);
-        "Copy view", key(CTRL_SHIFT, Key::C), Command::Window(W::CopyView);
-        "Export selected images…", key(CTRL, Key::E), Command::Window(W::Export(Exported::Selected));
-        "Export all images…", key(CTRL_SHIFT, Key::E), Command::Window(W::Export(Exported::All));
-        "Export ROC plot…", None, Command::Window(W::Export(Exported::Roc));
-        "Export histogram…", None, Command::Window(W::Export(Exported::Histogram));
-        "Export t-SNE map…", None, Command::Window(W::Export(Exported::Map));
-        "Export report on the open sets…", key(CTRL, Key::R), Command::Window(W::Export(Exported::Report));
+        "Open images…", key(CTRL, Key::O), W::OpenFiles;
+        "Open folder…", key(CTRL_SHIFT, Key::O), W::OpenFolder;
+        "Open the demo world", key(NONE, Key::G), W::OpenWorld;
+        "Paste image", None, W::PasteImage;
+        "Open model…", None, W::OpenModel;
+        "Open session…", None, W::OpenSession;
+        "Save session as…", key(CTRL, Key::S), W::SaveSession;
+        "Save view as PNG…", key(CTRL_SHIFT, Key::S), W::SaveView;
+        "Copy view", key(CTRL_SHIFT, Key::C), W::CopyView;
+        "Export selected images…", key(CTRL, Key::E), W::Export(Exported::Selected);
+        "Export all images…", key(CTRL_SHIFT, Key::E), W::Export(Exported::All);
+        "Export ROC plot…", None, W::Export(Exported::Roc);
+        "Export histogram…", None, W::Export(Exported::Histogram);
+        "Export t-SNE map…", None, W::Export(Exported::Map);
+        "Export report on the open sets…", key(CTRL, Key::R), W::Export(Exported::Report);
         "Remove selected images", key(NONE, Key::Delete), Command::RemoveSelected;
         "Stop all jobs", key(NONE, Key::Escape), Command::CancelAll;
-        "Quit", key(CTRL, Key::Q), Command::Window(W::Quit);
+        "Quit", key(CTRL, Key::Q), W::Quit;
     }
     "Images" {
-        "Next image", key(NONE, Key::ArrowRight), Command::Window(W::Next);
-        "Previous image", key(NONE, Key::ArrowLeft), Command::Window(W::Previous);
-        "Select all images", key(CTRL, Key::A), Command::Window(W::SelectAll);
-        "Show selected images alone, or all", key(NONE, Key::O), Command::Window(W::OnlySelected);
-        "Most wrong images first, or as opened", key(NONE, Key::W), Command::Window(W::MostWrongFirst);
-        "Fit image", key(NONE, Key::F), Command::Window(W::Fit);
+        "Next image", key(NONE, Key::ArrowRight), W::Next;
+        "Previous image", key(NONE, Key::ArrowLeft), W::Previous;
+        "Select all images", key(CTRL, Key::A), W::SelectAll;
+        "Show selected images alone, or all", key(NONE, Key::O), W::OnlySelected;
+        "Most wrong images first, or as opened", key(NONE, Key::W), W::MostWrongFirst;
+        "Fit image", key(NONE, Key::F), W::Fit;
         "Compare two images", key(NONE, Key::C), Command::ShowBeside(CompareMode::Image);
         "Compare two thresholds τ", key(NONE, Key::V), Command::ShowBeside(CompareMode::Tau);
-        "Show image 1:1", key(NONE, Key::Num1), Command::Window(W::OneToOne);
+        "Show image 1:1", key(NONE, Key::Num1), W::OneToOne;
     }
     "Method" {
         "Raise τ", key(NONE, Key::CloseBracket), Command::NudgeTau(0.01);
         "Lower τ", key(NONE, Key::OpenBracket), Command::NudgeTau(-0.01);
         "Raise the second τ", key(NONE, Key::CloseCurlyBracket), Command::NudgeTauBeside(0.01);
         "Lower the second τ", key(NONE, Key::OpenCurlyBracket), Command::NudgeTauBeside(-0.01);
-        "Show or hide the map", key(NONE, Key::M), Command::Window(W::ToggleMap);
+        "Show or hide the map", key(NONE, Key::M), Command::ToggleMap;
         "Map of all counting tags", key(NONE, Key::U), Command::ShowTags(Vec::new());
         "λ back to the model's own", key(NONE, Key::L), Command::SetLambda(None);
-        "Explain the method", key(NONE, Key::E), Command::Window(W::Explain);
-        "Undo", key(CTRL, Key::Z), Command::Window(W::Undo);
-        "Redo", key(CTRL_SHIFT, Key::Z), Command::Window(W::Redo);
+        "Explain the method", key(NONE, Key::E), W::Explain;
+        "Undo", key(CTRL, Key::Z), Command::Undo;
+        "Redo", key(CTRL_SHIFT, Key::Z), Command::Redo;
     }
     "Map" {
-        "Show the t-SNE map", key(NONE, Key::S), Command::Window(W::Show("tsne"));
+        "Show the t-SNE map", key(NONE, Key::S), W::Show("tsne");
         "Make the map anew", key(NONE, Key::N), Command::Embed(EmbedCommand::Start);
         "Pause or resume the map", key(NONE, Key::K), Command::Embed(EmbedCommand::TogglePause);
         "Stop the map where it is", None, Command::Embed(EmbedCommand::Stop);
     }
     "Tuning" {
-        "Show scores", key(NONE, Key::H), Command::Window(W::Show("scores"));
-        "Show ROC curves", key(NONE, Key::R), Command::Window(W::Show("roc"));
-        "Show detectors", key(NONE, Key::D), Command::Window(W::Show("detectors"));
-        "Show τ sweep", key(NONE, Key::T), Command::Window(W::Show("sweep"));
-        "Show comparison of A and B", key(NONE, Key::B), Command::Window(W::Show("compare"));
-        "Show training", None, Command::Window(W::Show("training"));
+        "Show scores", key(NONE, Key::H), W::Show("scores");
+        "Show ROC curves", key(NONE, Key::R), W::Show("roc");
+        "Show detectors", key(NONE, Key::D), W::Show("detectors");
+        "Show τ sweep", key(NONE, Key::T), W::Show("sweep");
+        "Show comparison of A and B", key(NONE, Key::B), W::Show("compare");
+        "Show training", None, W::Show("training");
         "Pin the setting as A", key(NONE, Key::P), Command::Pin;
         "Unpin A", key(SHIFT, Key::P), Command::Unpin;
         "Go back to setting A", key(NONE, Key::A), Command::RestorePinned;
@@ -99,13 +99,13 @@ pub const ACTIONS: &[Action] = actions! {
         "Let background work go on", None, Command::PauseSurveys(false);
     }
     "Window" {
-        "Command palette", key(CTRL, Key::P), Command::Window(W::Palette);
-        "Keys", key(NONE, Key::Questionmark), Command::Window(W::Shortcuts);
-        "Dark or light theme", key(CTRL, Key::T), Command::Window(W::ToggleTheme);
-        "Zoom in", key(CTRL, Key::Plus), Command::Window(W::ZoomIn);
-        "Zoom out", key(CTRL, Key::Minus), Command::Window(W::ZoomOut);
-        "Zoom 100 %", key(CTRL, Key::Num0), Command::Window(W::ZoomReset);
-        "Reset layout", None, Command::Window(W::ResetLayout);
+        "Command palette", key(CTRL, Key::P), W::Palette;
+        "Keys", key(NONE, Key::Questionmark), W::Shortcuts;
+        "Dark or light theme", key(CTRL, Key::T), W::ToggleTheme;
+        "Zoom in", key(CTRL, Key::Plus), W::ZoomIn;
+        "Zoom out", key(CTRL, Key::Minus), W::ZoomOut;
+        "Zoom 100 %", key(CTRL, Key::Num0), W::ZoomReset;
+        "Reset layout", None, W::ResetLayout;
     }
 };
 
@@ -126,7 +126,7 @@ pub fn key_text(ctx: &Context, key: &KeyboardShortcut) -> String {
 }
 
 /// The commands whose keys were pressed. Plain keys belong to a text field while one has the focus.
-pub fn pressed(ctx: &Context) -> Vec<Command> {
+pub fn pressed(ctx: &Context) -> Vec<UserCommand> {
     let typing = ctx.text_edit_focused();
     let mut commands = Vec::new();
     // A key with more modifiers is asked for first: Ctrl+Z would take Ctrl+Shift+Z with it.

@@ -6,10 +6,10 @@ use eframe::egui::{
 };
 
 use super::actions::{ACTIONS, key_text};
-use super::command::{Command, WindowCommand};
 use super::overlays::bar_frame;
-use super::state::{ModelState, Session};
+use crate::panels::{UserCommand, WindowCommand};
 use crate::score::verdict::Outcome;
+use crate::session::{Command, Session};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{outcome_shape, outcome_word, shortened, toggle};
 
@@ -66,7 +66,7 @@ pub struct PanelEntry {
 }
 
 /// The menus; what was chosen goes to `commands`.
-pub fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<Command>) {
+pub fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<UserCommand>) {
     let explaining = panels.iter().any(|panel| panel.name == "explain" && panel.is_shown);
     let frame = bar_frame(ui);
     egui::Panel::top("menu").frame(frame).show(ui, |ui| {
@@ -90,7 +90,7 @@ pub fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<Comman
                 });
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let mut window = |command| commands.push(Command::Window(command));
+                let mut window = |command: WindowCommand| commands.push(command.into());
                 let theme = if ui.visuals().dark_mode { "Light" } else { "Dark" };
                 let response = ui.button(theme).on_hover_text("Dark or light theme (Ctrl+T)");
                 if response.clicked() {
@@ -113,7 +113,7 @@ pub fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<Comman
 }
 
 /// The actions of a menu; the window's lists the panels, too, so that none that was closed is lost.
-fn group_ui(ui: &mut Ui, group: &str, panels: &[PanelEntry], commands: &mut Vec<Command>) {
+fn group_ui(ui: &mut Ui, group: &str, panels: &[PanelEntry], commands: &mut Vec<UserCommand>) {
     let palette = Palette::of_ui(ui);
     ui.set_min_width(230.0);
     // Longer than a small window is high: it scrolls.
@@ -137,7 +137,7 @@ fn group_ui(ui: &mut Ui, group: &str, panels: &[PanelEntry], commands: &mut Vec<
 }
 
 /// The panels; a click brings one to the front, or back.
-fn panels_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<Command>) {
+fn panels_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<UserCommand>) {
     let palette = Palette::of_ui(ui);
     for panel in panels {
         let state = match (panel.is_open, panel.is_shown) {
@@ -151,7 +151,7 @@ fn panels_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<Command>) {
         let button = egui::Button::new(title).right_text(state).frame(false);
         let response = ui.add(button.min_size(vec2(226.0, 22.0)));
         if response.accessible_name(format!("Panel {}", panel.title)).clicked() {
-            commands.push(Command::Window(WindowCommand::Show(panel.name)));
+            commands.push(WindowCommand::Show(panel.name).into());
             ui.close();
         }
     }
@@ -171,12 +171,12 @@ const NARROW: f32 = 640.0;
 /// Below this width it says only what cannot.
 const TINY: f32 = 380.0;
 
-/// Device, model, recipe, jobs, counts.
+/// Device, session, recipe, jobs, counts.
 pub fn status_bar_ui(
     ui: &mut Ui,
-    model: &Session,
+    session: &Session,
     drops: Option<&str>,
-    commands: &mut Vec<Command>,
+    commands: &mut Vec<UserCommand>,
 ) {
     let frame = bar_frame(ui).inner_margin(egui::Margin::symmetric(10, 3));
     egui::Panel::bottom("status").frame(frame).show(ui, |ui| {
@@ -185,66 +185,68 @@ pub fn status_bar_ui(
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = 12.0;
                 let width = ui.available_width();
-                counts_ui(ui, model, width);
+                counts_ui(ui, session, width);
                 if let Some(note) = drops {
                     let text = RichText::new("no drops").small().color(Palette::of_ui(ui).ood);
                     ui.label(text).on_hover_text(note);
                 }
                 let (rest, left) = (ui.available_size(), Layout::left_to_right(Align::Center));
-                ui.allocate_ui_with_layout(rest, left, |ui| work_ui(ui, model, width, commands));
+                ui.allocate_ui_with_layout(rest, left, |ui| work_ui(ui, session, width, commands));
             });
         });
     });
 }
 
-/// The model, what is being done, and what went wrong last.
-fn work_ui(ui: &mut Ui, model: &Session, width: f32, commands: &mut Vec<Command>) {
-    if width >= TINY || model.jobs.is_empty() {
-        network_ui(ui, model, width);
+/// The session, what is being done, and what went wrong last.
+fn work_ui(ui: &mut Ui, session: &Session, width: f32, commands: &mut Vec<UserCommand>) {
+    if width >= TINY || session.jobs().is_empty() {
+        network_ui(ui, session, width);
     }
-    jobs_ui(ui, model, commands);
-    if let Some(notice) = model.notices.last() {
+    jobs_ui(ui, session, commands);
+    if let Some(notice) = session.notices().last() {
         let text = RichText::new(notice).small().color(Palette::of_ui(ui).fault);
         ui.add(Label::new(text).truncate()).on_hover_text(notice);
     }
 }
 
-fn network_ui(ui: &mut Ui, model: &Session, width: f32) {
+fn network_ui(ui: &mut Ui, session: &Session, width: f32) {
     let palette = Palette::of_ui(ui);
     let weak = |text: &str| RichText::new(text).small().color(palette.weak);
-    match &model.network {
-        ModelState::None => drop(ui.label(weak("No model"))),
-        ModelState::Loading(name) => {
-            ui.add(egui::Spinner::new().size(12.0));
-            ui.add(Label::new(weak(&format!("Loading {name}"))).truncate());
-        }
-        ModelState::Failed(error) => {
-            let text = RichText::new("No model").small().color(palette.fault);
-            ui.label(text).on_hover_text(error);
-        }
-        ModelState::Ready(info) => {
-            let device = RichText::new(&info.device).small().color(palette.text);
-            let recipe = format!("{} recipe", model.settings.recipe);
-            let load = format!("loaded in {:.0} ms", info.load_ms);
-            let name = &info.manifest.name;
-            if width < NARROW {
-                let hint = format!("Model {name}, {load}, on {}, {recipe}", info.device);
-                ui.add(Label::new(weak(name)).truncate()).on_hover_text(hint);
-                return;
-            }
-            ui.add(Label::new(device).extend()).on_hover_text("Where the networks run");
-            let shown = RichText::new(shortened(name, 32)).small().color(palette.weak);
-            ui.add(Label::new(shown).extend()).on_hover_text(format!("Model {name}, {load}"));
-            ui.add(Label::new(weak(&recipe)).extend()).on_hover_text(
-                "Paper and released code differ in small things; this one is in force. See Verdict.",
-            );
-        }
+    let model = session.model();
+    if let Some(name) = &model.loading {
+        ui.add(egui::Spinner::new().size(12.0));
+        ui.add(Label::new(weak(&format!("Loading {name}"))).truncate());
+        return;
     }
+    let Some(info) = &model.info else {
+        return match &model.error {
+            None => drop(ui.label(weak("No model"))),
+            Some(error) => {
+                let text = RichText::new("No model").small().color(palette.fault);
+                ui.label(text).on_hover_text(error);
+            }
+        };
+    };
+    let device = RichText::new(&info.device).small().color(palette.text);
+    let recipe = format!("{} recipe", session.settings().recipe);
+    let load = format!("loaded in {:.0} ms", info.load_ms);
+    let name = &info.manifest.name;
+    if width < NARROW {
+        let hint = format!("Model {name}, {load}, on {}, {recipe}", info.device);
+        ui.add(Label::new(weak(name)).truncate()).on_hover_text(hint);
+        return;
+    }
+    ui.add(Label::new(device).extend()).on_hover_text("Where the networks run");
+    let shown = RichText::new(shortened(name, 32)).small().color(palette.weak);
+    ui.add(Label::new(shown).extend()).on_hover_text(format!("Model {name}, {load}"));
+    ui.add(Label::new(weak(&recipe)).extend()).on_hover_text(
+        "Paper and released code differ in small things; this one is in force. See Verdict.",
+    );
 }
 
-fn jobs_ui(ui: &mut Ui, model: &Session, commands: &mut Vec<Command>) {
+fn jobs_ui(ui: &mut Ui, session: &Session, commands: &mut Vec<UserCommand>) {
     let palette = Palette::of_ui(ui);
-    for job in &model.jobs {
+    for job in session.jobs() {
         let share = job.done as f32 / job.total.max(1) as f32;
         let text = match job.total {
             0 => format!("Opening {}", job.label),
@@ -260,19 +262,19 @@ fn jobs_ui(ui: &mut Ui, model: &Session, commands: &mut Vec<Command>) {
         ui.add(bar).on_hover_text(&job.label);
         let stop = ui.small_button("Stop").on_hover_text("Stop this job; what is done stays");
         if stop.clicked() {
-            commands.push(Command::Cancel(job.id));
+            commands.push(Command::Cancel(job.id).into());
         }
     }
 }
 
 /// Verdicts and failures, from right to left.
-fn counts_ui(ui: &mut Ui, model: &Session, width: f32) {
-    if model.entries().is_empty() {
+fn counts_ui(ui: &mut Ui, session: &Session, width: f32) {
+    if session.entries().is_empty() {
         return;
     }
     let palette = Palette::of_ui(ui);
-    let count = |outcome| model.entries().iter().filter(|e| e.outcome() == outcome).count();
-    let failed = model.entries().iter().filter(|entry| entry.error.is_some()).count();
+    let count = |outcome| session.entries().iter().filter(|e| e.outcome() == outcome).count();
+    let failed = session.entries().iter().filter(|entry| entry.error.is_some()).count();
     if failed > 0 {
         let text = format!("{failed} failed");
         ui.label(RichText::new(text).small().color(palette.fault));
@@ -289,6 +291,6 @@ fn counts_ui(ui: &mut Ui, model: &Session, width: f32) {
         ui.painter().add(outcome_shape(rect.center(), 3.5, outcome, color));
     }
     if width >= NARROW {
-        ui.label(small(format!("{} images", model.entries().len()), palette.weak));
+        ui.label(small(format!("{} images", session.entries().len()), palette.weak));
     }
 }

@@ -8,16 +8,16 @@ use eframe::egui::{ColorImage, Context};
 
 use crate::fs;
 use crate::image::{IMAGE_EXTENSIONS, RgbImage, png};
+use crate::panels::{Exported, UserCommand};
+use crate::session::Command;
 use crate::worker::ImageSource;
 
-use super::command::Command;
-use super::export::Exported;
 use crate::export::{FigureForm, TableForm};
 
 /// What a dialogue brings back.
 pub enum Answer {
     /// Something to do.
-    Do(Command),
+    Do(UserCommand),
     /// A model's folder.
     Model(PathBuf),
     /// A session's file, to open.
@@ -63,7 +63,7 @@ impl Dialogs {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Open images");
             let paths = dialog.add_filter("Images", &IMAGE_EXTENSIONS).pick_files()?;
-            Some(Answer::Do(Command::OpenPaths(paths)))
+            Some(Answer::Do(Command::OpenPaths(paths).into()))
         });
     }
 
@@ -71,7 +71,7 @@ impl Dialogs {
     pub fn open_folder(&self) {
         self.run("dialogue", || {
             let path = rfd::FileDialog::new().set_title("Open a folder of images").pick_folder()?;
-            Some(Answer::Do(Command::OpenPaths(vec![path])))
+            Some(Answer::Do(Command::OpenPaths(vec![path]).into()))
         });
     }
 
@@ -113,7 +113,7 @@ impl Dialogs {
                 }
                 Exported::Report => dialog.set_title("Export the report: name a folder for it"),
             };
-            dialog.save_file().map(|path| Answer::Do(Command::Export(what, path)))
+            dialog.save_file().map(|path| Answer::Do(UserCommand::Export(what, path)))
         });
     }
 
@@ -156,7 +156,7 @@ impl Dialogs {
 pub fn pasted(image: &ColorImage) -> Option<Answer> {
     let rgb = Arc::new(rgb_from(image)?);
     let source = ImageSource::Pixels { name: "Pasted picture".into(), rgb };
-    Some(Answer::Do(Command::OpenSources(vec![source])))
+    Some(Answer::Do(Command::OpenSources(vec![source]).into()))
 }
 
 fn rgb_from(image: &ColorImage) -> Option<RgbImage> {

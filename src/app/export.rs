@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Color32, Rect, Theme, pos2, vec2};
 use rayon::prelude::*;
 
-use super::offscreen;
-use super::sets::SetScores;
-use super::state::{Job, Session};
+use super::{App, offscreen};
 use crate::export::plots::{self, Scores};
 use crate::export::{self, ExportedImage, FigureForm};
 use crate::figures::Svg;
@@ -16,167 +14,135 @@ use crate::figures::palette::Color;
 use crate::figures::plots::{MapSpace, maps};
 use crate::fs;
 use crate::image::png;
+use crate::panels::Exported;
 use crate::panels::map_view::{ColorBy, MapStyle, class_words};
 use crate::render::Shape;
 use crate::score::verdict::Outcome;
+use crate::session::entry::Entry;
+use crate::session::images::SetScores;
+use crate::session::{Command, Session};
 use crate::ui::painter_canvas::PainterCanvas;
-use crate::worker::{Event, ImageId, ImageSource, JobId, Recall, Worker};
+use crate::worker::{Event, ImageId, Recall};
 
 /// Pixels for each point of a figure.
 const SHARPNESS: f32 = 2.0;
 
-/// What can be written to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exported {
-    /// A table of the selected images.
-    Selected,
-    /// A table of all open images.
-    All,
-    /// ROC curves of the open sets.
-    Roc,
-    /// Histograms of the open sets' scores.
-    Histogram,
-    /// The map of features.
-    Map,
-    /// The report of `evaluate` on the open sets: a folder.
-    Report,
-}
-
-impl Exported {
-    /// A file's name to begin with.
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Self::Selected => "selected.csv",
-            Self::All => "images.csv",
-            Self::Roc => "roc.svg",
-            Self::Histogram => "scores.svg",
-            Self::Map => "tsne.svg",
-            Self::Report => "tagood-report",
-        }
-    }
-}
-
 type Write = Box<dyn FnOnce() -> Result<(), String> + Send>;
 
-impl Session {
-    /// Writes a file, in the form that its name's ending asks for. What is wrong becomes a message.
-    pub(super) fn export(
-        &mut self,
-        what: Exported,
-        path: PathBuf,
-        color_by: ColorBy,
-        worker: &Worker,
-    ) {
-        let write = match what {
-            Exported::Report => return self.export_report(path, worker),
-            Exported::Selected | Exported::All => self.table(what, path.clone(), worker.recaller()),
-            _ => self.figure(what, color_by).map(|figure| write_figure(figure, path.clone())),
-        };
-        let write = match write {
-            Ok(write) => write,
-            Err(reason) => return self.notice(format!("{reason}: {}", path.display())),
-        };
-        let (job, report) = (JobId::unique(), worker.reporter());
-        let label = format!("Writing {}", path.display());
-        self.jobs.push(Job { id: job, label, done: 0, total: 1 });
-        let thread = std::thread::Builder::new().name("export".into()).spawn(move || {
-            match write() {
-                Ok(()) => log::info!("wrote {}", path.display()),
-                Err(error) => report(Event::Trouble(error)),
-            }
-            report(Event::JobEnded(job));
-        });
-        if let Err(error) = thread {
-            self.jobs.retain(|other| other.id != job);
-            self.notice(format!("cannot start writing: {error}"));
+/// Writes a file, in the form that its name's ending asks for. What is wrong becomes a notice.
+pub(super) fn export(app: &mut App, what: Exported, path: PathBuf) {
+    let write = match what {
+        Exported::Report => return app.apply(Command::WriteReport(path)),
+        Exported::Selected | Exported::All => {
+            table(&app.session, what, path.clone(), app.worker.recaller())
         }
-    }
-
-    fn table(&self, what: Exported, path: PathBuf, recall: Recall) -> Result<Write, String> {
-        let info = self.info().ok_or("there is no model whose results could be written")?.clone();
-        let settings = self.settings.clone();
-        let chosen = |id| what == Exported::All || self.selected.contains(&id);
-        let images: Vec<(ImageId, ExportedImage)> = self
-            .entries()
-            .iter()
-            .filter(|entry| chosen(entry.id))
-            .map(|entry| {
-                (
-                    entry.id,
-                    ExportedImage {
-                        path: match &entry.source {
-                            ImageSource::File(path) => path.clone(),
-                            _ => PathBuf::from(&entry.name),
-                        },
-                        set: entry.set.to_string(),
-                        class: entry.class,
-                        analysis: entry.analysis.clone(),
-                        error: entry.error.clone(),
-                    },
-                )
-            })
-            .collect();
-        if images.is_empty() {
-            return Err("there are no images to write".into());
+        Exported::Roc | Exported::Histogram | Exported::Map => {
+            let figure = figure(&app.session, what, app.view.color_by);
+            figure.map(|figure| write_figure(figure, path.clone()))
         }
-        Ok(Box::new(move || {
-            let row = |(id, image): &(ImageId, ExportedImage)| {
-                image.row(recall(*id).as_ref(), &info.vocabulary, &settings)
-            };
-            let rows: Vec<_> = images.par_iter().map(row).collect();
-            export::write_table(&path, &rows).map_err(|error| error.to_string())
-        }))
-    }
-
-    fn figure(&self, what: Exported, color_by: ColorBy) -> Result<Figure, String> {
-        let sets = self.scores_of_sets();
-        let (detector, lambda) = (&self.settings.detector, self.lambda().map(f64::from));
-        match what {
-            Exported::Roc => plots::roc(&sets, detector, lambda).ok_or_else(|| {
-                "a ROC curve needs scores of an in- and an out-of-distribution set".into()
-            }),
-            Exported::Histogram => plots::histogram(&sets, detector, lambda)
-                .ok_or_else(|| "there are no scores to draw".into()),
-            _ => self.map_figure(color_by).ok_or_else(|| "there is no map to draw yet".into()),
+    };
+    let write = match write {
+        Ok(write) => write,
+        Err(reason) => return app.session.notice(format!("{reason}: {}", path.display())),
+    };
+    let job = app.session.start_job(format!("Writing {}", path.display()), 1);
+    let report = app.worker.reporter();
+    let thread = std::thread::Builder::new().name("export".into()).spawn(move || {
+        match write() {
+            Ok(()) => log::info!("wrote {}", path.display()),
+            Err(error) => report(Event::Trouble(error)),
         }
+        report(Event::JobEnded(job));
+    });
+    if let Err(error) = thread {
+        app.session.notice(format!("cannot start writing: {error}"));
+        let requests = app.session.take(Event::JobEnded(job).into());
+        app.hand_on(requests);
     }
+}
 
-    /// The scores of every set that is said to be in- or out-of-distribution.
-    fn scores_of_sets(&self) -> Vec<Scores> {
-        let set = |set: SetScores| {
-            let known = &self.sets()[set.set];
-            let is_id = known.role.truth()? == Outcome::Id;
-            let values = set.scores.iter().map(|(score, _)| f64::from(*score)).collect();
-            Some(Scores { name: known.title().to_owned(), is_id, values })
+fn table(
+    session: &Session,
+    what: Exported,
+    path: PathBuf,
+    recall: Recall,
+) -> Result<Write, String> {
+    let info = session.info().ok_or("there is no model whose results could be written")?.clone();
+    let settings = session.settings().clone();
+    let chosen = |id| what == Exported::All || session.selected.contains(&id);
+    let image = |entry: &Entry| {
+        let path = entry.source.path().cloned();
+        let image = ExportedImage {
+            path: path.unwrap_or_else(|| PathBuf::from(&entry.name)),
+            set: entry.set.to_string(),
+            class: entry.class,
+            analysis: entry.analysis.clone(),
+            error: entry.error.clone(),
         };
-        self.set_scores().into_iter().filter_map(set).collect()
+        (entry.id, image)
+    };
+    let images: Vec<(ImageId, ExportedImage)> =
+        session.entries().iter().filter(|entry| chosen(entry.id)).map(image).collect();
+    if images.is_empty() {
+        return Err("there are no images to write".into());
     }
+    Ok(Box::new(move || {
+        let row = |(id, image): &(ImageId, ExportedImage)| {
+            image.row(recall(*id).as_ref(), &info.vocabulary, &settings)
+        };
+        let rows: Vec<_> = images.par_iter().map(row).collect();
+        export::write_table(&path, &rows).map_err(|error| error.to_string())
+    }))
+}
 
-    fn map_figure(&self, color_by: ColorBy) -> Option<Figure> {
-        let frame = self.embedding.frame.as_ref()?;
-        let mut map_style = MapStyle::default();
-        // Figures are for white paper, and show no selection.
-        map_style.follow_unselected(self, color_by, Theme::Light);
-        let space = |space: usize, title: &str| {
-            let (positions, styles) = (&frame.positions[space], &map_style.styles[space]);
-            let point = |(&at, style): (&[f32; 2], &crate::render::PointStyle)| {
-                let color = map_style.palette.get(usize::from(style.class)).copied();
-                (at, glyph(style.shape), fixed(color.unwrap_or(Color32::GRAY)))
-            };
-            MapSpace {
-                title: title.to_owned(),
-                points: positions.iter().zip(styles.iter()).map(point).collect(),
-                words: class_words(self, &map_style, space, positions),
-            }
-        };
-        let spaces = vec![space(0, "Before projection"), space(1, "After projection")];
-        let key = |key: &crate::panels::map_view::Key| Key {
-            label: format!("{} ({})", key.label, key.images.len()),
-            sample: Sample::Point(glyph(key.shape), fixed(key.color)),
-        };
-        let legend = map_style.legend.iter().map(key).collect();
-        Some(maps("t-SNE of features before and after projection", &spaces, legend))
+fn figure(session: &Session, what: Exported, color_by: ColorBy) -> Result<Figure, String> {
+    let sets = scores_of_sets(session);
+    let (detector, lambda) = (&session.settings().detector, session.lambda().map(f64::from));
+    match what {
+        Exported::Roc => plots::roc(&sets, detector, lambda).ok_or_else(|| {
+            "a ROC curve needs scores of an in- and an out-of-distribution set".into()
+        }),
+        Exported::Histogram => plots::histogram(&sets, detector, lambda)
+            .ok_or_else(|| "there are no scores to draw".into()),
+        _ => map_figure(session, color_by).ok_or_else(|| "there is no map to draw yet".into()),
     }
+}
+
+/// The scores of every set that is said to be in- or out-of-distribution.
+fn scores_of_sets(session: &Session) -> Vec<Scores> {
+    let set = |set: SetScores| {
+        let known = &session.sets()[set.set];
+        let is_id = known.role.truth()? == Outcome::Id;
+        let values = set.scores.iter().map(|(score, _)| f64::from(*score)).collect();
+        Some(Scores { name: known.title().to_owned(), is_id, values })
+    };
+    session.images().set_scores().into_iter().filter_map(set).collect()
+}
+
+fn map_figure(session: &Session, color_by: ColorBy) -> Option<Figure> {
+    let frame = session.embedding.frame.as_ref()?;
+    let mut map_style = MapStyle::default();
+    // Figures are for white paper, and show no selection.
+    map_style.follow_unselected(session, color_by, Theme::Light);
+    let space = |space: usize, title: &str| {
+        let (positions, styles) = (&frame.positions[space], &map_style.styles[space]);
+        let point = |(&at, style): (&[f32; 2], &crate::render::PointStyle)| {
+            let color = map_style.palette.get(usize::from(style.class)).copied();
+            (at, glyph(style.shape), fixed(color.unwrap_or(Color32::GRAY)))
+        };
+        MapSpace {
+            title: title.to_owned(),
+            points: positions.iter().zip(styles.iter()).map(point).collect(),
+            words: class_words(session, &map_style, space, positions),
+        }
+    };
+    let spaces = vec![space(0, "Before projection"), space(1, "After projection")];
+    let key = |key: &crate::panels::map_view::Key| Key {
+        label: format!("{} ({})", key.label, key.images.len()),
+        sample: Sample::Point(glyph(key.shape), fixed(key.color)),
+    };
+    let legend = map_style.legend.iter().map(key).collect();
+    Some(maps("t-SNE of features before and after projection", &spaces, legend))
 }
 
 fn glyph(shape: Shape) -> Glyph {

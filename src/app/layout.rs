@@ -7,8 +7,8 @@ use egui_tiles::{
     Behavior, Container, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree, UiResponse,
 };
 
-use super::tuning::VisiblePanels;
 use crate::panels::{Panel, PanelCtx};
+use crate::session::tuning::VisiblePanels;
 use crate::ui::theme::Palette;
 
 /// A panel's place holds its name.
@@ -153,7 +153,7 @@ pub fn is_shown(layout: &Layout, name: &str) -> bool {
 }
 
 /// What of the tuning is on show.
-pub fn wanted(layout: &Layout) -> VisiblePanels {
+pub fn visible(layout: &Layout) -> VisiblePanels {
     VisiblePanels {
         curves: ["roc", "scores", "compare"].iter().any(|name| is_shown(layout, name)),
         table: is_shown(layout, "detectors"),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::state::Session;
+use crate::session::Session;
 
 /// What has been reached since the program started.
 pub(super) struct Milestones {
@@ -18,12 +18,12 @@ impl Milestones {
     }
 
     /// A frame was laid out.
-    pub fn frame(&mut self, model: &Session) {
+    pub fn frame(&mut self, session: &Session) {
         let after_ms = self.started.elapsed().as_millis();
         if !std::mem::replace(&mut self.frame, true) {
             log::info!("first frame laid out {after_ms} ms after the start");
         }
-        if !self.verdict && model.focused().is_some_and(|entry| entry.analysis.is_some()) {
+        if !self.verdict && session.focused().is_some_and(|entry| entry.analysis.is_some()) {
             self.verdict = true;
             log::info!("first verdict {after_ms} ms after the start");
         }

@@ -1,63 +1,46 @@
-//! The window: it takes in what the worker tells, applies what the user does, and draws panels.
+//! The window: it hands on what the worker tells and what the user does, and draws panels.
 
 mod actions;
 mod bars;
-pub mod command;
-pub mod compare;
 mod dialogs;
-pub mod embedding;
-mod entry;
-mod events;
-pub mod fitting;
-mod follow;
 pub mod export;
 pub mod layout;
 pub mod offscreen;
 mod milestones;
 mod overlays;
-mod report;
-pub mod session;
-pub mod sets;
-pub mod state;
-pub mod tuning;
+pub mod saved;
 mod window;
-mod world;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
-use eframe::egui::util::undoer::Undoer;
+use crossbeam_channel::{Receiver, Sender};
 use eframe::egui::{self, Context, Event as UiEvent, Theme, Ui};
 
 use crate::demo::World;
 use crate::gpu::DeviceChoice;
-use crate::panels::{self, Panel, PanelCtx, View};
-use crate::ui::pictures::Pictures;
+use crate::panels::{self, Panel, PanelCtx, UserCommand, View, WindowCommand};
+use crate::session::command::{Command, ModelSource};
+use crate::session::compare::CompareMode;
+use crate::session::{Request, Session, curves};
+use crate::ui::pictures::{PictureRequest, Pictures};
 use crate::ui::theme;
-use crate::worker::{Event, OpenModel, Request, Worker};
+use crate::worker::{Event, Program, Worker};
 
-use command::{Command, WindowCommand};
-use compare::CompareMode;
 use dialogs::{Answer, Dialogs};
 use layout::{Layout, Panes};
 use milestones::Milestones;
-use session::{Looks, SavedSession};
-use state::{Edit, Session};
+use saved::{Looks, SavedSession};
 
 /// How long a frame takes in events; the next one goes on with the rest.
 const EVENTS: Duration = Duration::from_millis(8);
 
 /// How a window starts.
 pub struct Options {
-    /// What to call the model until it is there.
-    pub model_name: String,
-    /// Opens the model.
-    pub open: OpenModel,
-    /// Where to compute.
-    pub device: DeviceChoice,
+    /// The model.
+    pub model: ModelSource,
     /// Images to open.
     pub paths: Vec<PathBuf>,
     /// The demo world, when it is asked for.
@@ -78,16 +61,19 @@ pub struct Options {
 
 /// The window's content.
 pub struct App {
-    model: Session,
+    session: Session,
     worker: Worker,
+    /// The device that was asked for, which other models are loaded on, too.
+    device: DeviceChoice,
+    /// Where computations of the session answer.
+    computed: (Sender<curves::Answer>, Receiver<curves::Answer>),
     pictures: Pictures,
     view: View,
     panels: BTreeMap<&'static str, Box<dyn Panel>>,
     layout: Layout,
-    undoer: Undoer<Edit>,
     palette: overlays::CommandPalette,
     shortcuts: bool,
-    commands: Vec<Command>,
+    commands: Vec<UserCommand>,
     dialogs: Dialogs,
     answers: Receiver<Answer>,
     autosave: window::Autosave,
@@ -112,13 +98,14 @@ impl App {
         let worker = Worker::start(Arc::new(move || wake_ctx.request_repaint()))?;
         let (sender, answers) = crossbeam_channel::unbounded();
         let mut app = Self {
-            model: Session::default(),
+            session: Session::default(),
             worker,
+            computed: crossbeam_channel::unbounded(),
+            device: options.model.device,
             pictures: Pictures::default(),
             view: View::default(),
             panels: panels::all().into_iter().map(|panel| (panel.name(), panel)).collect(),
             layout: layout::initial(),
-            undoer: Undoer::default(),
             palette: overlays::CommandPalette::default(),
             shortcuts: false,
             commands: Vec::new(),
@@ -131,36 +118,36 @@ impl App {
             wanted_focus: None,
             wanted_place: 0,
         };
-        app.ask_model(options.model_name, options.open, options.device);
+        app.apply(Command::LoadModel(options.model));
         let last = options.autosave.filter(|path| path.exists());
         match last.map(|path| SavedSession::read(&path)) {
             Some(Ok(mut session)) => {
                 // What the command line asks for takes the place of the last session's images.
                 if !options.paths.is_empty() || options.open_world {
-                    session.images = Vec::new();
+                    session.state.images = Vec::new();
                 }
                 session.dark = options.theme.map_or(session.dark, |theme| theme == Theme::Dark);
                 app.restore(ctx, session);
             }
-            Some(Err(error)) => app.model.notice(error.to_string()),
+            Some(Err(error)) => app.session.notice(error.to_string()),
             None => {}
         }
         if !options.paths.is_empty() {
-            app.commands.push(Command::OpenPaths(options.paths));
+            app.send(Command::OpenPaths(options.paths));
         }
         if options.open_world {
-            app.commands.push(Command::Window(WindowCommand::OpenWorld));
+            app.send(WindowCommand::OpenWorld);
         }
         Ok(app)
     }
 
     /// What is known.
-    pub fn model(&self) -> &Session {
-        &self.model
+    pub fn session(&self) -> &Session {
+        &self.session
     }
 
     /// The window's session, as it would be saved.
-    pub fn session(&self, ctx: &Context) -> SavedSession {
+    pub fn saved(&self, ctx: &Context) -> SavedSession {
         let panels = self.panels.iter();
         let choices =
             panels.filter_map(|(name, panel)| Some(((*name).to_owned(), panel.choices()?)));
@@ -171,24 +158,60 @@ impl App {
             dark: ctx.theme() == Theme::Dark,
             zoom: ctx.zoom_factor(),
         };
-        SavedSession::of(&self.model, looks)
+        SavedSession::of(&self.session, looks)
     }
 
     /// Lets models be fitted from the window, by this program.
-    pub fn enable_fitting(&mut self, program: fitting::Program) {
-        self.model.fitting.program = Some(program);
+    pub fn enable_fitting(&mut self, program: Program) {
+        self.apply(Command::EnableFitting(program));
     }
 
     /// Does something, at the next frame.
-    pub fn send(&mut self, command: Command) {
-        self.commands.push(command);
+    pub fn send(&mut self, command: impl Into<UserCommand>) {
+        self.commands.push(command.into());
+    }
+
+    /// Changes the session at once.
+    fn apply(&mut self, command: Command) {
+        let requests = self.session.apply(command);
+        self.hand_on(requests);
+    }
+
+    /// Hands on what the session asks for.
+    fn hand_on(&mut self, mut requests: Vec<Request>) {
+        while !requests.is_empty() {
+            let mut more = Vec::new();
+            for request in requests {
+                match request {
+                    Request::Worker(request) => self.worker.ask(request),
+                    Request::Embedding(request) => self.worker.ask_embedding(request),
+                    Request::Fit(request) => self.worker.ask_fit(request),
+                    Request::Recall(image) => {
+                        if let Some(tagged) = self.worker.recall(image) {
+                            let event = Event::Recalled { image, tagged };
+                            more.extend(self.session.take(event.into()));
+                        }
+                    }
+                    Request::Compute(computation) => {
+                        let (sender, wake) = (self.computed.0.clone(), self.worker.waker());
+                        rayon::spawn(move || {
+                            // A window that is gone wants no answer.
+                            if sender.send(computation.run()).is_ok() {
+                                wake();
+                            }
+                        });
+                    }
+                }
+            }
+            requests = more;
+        }
     }
 
     /// Whether everything that was asked for is there to be seen.
     pub fn is_settled(&self) -> bool {
         self.commands.is_empty()
-            && self.model.is_settled()
-            && self.model.is_tuned(layout::wanted(&self.layout))
+            && self.session.is_settled()
+            && self.session.is_tuned(layout::visible(&self.layout))
             && !self.pictures.is_waiting()
     }
 
@@ -212,12 +235,9 @@ impl App {
     pub fn preset(&mut self, image: usize, step: usize, beside: Option<CompareMode>) {
         self.view.step = step.saturating_sub(1);
         self.wanted_place = image.saturating_sub(1);
-        self.model.comparison.beside = beside.unwrap_or_default();
-    }
-
-    fn ask_model(&mut self, name: String, open: OpenModel, device: DeviceChoice) {
-        self.model.network = state::ModelState::Loading(name.clone());
-        self.worker.ask(Request::LoadModel { name, open, device });
+        if let Some(beside) = beside {
+            self.apply(Command::ShowBeside(beside));
+        }
     }
 
     /// Takes in events and answers, applies commands. Draws nothing.
@@ -234,29 +254,22 @@ impl App {
         }
         for command in std::mem::take(&mut self.commands) {
             match command {
-                Command::Window(command) => self.apply_to_window(ctx, command),
-                Command::Export(what, path) => {
-                    self.model.export(what, path, self.view.color_by, &self.worker);
-                }
-                command => self.model.apply(command, &self.worker),
+                UserCommand::Session(command) => self.apply(command),
+                UserCommand::Window(command) => window::apply(self, ctx, command),
+                UserCommand::Export(what, path) => export::export(self, what, path),
             }
         }
-        self.model.follow(&self.worker);
-        self.model.follow_embedding(&self.worker);
         let time = ctx.input(|input| input.time);
-        self.model.fitting.take_news();
-        if let Some(wait) = self.model.tune(&self.worker, time, layout::wanted(&self.layout)) {
+        let (requests, wait) = self.session.follow(time, layout::visible(&self.layout));
+        self.hand_on(requests);
+        if let Some(wait) = wait {
             ctx.request_repaint_after_secs(wait as f32);
-        }
-        self.undoer.feed_state(time, &self.model.edit());
-        if self.undoer.is_in_flux() {
-            ctx.request_repaint_after_secs(0.5);
         }
         match self.autosave.due_in(time) {
             Some(wait) if wait > 0.0 => ctx.request_repaint_after_secs(wait as f32),
             Some(_) => {
-                let session = self.session(ctx);
-                self.autosave.save(session, time);
+                let saved = self.saved(ctx);
+                self.autosave.save(saved, time);
             }
             None => {}
         }
@@ -265,16 +278,27 @@ impl App {
     /// Takes in what the worker tells, for as long as a frame has time; whether there was anything.
     fn take_events(&mut self, ctx: &Context) -> bool {
         let (began, mut any) = (Instant::now(), false);
-        for event in self.worker.events() {
+        while let Some(event) = self.worker.next_event() {
             any = true;
             match event {
                 Event::Picture { image, picture } => self.pictures.receive(ctx, image, picture),
-                event => self.model.take_event(event, &self.worker),
+                Event::Samples { folder, pictures } => {
+                    self.pictures.receive_samples(folder, pictures);
+                }
+                event => {
+                    let requests = self.session.take(event.into());
+                    self.hand_on(requests);
+                }
             }
             if began.elapsed() > EVENTS {
                 ctx.request_repaint();
                 break;
             }
+        }
+        while let Ok(answer) = self.computed.1.try_recv() {
+            any = true;
+            let requests = self.session.take(answer.into());
+            self.hand_on(requests);
         }
         any
     }
@@ -285,19 +309,24 @@ impl App {
         self.take_drops(&ctx);
         let panels = self.panel_entries();
         bars::menu_bar_ui(ui, &panels, &mut self.commands);
-        bars::status_bar_ui(ui, &self.model, self.drops.as_deref(), &mut self.commands);
+        bars::status_bar_ui(ui, &self.session, self.drops.as_deref(), &mut self.commands);
         let ground = theme::Palette::of_ui(ui).ground;
         egui::CentralPanel::no_frame().show(ui, |ui| {
             ui.painter().rect_filled(ui.max_rect(), 0.0, ground);
             let cx = PanelCtx {
-                model: &self.model,
-                worker: &self.worker,
+                session: &self.session,
                 pictures: &mut self.pictures,
                 view: &mut self.view,
                 commands: &mut self.commands,
             };
             self.layout.ui(&mut Panes { panels: &mut self.panels, cx }, ui);
         });
+        for request in self.pictures.take_wanted() {
+            match request {
+                PictureRequest::Picture(image, source) => self.worker.ask_picture(image, source),
+                PictureRequest::Samples(folder, count) => self.worker.ask_samples(folder, count),
+            }
+        }
         let modal = self.shortcuts || self.palette.is_open();
         if let Some(command) = self.palette.ui(ui) {
             self.commands.push(command);
@@ -313,7 +342,7 @@ impl App {
         if !self.commands.is_empty() {
             ctx.request_repaint();
         }
-        self.milestones.frame(&self.model);
+        self.milestones.frame(&self.session);
     }
 
     fn panel_entries(&self) -> Vec<bars::PanelEntry> {
@@ -331,7 +360,7 @@ impl App {
             input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect()
         });
         if !paths.is_empty() {
-            self.commands.push(Command::OpenPaths(paths));
+            self.send(Command::OpenPaths(paths));
         }
         let pasted: Vec<Answer> = ctx.input(|input| {
             let image = |event: &UiEvent| match event {
@@ -349,22 +378,20 @@ impl App {
     fn focus_wanted(&mut self) {
         if self.wanted_place > 0
             && let Some([before, wanted]) =
-                self.model.entries().get(self.wanted_place - 1..=self.wanted_place)
+                self.session.entries().get(self.wanted_place - 1..=self.wanted_place)
         {
-            let both = self.model.comparison.beside == CompareMode::Image;
+            let both = self.session.comparison.beside == CompareMode::Image;
             let ids = if both { vec![before.id, wanted.id] } else { vec![wanted.id] };
             self.wanted_place = 0;
-            self.model.apply(Command::Select(ids), &self.worker);
+            self.apply(Command::Select(ids));
         }
         let Some(wanted) = &self.wanted_focus else { return };
-        let is_wanted = |entry: &&state::Entry| match &entry.source {
-            crate::worker::ImageSource::File(path) => path == wanted,
-            _ => false,
-        };
-        if let Some(id) = self.model.entries().iter().find(is_wanted).map(|entry| entry.id) {
+        let entries = self.session.entries();
+        let wanted = entries.iter().find(|entry| entry.source.path() == Some(wanted));
+        if let Some(id) = wanted.map(|entry| entry.id) {
             self.wanted_focus = None;
             self.view.reveal = true;
-            self.model.apply(Command::Select(vec![id]), &self.worker);
+            self.apply(Command::Select(vec![id]));
         }
     }
 }
@@ -379,14 +406,7 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
-        let session = self.session(&self.dialogs.ctx.clone());
-        self.autosave.save_now(&session);
-    }
-}
-
-impl App {
-    /// Does what concerns the window; see `window.rs`.
-    fn apply_to_window(&mut self, ctx: &Context, command: WindowCommand) {
-        window::apply(self, ctx, command);
+        let saved = self.saved(&self.dialogs.ctx.clone());
+        self.autosave.save_now(&saved);
     }
 }

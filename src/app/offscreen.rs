@@ -11,11 +11,11 @@ use eframe::egui_wgpu::{
 };
 
 use super::App;
-use super::command::Command;
-use super::fitting::FitState;
 use crate::fs;
 use crate::gpu::{self, DeviceChoice};
 use crate::image::png;
+use crate::panels::UserCommand;
+use crate::worker::FitState;
 
 /// How long images and model may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -78,7 +78,7 @@ pub fn screenshot(
     ctx: &egui::Context,
     choice: DeviceChoice,
     size: Vec2,
-    (then, out): (Vec<Command>, &Path),
+    (then, out): (Vec<UserCommand>, &Path),
 ) -> anyhow::Result<()> {
     let mut then = then.into_iter();
     let screen = Screen { state: render_state(choice)?, size, started: Instant::now() };
@@ -90,7 +90,7 @@ pub fn screenshot(
         }
         let output = screen.frame(app, ctx);
         screen.upload(&output);
-        let at_work = app.model().fitting.state == FitState::Running;
+        let at_work = app.session().fitting.state == FitState::Running;
         calm = if app.is_settled() && !at_work { calm + 1 } else { 0 };
         if calm == STEADY
             && let Some(command) = then.next()

@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::actions::{ACTIONS, Action, key_text};
-use super::command::Command;
+use crate::panels::UserCommand;
 use crate::ui::theme::Palette;
 
 /// The command palette.
@@ -29,7 +29,7 @@ impl CommandPalette {
     }
 
     /// Draws it; what was chosen.
-    pub fn ui(&mut self, ui: &Ui) -> Option<Command> {
+    pub fn ui(&mut self, ui: &Ui) -> Option<UserCommand> {
         if !self.open {
             return None;
         }

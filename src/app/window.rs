@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use eframe::egui::{ColorImage, Context, Theme, ViewportCommand};
 
-use super::command::{Command, WindowCommand};
 use super::dialogs::Answer;
 use super::layout;
-use super::session::SavedSession;
+use super::saved::SavedSession;
 use super::{App, overlays};
 use crate::bundle::Bundle;
 use crate::gpu::DeviceChoice;
+use crate::panels::WindowCommand;
 use crate::pipeline::Pipeline;
-use crate::worker::Request;
+use crate::session::command::{Command, ModelSource};
+use crate::worker::Program;
 
 /// Seconds between two savings.
 const SAVE_EVERY: f64 = 5.0;
@@ -24,34 +25,26 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
     match command {
         W::OpenFiles => app.dialogs.open_files(),
         W::OpenFolder => app.dialogs.open_folder(),
-        W::OpenWorld => app.model.open_world(app.world.clone(), &app.worker),
+        W::OpenWorld => app.apply(Command::OpenWorld(app.world.clone())),
         W::OpenModel => app.dialogs.open_model(),
         W::PasteImage => app.dialogs.paste(),
         W::OpenSession => app.dialogs.open_session(),
         W::SaveSession => app.dialogs.save_session(),
         W::SaveView | W::CopyView => take_view(app, ctx, command == W::SaveView),
         W::Export(what) => app.dialogs.export(what),
-        W::Undo => {
-            let edit = app.undoer.undo(&app.model.edit()).cloned();
-            app.model_restore(edit);
-        }
-        W::Redo => {
-            let edit = app.undoer.redo(&app.model.edit()).cloned();
-            app.model_restore(edit);
-        }
         W::Next => step(app, 1),
         W::Previous => step(app, -1),
         W::SelectAll => {
             let mut all = app.view.order.clone();
             // The image on show stays the one on show.
-            if let Some(focus) = app.model.focus
+            if let Some(focus) = app.session.focus
                 && let Some(at) = all.iter().position(|&id| id == focus)
             {
                 let focus = all.remove(at);
                 all.push(focus);
             }
             if !all.is_empty() {
-                app.model.apply(Command::Select(all), &app.worker);
+                app.apply(Command::Select(all));
             }
         }
         W::OnlySelected | W::MostWrongFirst => {
@@ -61,7 +54,6 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
                 _ => app.view.toggle_wrong = true,
             }
         }
-        W::ToggleMap => app.model.map.visible = !app.model.map.visible,
         W::Fit => app.view.fit = true,
         W::OneToOne => app.view.one_to_one = true,
         W::Palette => app.palette.toggle(),
@@ -79,7 +71,7 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::ZoomOut => ctx.set_zoom_factor((ctx.zoom_factor() - 0.1).max(0.5)),
         W::ZoomReset => ctx.set_zoom_factor(1.0),
         W::UseFit => {
-            if let Some(job) = app.model.fitting.job.clone() {
+            if let Some(job) = app.session.fitting.job.clone() {
                 app.take_answer(ctx, Answer::Model(job.out));
             }
         }
@@ -91,12 +83,12 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
 /// Walks the gallery's order.
 fn step(app: &mut App, by: isize) {
     let order = &app.view.order;
-    let at = app.model.focus.and_then(|focus| order.iter().position(|&id| id == focus));
+    let at = app.session.focus.and_then(|focus| order.iter().position(|&id| id == focus));
     let last = order.len().saturating_sub(1);
     let to = at.map_or(0, |at| at.saturating_add_signed(by).min(last));
     if let Some(&id) = order.get(to) {
         app.view.reveal = true;
-        app.model.apply(Command::Select(vec![id]), &app.worker);
+        app.apply(Command::Select(vec![id]));
     }
 }
 
@@ -114,74 +106,50 @@ fn take_view(app: &App, ctx: &Context, save: bool) {
 }
 
 impl App {
-    fn model_restore(&mut self, edit: Option<super::state::Edit>) {
-        if let Some(edit) = edit {
-            self.model.apply(Command::Restore(edit), &self.worker);
-        }
-    }
-
     /// Takes in what a dialogue brought.
     pub(super) fn take_answer(&mut self, ctx: &Context, answer: Answer) {
         match answer {
             Answer::Do(command) => self.commands.push(command),
-            Answer::Trouble(sentence) => self.model.notice(sentence),
+            Answer::Trouble(sentence) => self.session.notice(sentence),
             Answer::Model(path) => {
-                if let Some(program) = &mut self.model.fitting.program {
-                    program.model = vec!["--model".into(), path.clone().into()];
+                if let Some(program) = self.session.fitting.program.clone() {
+                    let model = vec!["--model".into(), path.clone().into()];
+                    self.apply(Command::EnableFitting(Program { model, ..program }));
                 }
                 let name = path.display().to_string();
                 let open = Arc::new(move |device: DeviceChoice| {
                     let compute = crate::gpu::compute(device)?;
                     Ok(Pipeline::load(&Bundle::open(&path)?, &compute)?)
                 });
-                self.ask_model(name, open, DeviceChoice::Auto);
+                self.apply(Command::LoadModel(ModelSource { name, open, device: self.device }));
             }
             Answer::OpenSession(path) => match SavedSession::read(&path) {
                 Ok(session) => self.restore(ctx, session),
-                Err(error) => self.model.notice(error.to_string()),
+                Err(error) => self.session.notice(error.to_string()),
             },
             Answer::SaveSession(path) => {
-                if let Err(error) = self.session(ctx).write(&path) {
-                    self.model.notice(error.to_string());
+                if let Err(error) = self.saved(ctx).write(&path) {
+                    self.session.notice(error.to_string());
                 }
             }
         }
     }
 
     /// Opens a session in place of what is open.
-    pub fn restore(&mut self, ctx: &Context, session: SavedSession) {
-        let open: Vec<_> = self.model.entries().iter().map(|entry| entry.id).collect();
-        if !open.is_empty() {
-            self.model.remove(&open);
-            self.worker.ask(Request::Remove(open));
-        }
-        self.model.settings = session.settings();
-        self.model.map = session.map;
-        self.model.comparison.beside = session.beside;
-        if let Some(tau) = session.tau_beside {
-            self.model.comparison.tau = tau.clamp(0.0, 1.0);
-        }
-        (self.model.roots, self.model.roles) = (session.folders, session.roles);
-        let tuning = &mut self.model.tuning;
-        (tuning.overlaid, tuning.paused) = (session.overlaid, session.paused);
-        (tuning.pinned, tuning.pin) = (None, session.pinned.map(Into::into));
-        self.model.embedding.config = session.embedding.within_bounds();
-        self.view.color_by = session.color_by;
-        for (name, choices) in &session.panels {
+    pub fn restore(&mut self, ctx: &Context, saved: SavedSession) {
+        self.view.color_by = saved.color_by;
+        for (name, choices) in &saved.panels {
             if let Some(panel) = self.panels.get_mut(name.as_str()) {
                 panel.choose(choices);
             }
         }
-        self.model.analyse(&self.worker);
-        self.layout = session.layout;
-        layout::add_unknown(&mut self.layout, &session.known_panels, self.panels.keys().copied());
-        ctx.set_theme(if session.dark { Theme::Dark } else { Theme::Light });
-        ctx.set_zoom_factor(session.zoom.clamp(0.5, 3.0));
-        self.wanted_focus = session.focus;
+        self.layout = saved.layout;
+        layout::add_unknown(&mut self.layout, &saved.known_panels, self.panels.keys().copied());
+        ctx.set_theme(if saved.dark { Theme::Dark } else { Theme::Light });
+        ctx.set_zoom_factor(saved.zoom.clamp(0.5, 3.0));
+        self.wanted_focus.clone_from(&saved.state.focus);
         self.palette = overlays::CommandPalette::default();
-        if !session.images.is_empty() {
-            self.commands.push(Command::OpenPaths(session.images));
-        }
+        self.apply(Command::Restore(Box::new(saved.state)));
         ctx.request_repaint();
     }
 }

@@ -12,12 +12,13 @@ use eframe::egui_wgpu::WgpuConfiguration;
 
 use super::model::ModelArgs;
 use super::{CliResult, display};
-use crate::app::command::Command;
-use crate::app::compare::CompareMode;
-use crate::app::fitting::{FitJob, FitMode, Program};
-use crate::app::{App, Options, offscreen, session};
+use crate::app::{App, Options, offscreen, saved};
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
+use crate::panels::UserCommand;
+use crate::session::command::{Command, ModelSource};
+use crate::session::compare::CompareMode;
+use crate::worker::{FitJob, FitMode, Program};
 
 /// How the window starts.
 #[derive(Args)]
@@ -104,9 +105,11 @@ impl GuiArgs {
             None => "the embedded model".into(),
         };
         Options {
-            model_name: name,
-            device: args.device,
-            open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
+            model: ModelSource {
+                name,
+                device: args.device,
+                open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
+            },
             paths: self.paths.clone(),
             world: World::kept_in(&crate::fs::cache_folder()),
             open_world: self.demo,
@@ -140,10 +143,10 @@ impl GuiArgs {
     }
 
     /// What is done before the picture is taken.
-    fn then(&self) -> anyhow::Result<Vec<Command>> {
+    fn then(&self) -> anyhow::Result<Vec<UserCommand>> {
         let mut then = Vec::new();
         if let Some(tau) = self.pin {
-            then.extend([Command::Pin, Command::SetTau(tau)]);
+            then.extend([Command::Pin.into(), Command::SetTau(tau).into()]);
         }
         if let ([epochs, out], Some(id)) = (self.train.as_slice(), self.paths.first()) {
             let job = FitJob {
@@ -153,13 +156,13 @@ impl GuiArgs {
                 epochs: epochs.parse().with_context(|| format!("not a number: {epochs}"))?,
                 vocabulary: None,
             };
-            then.push(Command::StartFit(job, FitMode::Train));
+            then.push(Command::StartFit(job, FitMode::Train).into());
         }
         Ok(then)
     }
 
     fn window(&self, started: Instant) -> CliResult {
-        let mut options = self.options(started, session::autosave_path());
+        let mut options = self.options(started, saved::autosave_path());
         let mut native = eframe::NativeOptions {
             viewport: egui::ViewportBuilder::default()
                 .with_title("TagOOD Lens")
@@ -169,7 +172,7 @@ impl GuiArgs {
                 .with_icon(crate::ui::icon::icon())
                 .with_drag_and_drop(true),
             wgpu_options: WgpuConfiguration {
-                wgpu_setup: offscreen::wgpu_setup(options.device),
+                wgpu_setup: offscreen::wgpu_setup(options.model.device),
                 ..Default::default()
             },
             ..Default::default()

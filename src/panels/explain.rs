@@ -27,7 +27,7 @@ impl Panel for Explain {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let (Some(entry), Some(info)) = (cx.model.focused(), cx.model.info().cloned()) else {
+        let (Some(entry), Some(info)) = (cx.session.focused(), cx.session.info().cloned()) else {
             return empty_note(
                 ui,
                 "Explain",
@@ -37,7 +37,7 @@ impl Panel for Explain {
         if entry.analysis.is_none() {
             return empty_note(ui, "Explain", "Waiting for the network.");
         }
-        let subject = Subject { entry, model: cx.model, info: &info };
+        let subject = Subject { entry, session: cx.session, info: &info };
         keys(ui, cx.view);
         strip_ui(ui, &mut cx.view.step);
         let step = subject.step(cx.view.step);
@@ -54,7 +54,7 @@ impl Panel for Explain {
         let label = format!("Step {}: {}", cx.view.step + 1, step.title);
         response.widget_info(|| WidgetInfo::labeled(Role::Figure, true, &label));
         ui.painter().rect_filled(rect, 6.0, palette.ground);
-        let picture = cx.pictures.picture(entry.id, &entry.source, cx.worker);
+        let picture = cx.pictures.picture(entry.id, &entry.source);
         let picture = match picture {
             Picture::Ready(texture, _) => Some((texture.id(), texture.size_vec2())),
             _ => entry.thumbnail.as_ref().map(|small| {
@@ -308,7 +308,7 @@ fn centers(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
 fn score(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
     let Some(analysis) = &subject.entry.analysis else { return };
     let palette = Palette::of_ui(ui);
-    let scores = subject.model.entries().iter().filter_map(|entry| entry.score());
+    let scores = subject.session.entries().iter().filter_map(|entry| entry.score());
     let (low, high) = scores
         .chain(analysis.verdict.lambda)
         .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), score| {
@@ -321,7 +321,7 @@ fn score(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
     let x_of = |score: f32| egui::remap(score, low - margin..=high + margin, track.x_range());
     let painter = ui.painter();
     painter.rect(track, 4.0, palette.raised, Stroke::new(1.0, palette.line), StrokeKind::Inside);
-    for entry in subject.model.entries().iter().take(2000) {
+    for entry in subject.session.entries().iter().take(2000) {
         if let Some(score) = entry.score() {
             let color = palette.outcome(entry.outcome()).gamma_multiply(0.7);
             painter.vline(x_of(score), track.shrink(3.0).y_range(), Stroke::new(1.5, color));

@@ -1,8 +1,8 @@
 //! The method in ten steps, told with the numbers of the image on show.
 
-use crate::app::state::{Entry, Session};
 use crate::bundle::manifest::Recipe;
 use crate::score::verdict::Outcome;
+use crate::session::{Session, entry::Entry};
 use crate::worker::ModelInfo;
 
 /// One step of the explanation.
@@ -34,7 +34,7 @@ pub struct Subject<'a> {
     /// The image.
     pub entry: &'a Entry,
     /// Settings.
-    pub model: &'a Session,
+    pub session: &'a Session,
     /// The network.
     pub info: &'a ModelInfo,
 }
@@ -50,7 +50,7 @@ impl Subject<'_> {
 
     /// That tag's attention in the recipe's layer, `[H, P]`.
     pub fn attention(&self) -> Option<&[f32]> {
-        self.entry.attention(self.tag()?, self.info.layer(&self.model.settings))
+        self.entry.attention(self.tag()?, self.info.layer(self.session.settings()))
     }
 
     fn tag_name(&self) -> String {
@@ -123,7 +123,7 @@ impl Subject<'_> {
 
     fn heads(&self) -> (String, String) {
         let heads = self.info.manifest.tagger.decoder.heads;
-        let layer = self.info.layer(&self.model.settings) + 1;
+        let layer = self.info.layer(self.session.settings()) + 1;
         (
             "a[head, place] = softmax over places of ⟨query(tag), key(place)⟩ / √d".into(),
             format!(
@@ -155,7 +155,7 @@ impl Subject<'_> {
     }
 
     fn threshold(&self) -> (String, String) {
-        let tau = self.model.settings.tau;
+        let tau = self.session.settings().tau;
         let analysis = self.entry.analysis.as_ref();
         let kept = analysis.map_or(0, |analysis| analysis.decomposition.kept());
         let all = analysis.map_or(0, |analysis| analysis.decomposition.mask.len());
@@ -202,7 +202,7 @@ impl Subject<'_> {
                 format!("The nearest is “{name}”, at a cosine of {:.3}.", nearest.similarity)
             },
         );
-        let formula = match self.model.settings.recipe {
+        let formula = match self.session.settings().recipe {
             Recipe::Paper => "s(class) = cos(f, center(class))",
             Recipe::Released => "s(class) = mean over patterns of cos(f, center(class, pattern))",
         };
@@ -214,7 +214,7 @@ impl Subject<'_> {
     }
 
     fn score(&self) -> (String, String) {
-        let settings = &self.model.settings;
+        let settings = &self.session.settings();
         let detector = self.info.detectors.iter().find(|d| d.id == settings.detector);
         let formula =
             detector.map_or_else(String::new, |d| crate::ui::widgets::formula_text(d.formula));

@@ -7,10 +7,11 @@ use eframe::egui::{
     Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
+use super::WindowCommand;
 use super::gallery_order::{Filter, Kind, Sort, survey};
 use super::{Panel, PanelCtx};
-use crate::app::command::{Command, WindowCommand};
-use crate::app::state::Entry;
+use crate::session::Command;
+use crate::session::entry::Entry;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{badge, empty_note, outcome_word};
 use crate::worker::ImageId;
@@ -58,10 +59,10 @@ impl Panel for Gallery {
         self.follow_keys(cx);
         self.follow_selection(cx);
         self.refresh(ui, cx);
-        if !cx.model.entries().is_empty() {
+        if !cx.session.entries().is_empty() {
             self.tools_ui(ui, cx);
         }
-        if cx.model.entries().is_empty() {
+        if cx.session.entries().is_empty() {
             let note = "Drop images or folders here, press Ctrl+O to open files, Ctrl+Shift+O for a \
                         folder, Ctrl+V to paste a picture, or G for the demo world.";
             return empty_note(ui, "No images yet", note);
@@ -79,16 +80,16 @@ impl Gallery {
     fn refresh(&mut self, ui: &Ui, cx: &mut PanelCtx<'_>) {
         let now = ui.input(|input| input.time);
         if let Some((revision, filter, at)) = &self.seen {
-            if *revision == cx.model.revision && *filter == self.filter {
+            if *revision == cx.session.revision() && *filter == self.filter {
                 return;
             }
             if *filter == self.filter && now - at < 0.1 && !cx.view.order.is_empty() {
                 return ui.ctx().request_repaint_after_secs(0.1);
             }
         }
-        cx.view.order = self.filter.order(cx.model);
-        (self.counts, self.sets) = survey(cx.model);
-        self.seen = Some((cx.model.revision, self.filter.clone(), now));
+        cx.view.order = self.filter.order(cx.session);
+        (self.counts, self.sets) = survey(cx.session);
+        self.seen = Some((cx.session.revision(), self.filter.clone(), now));
     }
 
     fn tools_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
@@ -101,7 +102,7 @@ impl Gallery {
                 .desired_width(width);
             ui.add(edit).accessible_name("Filter");
             if opens && ui.button("Open…").on_hover_text("Open images (Ctrl+O)").clicked() {
-                cx.commands.push(Command::Window(WindowCommand::OpenFiles));
+                cx.send(WindowCommand::OpenFiles);
             }
         });
         ui.horizontal_wrapped(|ui| {
@@ -166,7 +167,7 @@ impl Gallery {
                     let until = (from + columns).min(cx.view.order.len());
                     for at in from..until {
                         let id = cx.view.order[at];
-                        if let Some(entry) = cx.model.entry(id) {
+                        if let Some(entry) = cx.session.entry(id) {
                             self.tile_ui(ui, cx, entry, side);
                         }
                     }
@@ -183,14 +184,14 @@ impl Gallery {
         columns: usize,
         row_height: f32,
     ) -> Option<f32> {
-        let at = cx.view.order.iter().position(|&id| Some(id) == cx.model.focus)?;
+        let at = cx.view.order.iter().position(|&id| Some(id) == cx.session.focus)?;
         let top = (at / columns) as f32 * (row_height + GAP);
         Some((top - (ui.available_height() - row_height) / 2.0).max(0.0))
     }
 
     fn tile_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, side: f32) {
         let (rect, response) = ui.allocate_exact_size(vec2(side, side + CAPTION), Sense::click());
-        let selected = cx.model.selected.contains(&entry.id);
+        let selected = cx.session.selected.contains(&entry.id);
         let label = describe(entry);
         response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, &label));
         if !ui.is_rect_visible(rect) {
@@ -249,7 +250,7 @@ impl Gallery {
         job.wrap = egui::text::TextWrapping::truncate_at_width(caption.width());
         let galley = painter.layout_job(job);
         painter.galley(caption.left_center() - vec2(0.0, galley.size().y / 2.0), galley, color);
-        let focused = cx.model.focus == Some(entry.id);
+        let focused = cx.session.focus == Some(entry.id);
         if selected || response.hovered() || response.has_focus() {
             let (color, width) = match (selected, focused) {
                 (true, true) => (palette.accent, 2.0),
@@ -265,7 +266,7 @@ impl Gallery {
     fn clicks(&mut self, ui: &Ui, cx: &mut PanelCtx<'_>, entry: &Entry, response: &egui::Response) {
         response.context_menu(|ui| {
             if ui.button("Remove").clicked() {
-                cx.commands.push(Command::Remove(vec![entry.id]));
+                cx.send(Command::Remove(vec![entry.id]));
                 ui.close();
             }
             if let crate::worker::ImageSource::File(path) = &entry.source
@@ -279,7 +280,7 @@ impl Gallery {
             return;
         }
         let modifiers = ui.input(|input| input.modifiers);
-        let mut selected = cx.model.selected.clone();
+        let mut selected = cx.session.selected.clone();
         if modifiers.command {
             match selected.iter().position(|&id| id == entry.id) {
                 Some(at) if selected.len() > 1 => drop(selected.remove(at)),
@@ -297,13 +298,13 @@ impl Gallery {
             self.anchor = Some(entry.id);
         }
         self.chosen_here = true;
-        cx.commands.push(Command::Select(selected));
+        cx.send(Command::Select(selected));
     }
 
     /// From the anchor to an image, in the gallery's order, that image last.
     fn range(&self, cx: &PanelCtx<'_>, to: ImageId) -> Option<Vec<ImageId>> {
         let place = |id: ImageId| cx.view.order.iter().position(|&other| other == id);
-        let from = place(self.anchor.or(cx.model.focus)?)?;
+        let from = place(self.anchor.or(cx.session.focus)?)?;
         let to = place(to)?;
         let mut range = cx.view.order[from.min(to)..=from.max(to)].to_vec();
         if to < from {
@@ -321,7 +322,7 @@ impl Gallery {
             let pressed = |key| i32::from(input.key_pressed(key));
             pressed(Key::ArrowDown) - pressed(Key::ArrowUp)
         });
-        let Some(at) = cx.view.order.iter().position(|&id| Some(id) == cx.model.focus) else {
+        let Some(at) = cx.view.order.iter().position(|&id| Some(id) == cx.session.focus) else {
             return;
         };
         let to = at as i64 + i64::from(step) * columns as i64;
@@ -329,7 +330,7 @@ impl Gallery {
             && let Some(&id) = usize::try_from(to).ok().and_then(|to| cx.view.order.get(to))
         {
             cx.view.reveal = true;
-            cx.commands.push(Command::Select(vec![id]));
+            cx.send(Command::Select(vec![id]));
         }
     }
 }

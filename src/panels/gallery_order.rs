@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::state::{Entry, Session};
 use crate::score::verdict::Outcome;
+use crate::session::{Session, entry::Entry};
 use crate::worker::ImageId;
 
 /// Images of one kind.
@@ -67,7 +67,7 @@ impl Sort {
         (Self::Wrong, "Most wrong first"),
     ];
 
-    fn compare(self, a: &Entry, b: &Entry, model: &Session) -> Ordering {
+    fn compare(self, a: &Entry, b: &Entry, session: &Session) -> Ordering {
         // Images without a score come last, whatever the order.
         let by = |a: Option<f32>, b: Option<f32>| match (a, b) {
             (Some(a), Some(b)) => a.total_cmp(&b),
@@ -79,7 +79,7 @@ impl Sort {
             Self::Score => by(a.score(), b.score()),
             Self::Margin => by(a.margin().map(f32::abs), b.margin().map(f32::abs)),
             Self::Wrong => {
-                let right = |entry: &Entry| wrongness(entry, model).map(|far| -far);
+                let right = |entry: &Entry| wrongness(entry, session).map(|far| -far);
                 by(right(a), right(b))
             }
         }
@@ -88,10 +88,10 @@ impl Sort {
 
 /// How far an image lies on the wrong side of λ, negative on the right one; `None` where what it is,
 /// its score or λ is not known. One that is rejected outright lies infinitely far below λ.
-fn wrongness(entry: &Entry, model: &Session) -> Option<f32> {
+fn wrongness(entry: &Entry, session: &Session) -> Option<f32> {
     let verdict = &entry.analysis.as_ref()?.verdict;
     let above = verdict.ranked? - verdict.lambda?;
-    match model.truth(entry.set_at)? {
+    match session.truth(entry.set_at)? {
         Outcome::Id => Some(-above),
         Outcome::Ood => Some(above),
     }
@@ -114,25 +114,25 @@ pub struct Filter {
 
 impl Filter {
     /// The images to show.
-    pub fn order(&self, model: &Session) -> Vec<ImageId> {
+    pub fn order(&self, session: &Session) -> Vec<ImageId> {
         let needle = self.text.trim().to_lowercase();
-        let mut shown: Vec<&Entry> = model
+        let mut shown: Vec<&Entry> = session
             .entries()
             .iter()
             .filter(|entry| self.kind.holds(entry))
             .filter(|entry| self.set.as_ref().is_none_or(|set| **set == *entry.set))
             .filter(|entry| self.only.as_ref().is_none_or(|only| only.contains(&entry.id)))
-            .filter(|entry| needle.is_empty() || mentions(entry, &needle, model))
+            .filter(|entry| needle.is_empty() || mentions(entry, &needle, session))
             .collect();
-        shown.sort_by(|a, b| self.sort.compare(a, b, model));
+        shown.sort_by(|a, b| self.sort.compare(a, b, session));
         shown.into_iter().map(|entry| entry.id).collect()
     }
 }
 
-fn mentions(entry: &Entry, needle: &str, model: &Session) -> bool {
+fn mentions(entry: &Entry, needle: &str, session: &Session) -> bool {
     let tagged = || {
         let tags = &entry.analysis.as_ref()?.decomposition.tags;
-        let names = &model.info()?.vocabulary.tags;
+        let names = &session.info()?.vocabulary.tags;
         Some(
             tags.iter()
                 .filter_map(|&tag| names.get(tag))
@@ -145,9 +145,9 @@ fn mentions(entry: &Entry, needle: &str, model: &Session) -> bool {
 }
 
 /// How many images there are of each kind, and the sets' names.
-pub fn survey(model: &Session) -> ([usize; 4], Vec<String>) {
-    let count = |kind: Kind| model.entries().iter().filter(|entry| kind.holds(entry)).count();
-    let sets: BTreeSet<&str> = model.entries().iter().map(|entry| &*entry.set).collect();
+pub fn survey(session: &Session) -> ([usize; 4], Vec<String>) {
+    let count = |kind: Kind| session.entries().iter().filter(|entry| kind.holds(entry)).count();
+    let sets: BTreeSet<&str> = session.entries().iter().map(|entry| &*entry.set).collect();
     let counts = Kind::ALL.map(|(kind, _)| count(kind));
     (counts, sets.into_iter().filter(|set| !set.is_empty()).map(str::to_owned).collect())
 }

@@ -19,14 +19,14 @@ impl Panel for Log {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let failed = cx.model.entries().iter().filter_map(|e| Some((&e.name, e.error.as_ref()?)));
+        let failed = cx.session.entries().iter().filter_map(|e| Some((&e.name, e.error.as_ref()?)));
         let failed: Vec<_> = failed.collect();
-        if failed.is_empty() && cx.model.notices.is_empty() {
+        if failed.is_empty() && cx.session.notices().is_empty() {
             return empty_note(ui, "All is well", "Faults of the model and of files appear here.");
         }
         let palette = Palette::of_ui(ui);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            for sentence in cx.model.notices.iter().rev() {
+            for sentence in cx.session.notices().iter().rev() {
                 ui.label(RichText::new(sentence).color(palette.fault));
             }
             for (name, error) in failed {

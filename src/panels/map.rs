@@ -17,9 +17,9 @@ use std::collections::BTreeSet;
 use eframe::egui::{self, Rect, Ui, Vec2, pos2, vec2};
 
 use super::{Panel, PanelCtx};
-use crate::app::command::Command;
-use crate::app::embedding::{EmbedCommand, LEAST, Phase, Row};
-use crate::app::state::{Entry, Session};
+use crate::session::Command;
+use crate::session::embedding::{EmbedCommand, LEAST, Phase, Row};
+use crate::session::{Session, entry::Entry};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{empty_note, outcome_shape, outcome_word};
 use crate::worker::{ImageId, SPACES};
@@ -62,18 +62,23 @@ struct MapCounts {
 }
 
 impl MapCounts {
-    fn follow(&mut self, model: &Session) {
-        let embedding = &model.embedding;
-        let of = (model.revision, model.generation, embedding.run(), embedding.placed());
+    fn follow(&mut self, session: &Session) {
+        let embedding = &session.embedding;
+        let of = (
+            session.revision(),
+            session.images().generation(),
+            embedding.run(),
+            embedding.placed(),
+        );
         if self.of == of {
             return;
         }
-        let looked = model.entries().iter().filter(|entry| entry.analysis.is_some());
+        let looked = session.entries().iter().filter(|entry| entry.analysis.is_some());
         *self = Self {
             of,
-            embeddable: model.embeddable(),
+            embeddable: session.embeddable(),
             missing: looked.filter(|entry| !embedding.holds(entry.id)).count(),
-            current: model.looks_are_current(),
+            current: session.analyses_are_current(),
         };
     }
 }
@@ -115,11 +120,11 @@ impl Panel for MapPanel {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let model = cx.model;
-        self.census.follow(model);
+        let session = cx.session;
+        self.census.follow(session);
         self.begin_by_itself(cx);
-        if self.run != model.embedding.run() {
-            self.run = model.embedding.run();
+        if self.run != session.embedding.run() {
+            self.run = session.embedding.run();
             self.plots.iter_mut().for_each(Plot::fit);
         }
         if ui.ui_contains_pointer() && std::mem::take(&mut cx.view.fit) {
@@ -130,12 +135,12 @@ impl Panel for MapPanel {
             tools::bar_ui(ui, self, cx);
             tools::state_ui(ui, self, cx);
         }
-        let Some(frame) = &model.embedding.frame else {
+        let Some(frame) = &session.embedding.frame else {
             return absent_ui(ui, cx, self.census.embeddable);
         };
-        self.style.follow(model, cx.view.color_by, ui.theme());
+        self.style.follow(session, cx.view.color_by, ui.theme());
         for (plot, positions) in self.plots.iter_mut().zip(&frame.positions) {
-            plot.follow(positions, &self.style, model);
+            plot.follow(positions, &self.style, session);
         }
         let mut room = ui.available_rect_before_wrap();
         if room.width() >= NARROW {
@@ -155,12 +160,12 @@ impl Panel for MapPanel {
 impl MapPanel {
     /// The first map is made without being asked for, and others where the panel follows τ.
     fn begin_by_itself(&self, cx: &mut PanelCtx<'_>) {
-        let (model, embedding) = (cx.model, &cx.model.embedding);
+        let (session, embedding) = (cx.session, &cx.session.embedding);
         let first = embedding.phase == Phase::Empty;
-        let outdated = self.follows && !embedding.is_current(model) && embedding.frame.is_some();
-        let calm = model.jobs.is_empty() && self.census.current;
+        let outdated = self.follows && !session.is_embedding_current() && embedding.frame.is_some();
+        let calm = session.jobs().is_empty() && self.census.current;
         if (first || outdated) && calm && self.census.embeddable >= LEAST {
-            cx.commands.push(Command::Embed(EmbedCommand::Start));
+            cx.send(Command::Embed(EmbedCommand::Start));
         }
     }
 
@@ -171,8 +176,8 @@ impl MapPanel {
                 style: &self.style,
                 tool: self.tool,
                 hovered: self.hovered,
-                focus: cx.model.focus,
-                selected: cx.model.selected.len(),
+                focus: cx.session.focus,
+                selected: cx.session.selected.len(),
             };
             let (response, deed) = self.plots[space].ui(ui, rect, &scene);
             if let Some(row) = deed.hovered {
@@ -194,15 +199,15 @@ impl MapPanel {
                 Some(Some(Row::Image(id))) => self.click(ui, cx, id),
                 Some(Some(Row::Center(class))) => {
                     let near = |entry: &&Entry| style::class_of(entry) == Some(class);
-                    let on_map = |entry: &&Entry| cx.model.embedding.holds(entry.id);
-                    let entries = cx.model.entries().iter().filter(near).filter(on_map);
+                    let on_map = |entry: &&Entry| cx.session.embedding.holds(entry.id);
+                    let entries = cx.session.entries().iter().filter(near).filter(on_map);
                     let images = entries.map(|entry| entry.id).collect();
                     self.select(ui, cx, images);
                 }
                 Some(None) => {
                     // Into the void: the image on show alone stays selected.
-                    let focus = cx.model.focus.filter(|_| cx.model.selected.len() > 1);
-                    cx.commands.extend(focus.map(|focus| Command::Select(vec![focus])));
+                    let focus = cx.session.focus.filter(|_| cx.session.selected.len() > 1);
+                    cx.commands.extend(focus.map(|focus| Command::Select(vec![focus]).into()));
                 }
                 None => {}
             }
@@ -213,31 +218,31 @@ impl MapPanel {
     /// it can.
     fn select(&self, ui: &Ui, cx: &mut PanelCtx<'_>, images: Vec<ImageId>) {
         let adds = ui.input(|input| input.modifiers.shift);
-        let mut selected = if adds { cx.model.selected.clone() } else { Vec::new() };
+        let mut selected = if adds { cx.session.selected.clone() } else { Vec::new() };
         let known: BTreeSet<ImageId> = selected.iter().copied().collect();
         selected.extend(images.into_iter().filter(|id| !known.contains(id)));
-        let focus = cx.model.focus;
+        let focus = cx.session.focus;
         if let Some(at) = selected.iter().position(|&id| Some(id) == focus) {
             let focus = selected.remove(at);
             selected.push(focus);
         }
         if !selected.is_empty() {
             cx.view.reveal = true;
-            cx.commands.push(Command::Select(selected));
+            cx.send(Command::Select(selected));
         }
     }
 
     /// Shows an image; with Shift or Ctrl it is added to the selection, or taken away.
     fn click(&self, ui: &Ui, cx: &mut PanelCtx<'_>, id: ImageId) {
         let adds = ui.input(|input| input.modifiers.shift || input.modifiers.command);
-        let mut selected = if adds { cx.model.selected.clone() } else { Vec::new() };
+        let mut selected = if adds { cx.session.selected.clone() } else { Vec::new() };
         match selected.iter().position(|&other| other == id) {
             Some(at) if selected.len() > 1 => drop(selected.remove(at)),
             Some(_) => {}
             None => selected.push(id),
         }
         cx.view.reveal = true;
-        cx.commands.push(Command::Select(selected));
+        cx.send(Command::Select(selected));
     }
 }
 
@@ -256,14 +261,14 @@ fn halves(room: Rect) -> [Rect; SPACES] {
 
 /// What stands in place of a map.
 fn absent_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, count: usize) {
-    let (model, embedding) = (cx.model, &cx.model.embedding);
+    let (session, embedding) = (cx.session, &cx.session.embedding);
     let (title, note) = match &embedding.phase {
         Phase::Preparing { done, total } => {
             let title = "Finding each image's neighbours".to_owned();
             (title, format!("{done} of {total} points are done; they will move in a moment."))
         }
         Phase::Failed(error) => ("There is no map".to_owned(), error.clone()),
-        _ if model.info().is_some_and(|info| info.head.is_none()) => {
+        _ if session.info().is_some_and(|info| info.head.is_none()) => {
             let note = "Without a projector there are no features to lay out; open a model that was \
                         fitted.";
             ("This model has no projector".to_owned(), note.to_owned())
@@ -287,7 +292,7 @@ fn absent_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, count: usize) {
 fn hover_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: Row) {
     let palette = Palette::of_ui(ui);
     let name = |class: usize| {
-        let info = cx.model.info();
+        let info = cx.session.info();
         info.map_or_else(|| format!("class {class}"), |info| info.vocabulary.class_name(class))
     };
     let id = match row {
@@ -298,7 +303,7 @@ fn hover_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: Row) {
         }
         Row::Image(id) => id,
     };
-    let Some(entry) = cx.model.entry(id) else { return };
+    let Some(entry) = cx.session.entry(id) else { return };
     ui.horizontal(|ui| {
         if let Some(small) = &entry.thumbnail {
             let texture = cx.pictures.thumbnail(ui.ctx(), id, small);

@@ -1,6 +1,7 @@
 //! One file for each panel. A panel holds what is only on show (filters, zoom), reads the model, and
 //! sends commands; to add one, write its file and name it in [`all`].
 
+mod command;
 mod explain;
 mod explain_steps;
 mod gallery;
@@ -19,23 +20,29 @@ pub use map::view as map_view;
 
 use eframe::egui::Ui;
 
-use crate::app::command::Command;
-use crate::app::state::Session;
+use crate::session::Session;
 use crate::ui::pictures::Pictures;
-use crate::worker::{ImageId, Worker};
+use crate::worker::ImageId;
+
+pub use command::{Exported, UserCommand, WindowCommand};
 
 /// What a panel may use while it draws.
 pub struct PanelCtx<'a> {
     /// What is known.
-    pub model: &'a Session,
-    /// To have pictures decoded.
-    pub worker: &'a Worker,
+    pub session: &'a Session,
     /// Textures.
     pub pictures: &'a mut Pictures,
     /// What panels and keys share.
     pub view: &'a mut View,
     /// What the user does; applied after the frame.
-    pub commands: &'a mut Vec<Command>,
+    pub commands: &'a mut Vec<UserCommand>,
+}
+
+impl PanelCtx<'_> {
+    /// Has something done after the frame.
+    pub fn send(&mut self, command: impl Into<UserCommand>) {
+        self.commands.push(command.into());
+    }
 }
 
 /// What panels and keys share, apart from the model.

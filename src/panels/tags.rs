@@ -5,8 +5,8 @@ use eframe::egui::{
 };
 
 use super::{Panel, PanelCtx};
-use crate::app::command::Command;
-use crate::app::state::Entry;
+use crate::session::Command;
+use crate::session::entry::Entry;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{bar, empty_note};
 use crate::worker::{ImageId, ModelInfo};
@@ -31,7 +31,7 @@ impl Panel for Tags {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let (Some(entry), Some(info)) = (cx.model.focused(), cx.model.info().cloned()) else {
+        let (Some(entry), Some(info)) = (cx.session.focused(), cx.session.info().cloned()) else {
             return empty_note(ui, "Tags", "What the tagger sees in the image on show.");
         };
         let Some(tagged) = &entry.tagged else {
@@ -42,7 +42,7 @@ impl Panel for Tags {
         };
         self.tools_ui(ui, cx);
         let probabilities = tagged.probabilities();
-        let key = (entry.id, cx.model.revision, self.search.clone());
+        let key = (entry.id, cx.session.revision(), self.search.clone());
         if self.seen.as_ref() != Some(&key) {
             self.rows = rows(&probabilities, &info, &self.search);
             self.seen = Some(key);
@@ -65,10 +65,10 @@ impl Tags {
     fn tools_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         ui.horizontal(|ui| {
             let hint = "Back to the union of the in-distribution tags that count (U)";
-            let union = cx.model.map.tags.is_empty();
+            let union = cx.session.map.tags.is_empty();
             let button = egui::Button::selectable(union, "Union");
             if ui.add(button).on_hover_text(hint).clicked() {
-                cx.commands.push(Command::ShowTags(Vec::new()));
+                cx.send(Command::ShowTags(Vec::new()));
             }
             let edit = egui::TextEdit::singleline(&mut self.search)
                 .hint_text("Search all tags")
@@ -105,7 +105,7 @@ fn tag_ui(
     let (name, threshold) = (&vocabulary.tags[tag], vocabulary.thresholds[tag]);
     let is_id = vocabulary.is_id(tag);
     let counts = entry.analysis.as_ref().is_some_and(|l| l.decomposition.tags.contains(&tag));
-    let shown = cx.model.map.tags.binary_search(&tag).is_ok();
+    let shown = cx.session.map.tags.binary_search(&tag).is_ok();
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
     let label = format!("Tag {name}, {:.0} %", probability * 100.0);
     response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, shown, &label));
@@ -153,10 +153,10 @@ fn tag_ui(
     if response.clicked() {
         let command = match ui.input(|input| input.modifiers.command) {
             true => Command::ToggleTag(tag),
-            false if shown && cx.model.map.tags.len() == 1 => Command::ShowTags(Vec::new()),
+            false if shown && cx.session.map.tags.len() == 1 => Command::ShowTags(Vec::new()),
             false => Command::ShowTags(vec![tag]),
         };
-        cx.commands.push(command);
+        cx.send(command);
     }
     response.on_hover_ui(|ui| why_ui(ui, info, tag, probability, counts));
 }

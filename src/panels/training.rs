@@ -8,18 +8,20 @@ use eframe::egui::{
 };
 use egui_plot::{Line, LineStyle, PlotPoints};
 
+use super::WindowCommand;
 use super::tuning::{column, side_by_side, weak_ui};
-use super::vocabulary_review::Review;
+use super::vocabulary_review::review_ui;
 use super::{Panel, PanelCtx};
-use crate::app::command::{Command, WindowCommand};
-use crate::app::fitting::{FitJob, FitMode, FitState, Fitting};
-use crate::app::sets::Role as SetRole;
 use crate::bundle::manifest::Recipe;
 use crate::fit::train::EpochLog;
 use crate::fs;
+use crate::session::Command;
+use crate::session::fitting::Fitting;
+use crate::session::sets::Role as SetRole;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::empty_note;
+use crate::worker::{FitJob, FitMode, FitState};
 
 /// Room for the menu of open sets, in points.
 const OPEN_SETS: f32 = 78.0;
@@ -39,7 +41,6 @@ pub struct Training {
     epochs: u32,
     /// The proposed vocabulary, as the user has changed it.
     vocabulary: Option<String>,
-    review: Review,
 }
 
 impl Default for Training {
@@ -50,7 +51,6 @@ impl Default for Training {
             recipe: Recipe::Paper,
             epochs: EPOCHS,
             vocabulary: None,
-            review: Review::default(),
         }
     }
 }
@@ -65,7 +65,7 @@ impl Panel for Training {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        if cx.model.fitting.program.is_none() {
+        if cx.session.fitting.program.is_none() {
             return empty_note(ui, "Training", "This window cannot start a training.");
         }
         if ui.available_width() < NARROW {
@@ -73,7 +73,7 @@ impl Panel for Training {
                 self.form_ui(ui, cx);
                 ui.add_space(6.0);
                 let size = vec2(ui.available_width(), CURVES);
-                ui.allocate_ui(size, |ui| progress_ui(ui, &cx.model.fitting));
+                ui.allocate_ui(size, |ui| progress_ui(ui, &cx.session.fitting));
             });
             return;
         }
@@ -83,10 +83,10 @@ impl Panel for Training {
             ui.add_space(8.0);
             column(ui, ui.available_width(), |ui| match &mut self.vocabulary {
                 // Until there is something to watch, the classes are looked over.
-                Some(text) if cx.model.fitting.progress.projector.is_empty() => {
-                    self.review.ui(ui, cx, text, &self.id);
+                Some(text) if cx.session.fitting.progress.projector.is_empty() => {
+                    review_ui(ui, cx, text, Path::new(&self.id));
                 }
-                _ => progress_ui(ui, &cx.model.fitting),
+                _ => progress_ui(ui, &cx.session.fitting),
             });
         });
     }
@@ -94,7 +94,7 @@ impl Panel for Training {
 
 impl Training {
     fn form_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let fitting = &cx.model.fitting;
+        let fitting = &cx.session.fitting;
         let running = fitting.state == FitState::Running;
         if let Some(job) = fitting.job.as_ref().filter(|_| running && self.id.is_empty()) {
             (self.id, self.out) = (job.id.display().to_string(), job.out.display().to_string());
@@ -182,11 +182,11 @@ impl Training {
     }
 
     fn buttons_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let fitting = &cx.model.fitting;
+        let fitting = &cx.session.fitting;
         if fitting.state == FitState::Running {
             let hint = "What is trained so far stays; go on later";
             if ui.button("Stop training").on_hover_text(hint).clicked() {
-                cx.commands.push(Command::StopFit);
+                cx.send(Command::StopFit);
             }
             return;
         }
@@ -195,26 +195,26 @@ impl Training {
         let propose = ui.add_enabled(ready, Button::new("Propose vocabulary")).on_hover_text(hint);
         if propose.clicked() {
             self.vocabulary = None;
-            cx.commands.push(Command::StartFit(self.job(), FitMode::Propose));
+            cx.send(Command::StartFit(self.job(), FitMode::Propose));
         }
         if ui.add_enabled(ready, Button::new("Start training")).clicked() {
-            cx.commands.push(Command::StartFit(self.job(), FitMode::Train));
+            cx.send(Command::StartFit(self.job(), FitMode::Train));
         }
         let stopped = matches!(fitting.state, FitState::Stopped | FitState::Failed(_));
         if let Some(job) = fitting.job.clone().filter(|_| stopped)
             && ui.button("Go on with it").on_hover_text("From the last epoch kept").clicked()
         {
-            cx.commands.push(Command::StartFit(job, FitMode::Resume));
+            cx.send(Command::StartFit(job, FitMode::Resume));
         }
         if fitting.state == FitState::Done && ui.button("Use the new model").clicked() {
-            cx.commands.push(Command::Window(WindowCommand::UseFit));
+            cx.send(WindowCommand::UseFit);
         }
     }
 }
 
 /// The folders of the open in-distribution sets.
 fn id_folders(cx: &PanelCtx<'_>) -> Vec<PathBuf> {
-    let id = cx.model.sets().iter().filter(|set| set.role == SetRole::Id);
+    let id = cx.session.sets().iter().filter(|set| set.role == SetRole::Id);
     id.filter_map(|set| set.folder.clone()).collect()
 }
 

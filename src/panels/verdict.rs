@@ -7,11 +7,11 @@ use eframe::egui::{
 
 use super::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
 use super::{Panel, PanelCtx};
-use crate::app::command::Command;
-use crate::app::state::{Entry, LambdaOrigin, Session};
 use crate::bundle::manifest::Recipe;
 use crate::pipeline::Analysis;
 use crate::score::verdict::Outcome;
+use crate::session::Command;
+use crate::session::{LambdaOrigin, Session, entry::Entry};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{bar, card, empty_note, fact, formula_text, outcome_shape, outcome_word};
 use crate::worker::ModelInfo;
@@ -42,11 +42,11 @@ impl Panel for VerdictPanel {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let Some(info) = cx.model.info().cloned() else {
+        let Some(info) = cx.session.info().cloned() else {
             return empty_note(ui, "Verdict", "There is no model yet.");
         };
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            let entry = cx.model.focused();
+            let entry = cx.session.focused();
             match entry.and_then(|entry| entry.analysis.clone()) {
                 Some(analysis) => {
                     card(ui, "", |ui| {
@@ -117,9 +117,9 @@ impl VerdictPanel {
     /// The score of every open image on one line, with λ, which can be dragged.
     fn scale_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let palette = Palette::of_ui(ui);
-        let lambda = cx.model.lambda();
-        let focused = cx.model.focused();
-        let (from, to) = self.range(cx.model, lambda);
+        let lambda = cx.session.lambda();
+        let focused = cx.session.focused();
+        let (from, to) = self.range(cx.session, lambda);
         let (rect, response) =
             ui.allocate_exact_size(vec2(ui.available_width(), 54.0), Sense::click_and_drag());
         let score = focused.and_then(Entry::score);
@@ -146,7 +146,7 @@ impl VerdictPanel {
             }
             None => drop(painter.rect_filled(track, 2.0, palette.widget)),
         }
-        others_ui(ui, cx.model, track, x_of);
+        others_ui(ui, cx.session, track, x_of);
         if let Some(x) = lambda.map(x_of) {
             let line = Stroke::new(1.5, palette.strong);
             painter.vline(x, track.top() - 5.0..=track.bottom() + 5.0, line);
@@ -167,7 +167,7 @@ impl VerdictPanel {
         {
             let share = (pointer.x - track.left()) / track.width();
             let lambda = from + share.clamp(0.0, 1.0) * (to - from);
-            cx.commands.push(Command::SetLambda(Some(lambda)));
+            cx.send(Command::SetLambda(Some(lambda)));
         }
         response.on_hover_cursor(egui::CursorIcon::ResizeHorizontal).on_hover_text(
             "Each line is an open image, the mark is this one. Scores to the right of λ are \
@@ -175,12 +175,12 @@ impl VerdictPanel {
         );
     }
 
-    fn range(&mut self, model: &Session, lambda: Option<f32>) -> (f32, f32) {
-        let detector = &model.settings.detector;
+    fn range(&mut self, session: &Session, lambda: Option<f32>) -> (f32, f32) {
+        let detector = &session.settings().detector;
         if self.scale.as_ref().is_some_and(|scale| scale.detector != *detector) {
             self.scale = None;
         }
-        let scores = model.entries().iter().filter_map(Entry::score).chain(lambda);
+        let scores = session.entries().iter().filter_map(Entry::score).chain(lambda);
         let (low, high) = scores.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), score| {
             (low.min(score), high.max(score))
         });
@@ -200,11 +200,11 @@ impl VerdictPanel {
 }
 
 /// The scores of the other images, one line a point of width, however many images there are.
-fn others_ui(ui: &Ui, model: &Session, track: Rect, x_of: impl Fn(f32) -> f32) {
+fn others_ui(ui: &Ui, session: &Session, track: Rect, x_of: impl Fn(f32) -> f32) {
     let palette = Palette::of_ui(ui);
     let outcomes = [Some(Outcome::Id), Some(Outcome::Ood), None];
     let mut lines = vec![[false; 3]; track.width().max(0.0) as usize + 1];
-    let others = model.entries().iter().filter(|entry| Some(entry.id) != model.focus);
+    let others = session.entries().iter().filter(|entry| Some(entry.id) != session.focus);
     for (score, outcome) in others.filter_map(|e| Some((e.score()?, e.outcome()))) {
         let at = (x_of(score) - track.left()) as usize;
         let which = outcomes.iter().position(|other| *other == outcome).unwrap_or_default();
@@ -320,7 +320,7 @@ fn numbers_ui(ui: &mut Ui, entry: &Entry, analysis: &Analysis) {
 /// Recipe, detector and λ.
 fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
     card(ui, "Method", |ui| {
-        let settings = &cx.model.settings;
+        let settings = &cx.session.settings();
         ui.horizontal(|ui| {
             for recipe in Recipe::ALL {
                 let (name, hint) = match recipe {
@@ -337,7 +337,7 @@ fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
                 };
                 let button = egui::Button::selectable(settings.recipe == recipe, name);
                 if ui.add(button).on_hover_text(hint).clicked() && settings.recipe != recipe {
-                    cx.commands.push(Command::SetRecipe(recipe));
+                    cx.send(Command::SetRecipe(recipe));
                 }
             }
         });
@@ -352,7 +352,7 @@ fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
                     let row = ui.selectable_label(chosen, detector.name);
                     let hint = format!("{}\n{}", formula_text(detector.formula), detector.paper);
                     if row.on_hover_text(hint).clicked() && !chosen {
-                        cx.commands.push(Command::SetDetector(detector.id.to_owned()));
+                        cx.send(Command::SetDetector(detector.id.to_owned()));
                     }
                 }
             })
@@ -372,16 +372,16 @@ fn lambda_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     ui.horizontal(|ui| {
         ui.label(RichText::new("λ").size(15.0).color(palette.accent).strong())
             .on_hover_text("Scores at or above λ are in-distribution");
-        let before = cx.model.lambda().unwrap_or(0.0);
+        let before = cx.session.lambda().unwrap_or(0.0);
         let mut lambda = before;
         let speed = (before.abs() * 0.002).max(0.001);
         let edit = DragValue::new(&mut lambda).speed(speed).max_decimals(4);
         ui.add(edit).accessible_name("Lambda value");
         if lambda != before {
-            cx.commands.push(Command::SetLambda(Some(lambda)));
+            cx.send(Command::SetLambda(Some(lambda)));
         }
         let weak = |text: &str| RichText::new(text).small().color(palette.weak);
-        match cx.model.lambda_origin() {
+        match cx.session.lambda_origin() {
             Some(LambdaOrigin::Model) => drop(ui.label(weak("the model's own"))),
             Some(LambdaOrigin::OpenSet) => {
                 ui.label(weak(OPEN_SET_LAMBDA)).on_hover_text(OPEN_SET_HINT);
@@ -390,7 +390,7 @@ fn lambda_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
             Some(LambdaOrigin::User) => {
                 let hint = "Back to the threshold that the model was fitted with";
                 if ui.small_button("Reset").on_hover_text(hint).clicked() {
-                    cx.commands.push(Command::SetLambda(None));
+                    cx.send(Command::SetLambda(None));
                 }
             }
         }

@@ -1,10 +1,8 @@
 //! The proposed vocabulary to look over: each class with sample images, its tag, and how often each tag
 //! was seen in it.
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use eframe::egui::{
     self, Color32, ComboBox, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo,
     pos2, vec2,
@@ -12,9 +10,7 @@ use eframe::egui::{
 
 use super::PanelCtx;
 use super::tuning::weak_ui;
-use crate::image::Thumbnail;
 use crate::ui::theme::Palette;
-use crate::worker::ImageId;
 
 /// Sample images of a class.
 const SAMPLES: usize = 5;
@@ -86,112 +82,70 @@ fn with_tag(text: &str, class: &str, tag: &str) -> String {
     changed
 }
 
-/// Small pictures of a class's folder, with numbers for their textures.
-type Samples = Vec<(ImageId, Thumbnail)>;
-
-/// What is shown of a vocabulary.
-pub struct Review {
-    /// By class; empty while they are made, or where there are none.
-    samples: HashMap<String, Samples>,
-    /// The folder that they are from.
-    folder: String,
-    sender: Sender<(String, String, Samples)>,
-    made: Receiver<(String, String, Samples)>,
-}
-
-impl Default for Review {
-    fn default() -> Self {
-        let (sender, made) = unbounded();
-        Self { samples: HashMap::new(), folder: String::new(), sender, made }
-    }
-}
-
-impl Review {
-    /// The classes below each other; a choice of another tag changes the text. `folder` holds the
-    /// class folders.
-    pub fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, text: &mut String, folder: &str) {
-        if self.folder != folder {
-            (self.folder, self.samples) = (folder.to_owned(), HashMap::new());
-        }
-        for (folder, class, samples) in self.made.try_iter() {
-            // Those of a folder that was left meanwhile are of no use.
-            if folder == self.folder {
-                self.samples.insert(class, samples);
+/// The classes of a vocabulary below each other; a choice of another tag changes the text. `folder`
+/// holds the class folders.
+pub fn review_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, text: &mut String, folder: &Path) {
+    let classes = reviewed(text);
+    let images: usize = classes.iter().filter_map(|class| class.images).sum();
+    weak_ui(ui, &format!("{} classes, {images} images: is each tag right?", classes.len()))
+        .on_hover_text("The tag that finds the objects of each class; the text has the same");
+    let mut chosen = None;
+    let area = ScrollArea::vertical().id_salt("review").auto_shrink(false);
+    area.show_rows(ui, ROW, classes.len(), |ui, range| {
+        for class in classes.get(range).unwrap_or_default() {
+            if let Some(tag) = class_ui(ui, cx, class, folder) {
+                chosen = Some((class.name.clone(), tag));
             }
         }
-        let classes = reviewed(text);
-        let images: usize = classes.iter().filter_map(|class| class.images).sum();
-        weak_ui(ui, &format!("{} classes, {images} images: is each tag right?", classes.len()))
-            .on_hover_text("The tag that finds the objects of each class; the text has the same");
-        let mut chosen = None;
-        let area = ScrollArea::vertical().id_salt("review").auto_shrink(false);
-        area.show_rows(ui, ROW, classes.len(), |ui, range| {
-            for class in classes.get(range).unwrap_or_default() {
-                if let Some(tag) = self.class_ui(ui, cx, class) {
-                    chosen = Some((class.name.clone(), tag));
-                }
+    });
+    if let Some((class, tag)) = chosen {
+        *text = with_tag(text, &class, &tag);
+    }
+}
+
+/// One class; the tag that was chosen for it, if one was.
+fn class_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, class: &Reviewed, folder: &Path) -> Option<String> {
+    let palette = Palette::of_ui(ui);
+    let mut chosen = None;
+    let size = vec2(ui.available_width(), ROW);
+    let layout = egui::Layout::top_down(egui::Align::Min);
+    ui.allocate_ui_with_layout(size, layout, |ui| {
+        ui.set_min_size(size);
+        ui.spacing_mut().item_spacing = vec2(4.0, 2.0);
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(&class.name).strong().color(palette.strong));
+            if let Some(images) = class.images {
+                weak_ui(ui, &format!("{images} images"));
             }
+            chosen = tag_ui(ui, class);
         });
-        if let Some((class, tag)) = chosen {
-            *text = with_tag(text, &class, &tag);
-        }
-    }
+        samples_ui(ui, cx, class, folder);
+    });
+    chosen
+}
 
-    /// One class; the tag that was chosen for it, if one was.
-    fn class_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, class: &Reviewed) -> Option<String> {
-        let palette = Palette::of_ui(ui);
-        let mut chosen = None;
-        let size = vec2(ui.available_width(), ROW);
-        let layout = egui::Layout::top_down(egui::Align::Min);
-        ui.allocate_ui_with_layout(size, layout, |ui| {
-            ui.set_min_size(size);
-            ui.spacing_mut().item_spacing = vec2(4.0, 2.0);
-            ui.horizontal(|ui| {
-                ui.label(RichText::new(&class.name).strong().color(palette.strong));
-                if let Some(images) = class.images {
-                    weak_ui(ui, &format!("{images} images"));
-                }
-                chosen = tag_ui(ui, class);
-            });
-            self.samples_ui(ui, cx, class);
-        });
-        chosen
-    }
-
-    fn samples_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, class: &Reviewed) {
-        if !self.samples.contains_key(&class.name) {
-            self.samples.insert(class.name.clone(), Vec::new());
-            let (sender, name) = (self.sender.clone(), class.name.clone());
-            let folder = self.folder.clone();
-            let path = Path::new(&folder).join(&class.name);
-            cx.worker.ask_samples(path, SAMPLES, move |made| {
-                let numbered = made.into_iter().map(|small| (ImageId::unique(), small)).collect();
-                // A window that is gone wants no samples.
-                drop(sender.send((folder, name, numbered)));
-            });
-        }
-        let samples = &self.samples[&class.name];
-        let palette = Palette::of_ui(ui);
-        let width = (SIDE + 4.0) * SAMPLES as f32;
-        let (strip, response) = ui.allocate_exact_size(vec2(width, SIDE), Sense::hover());
-        let label = format!("{} samples of {}", samples.len(), class.name);
-        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
-        for at in 0..SAMPLES {
-            let left = strip.left() + (SIDE + 4.0) * at as f32;
-            let frame = Rect::from_min_size(pos2(left, strip.top()), vec2(SIDE, SIDE));
-            ui.painter().rect_filled(frame, 3.0, palette.raised);
-            let Some((id, small)) = samples.get(at) else { continue };
-            let texture = cx.pictures.thumbnail(ui.ctx(), *id, small);
-            let [width, height] = texture.size_vec2().into();
-            // The middle square, so that samples make an even row.
-            let spare = vec2((1.0 - height / width).max(0.0), (1.0 - width / height).max(0.0));
-            let uv = Rect::from_min_max((spare / 2.0).to_pos2(), pos2(1.0, 1.0) - spare / 2.0);
-            let mut shape =
-                egui::epaint::RectShape::filled(frame, CornerRadius::same(3), Color32::WHITE);
-            let fill_texture_id = texture.id();
-            shape.brush = Some(std::sync::Arc::new(egui::epaint::Brush { fill_texture_id, uv }));
-            ui.painter().add(shape);
-        }
+fn samples_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, class: &Reviewed, folder: &Path) {
+    let samples = cx.pictures.samples(&folder.join(&class.name), SAMPLES);
+    let palette = Palette::of_ui(ui);
+    let width = (SIDE + 4.0) * SAMPLES as f32;
+    let (strip, response) = ui.allocate_exact_size(vec2(width, SIDE), Sense::hover());
+    let label = format!("{} samples of {}", samples.len(), class.name);
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &label));
+    for at in 0..SAMPLES {
+        let left = strip.left() + (SIDE + 4.0) * at as f32;
+        let frame = Rect::from_min_size(pos2(left, strip.top()), vec2(SIDE, SIDE));
+        ui.painter().rect_filled(frame, 3.0, palette.raised);
+        let Some((id, small)) = samples.get(at) else { continue };
+        let texture = cx.pictures.thumbnail(ui.ctx(), *id, small);
+        let [width, height] = texture.size_vec2().into();
+        // The middle square, so that samples make an even row.
+        let spare = vec2((1.0 - height / width).max(0.0), (1.0 - width / height).max(0.0));
+        let uv = Rect::from_min_max((spare / 2.0).to_pos2(), pos2(1.0, 1.0) - spare / 2.0);
+        let mut shape =
+            egui::epaint::RectShape::filled(frame, CornerRadius::same(3), Color32::WHITE);
+        let fill_texture_id = texture.id();
+        shape.brush = Some(std::sync::Arc::new(egui::epaint::Brush { fill_texture_id, uv }));
+        ui.painter().add(shape);
     }
 }
 

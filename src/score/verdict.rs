@@ -14,6 +14,19 @@ pub enum Outcome {
     Ood,
 }
 
+impl Outcome {
+    /// The decision on a score as metrics rank it: in-distribution at or above λ, as the metrics count.
+    /// −∞, which stands for what is rejected outright, needs no λ.
+    pub fn of_ranked(ranked: f32, lambda: Option<f32>) -> Option<Self> {
+        match lambda {
+            _ if ranked == f32::NEG_INFINITY => Some(Self::Ood),
+            Some(lambda) if ranked >= lambda => Some(Self::Id),
+            Some(_) => Some(Self::Ood),
+            None => None,
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -85,15 +98,13 @@ impl Verdict {
         tags: Vec<String>,
         nearest: Option<String>,
     ) -> Self {
-        let Some(limit) = lambda else {
-            let reason = Reason::NoLambda { tags, nearest };
-            return Self { outcome: None, score: Some(score), ranked: Some(score), lambda, reason };
+        let outcome = Outcome::of_ranked(score, lambda);
+        let reason = match outcome {
+            _ if lambda.is_none() => Reason::NoLambda { tags, nearest },
+            Some(Outcome::Id) => Reason::Above { tags, nearest },
+            _ => Reason::Below { tags, nearest },
         };
-        let (outcome, reason) = match score >= limit {
-            true => (Outcome::Id, Reason::Above { tags, nearest }),
-            false => (Outcome::Ood, Reason::Below { tags, nearest }),
-        };
-        Self { outcome: Some(outcome), score: Some(score), ranked: Some(score), lambda, reason }
+        Self { outcome, score: Some(score), ranked: Some(score), lambda, reason }
     }
 
     /// Decides what has no tag or no token: out-of-distribution, but where metrics rank it by a score
@@ -133,10 +144,7 @@ impl Verdict {
 }
 
 fn outright_outcome(ranked: f32, lambda: Option<f32>) -> Outcome {
-    match ranked.is_finite() && lambda.is_some_and(|limit| ranked >= limit) {
-        true => Outcome::Id,
-        false => Outcome::Ood,
-    }
+    Outcome::of_ranked(ranked, lambda).unwrap_or(Outcome::Ood)
 }
 
 /// Tags that a reason names.

@@ -2,12 +2,13 @@
 //! been for long.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eframe::egui::{self, ColorImage, Context, TextureHandle, TextureOptions};
 
 use crate::image::{RgbImage, Thumbnail};
-use crate::worker::{ImageId, ImageSource, Worker};
+use crate::worker::{ImageId, ImageSource};
 
 /// Thumbnails kept on the GPU: several screens full.
 const THUMBNAILS: usize = 600;
@@ -25,11 +26,25 @@ pub enum Picture {
     Failed(String),
 }
 
+/// What has to be decoded.
+pub enum PictureRequest {
+    /// An image at full size.
+    Picture(ImageId, ImageSource),
+    /// Small pictures of so many images of a folder, spread over it.
+    Samples(PathBuf, usize),
+}
+
+/// Small pictures of a folder's images, with numbers for their textures.
+pub type Samples = Arc<[(ImageId, Thumbnail)]>;
+
 /// The textures.
 #[derive(Default)]
 pub struct Pictures {
     thumbnails: HashMap<ImageId, (TextureHandle, u64)>,
     pictures: HashMap<ImageId, (Picture, u64)>,
+    /// By folder; empty while they are made, or where there are none.
+    samples: HashMap<PathBuf, Samples>,
+    wanted: Vec<PictureRequest>,
     clock: u64,
 }
 
@@ -57,14 +72,34 @@ impl Pictures {
     }
 
     /// A picture at full size; the first call has it decoded.
-    pub fn picture(&mut self, id: ImageId, source: &ImageSource, worker: &Worker) -> Picture {
-        let clock = self.clock;
+    pub fn picture(&mut self, id: ImageId, source: &ImageSource) -> Picture {
+        let (clock, wanted) = (self.clock, &mut self.wanted);
         let (picture, used) = self.pictures.entry(id).or_insert_with(|| {
-            worker.ask_picture(id, source.clone());
+            wanted.push(PictureRequest::Picture(id, source.clone()));
             (Picture::Waiting, clock)
         });
         *used = clock;
         picture.clone()
+    }
+
+    /// Small pictures of some images of a folder; the first call has them made.
+    pub fn samples(&mut self, folder: &Path, count: usize) -> Samples {
+        if let Some(samples) = self.samples.get(folder) {
+            return samples.clone();
+        }
+        self.wanted.push(PictureRequest::Samples(folder.to_owned(), count));
+        self.samples.entry(folder.to_owned()).or_insert_with(|| Arc::from([])).clone()
+    }
+
+    /// What was asked for since the last call.
+    pub fn take_wanted(&mut self) -> Vec<PictureRequest> {
+        std::mem::take(&mut self.wanted)
+    }
+
+    /// Takes in a folder's small pictures.
+    pub fn receive_samples(&mut self, folder: PathBuf, made: Vec<Thumbnail>) {
+        let numbered = made.into_iter().map(|small| (ImageId::unique(), small));
+        self.samples.insert(folder, numbered.collect());
     }
 
     /// Takes in a decoded picture.

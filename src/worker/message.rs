@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::embedding::EmbeddingEvent;
+use super::fitting::{FitProgress, FitState};
 use super::job::JobId;
 use super::report::ReportTask;
 use super::survey::{Survey, Surveyed};
@@ -61,6 +62,14 @@ pub enum ImageSource {
 }
 
 impl ImageSource {
+    /// The file, if it is one.
+    pub fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Bytes { .. } | Self::Pixels { .. } => None,
+        }
+    }
+
     /// What to call the image: a file's own name, without its folder.
     pub fn name(&self) -> String {
         match self {
@@ -303,12 +312,28 @@ pub enum Event {
         /// Pixels, or why there are none.
         picture: Result<Arc<RgbImage>, String>,
     },
+    /// Small pictures of some images of a folder; one that cannot be read has none.
+    Samples {
+        /// The folder.
+        folder: PathBuf,
+        /// The pictures.
+        pictures: Vec<Thumbnail>,
+    },
     /// The map of features has moved, or there is none.
     Embedding {
         /// The run this belongs to.
         run: u64,
         /// What happened.
         event: EmbeddingEvent,
+    },
+    /// A fit is this far.
+    Fit {
+        /// The start this belongs to.
+        run: u64,
+        /// How far it is.
+        state: FitState,
+        /// What it has written.
+        progress: FitProgress,
     },
     /// A job that is not counted by its images is this far.
     Advanced {

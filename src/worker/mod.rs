@@ -12,6 +12,7 @@
 
 mod decode;
 mod embedding;
+mod fitting;
 mod job;
 mod message;
 mod report;
@@ -26,13 +27,13 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
-use crate::image::Thumbnail;
 use crate::pipeline::TaggerOutput;
 use tagger_cache::TaggerCache;
 
 pub use embedding::{
     EmbeddedImage, EmbeddingEvent, EmbeddingRequest, EmbeddingTask, Frame, Metric, SPACES,
 };
+pub use fitting::{FitJob, FitMode, FitProgress, FitRequest, FitState, Program};
 pub use job::{JobId, Progress};
 pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request};
 pub use report::{ReportSet, ReportTask};
@@ -84,6 +85,7 @@ pub struct Worker {
     outbox: Outbox,
     cache: Arc<TaggerCache>,
     embedder: embedding::Embedder,
+    fit: fitting::FitProcess,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -103,8 +105,9 @@ impl Worker {
             .name("model".into())
             .spawn(move || work::run(&inbox, &worker_outbox, worker_cache))?;
         let embedder = embedding::Embedder::start(outbox.clone(), recall(cache.clone()))?;
+        let fit = fitting::FitProcess::new(outbox.clone());
         let requests = Some(requests);
-        Ok(Self { requests, events, outbox, cache, embedder, thread: Some(thread) })
+        Ok(Self { requests, events, outbox, cache, embedder, fit, thread: Some(thread) })
     }
 
     /// Asks for something; what cannot be asked becomes an [`Event::Trouble`].
@@ -128,18 +131,12 @@ impl Worker {
         decode::spawn_picture(image, source, self.outbox.clone());
     }
 
-    /// Makes small pictures of some images of a folder, past the queue; `done` gets them on another
-    /// thread, and the window is woken. A folder that cannot be read has none.
-    pub fn ask_samples(
-        &self,
-        folder: PathBuf,
-        count: usize,
-        done: impl FnOnce(Vec<Thumbnail>) + Send + 'static,
-    ) {
-        let wake = self.waker();
+    /// Makes small pictures of some images of a folder, spread over it, past the queue.
+    pub fn ask_samples(&self, folder: PathBuf, count: usize) {
+        let outbox = self.outbox.clone();
         rayon::spawn(move || {
-            done(decode::samples(&folder, count));
-            wake();
+            let pictures = decode::samples(&folder, count);
+            outbox.send(Event::Samples { folder, pictures });
         });
     }
 
@@ -172,9 +169,14 @@ impl Worker {
         }
     }
 
-    /// The events that wait.
-    pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
-        self.events.try_iter()
+    /// Starts or stops a fit, which is a process of its own.
+    pub fn ask_fit(&mut self, request: FitRequest) {
+        self.fit.handle(request);
+    }
+
+    /// The next event that waits.
+    pub fn next_event(&self) -> Option<Event> {
+        self.events.try_recv().ok()
     }
 
     /// Reports an event from a helper of the window, such as a file dialogue.

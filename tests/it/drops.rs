@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tagood_lens::app::session::SavedSession;
+use tagood_lens::app::saved::SavedSession;
 use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
@@ -184,6 +184,6 @@ fn files_dropped_on_the_window_are_opened() {
     while found != expected {
         assert!(started.elapsed() < PATIENCE, "the session holds {found:?}");
         std::thread::sleep(Duration::from_millis(200));
-        found = SavedSession::read(&saved).map(|session| session.images).unwrap_or_default();
+        found = SavedSession::read(&saved).map(|saved| saved.state.images).unwrap_or_default();
     }
 }

@@ -16,6 +16,7 @@ mod grouping;
 mod image;
 mod inspect;
 mod metrics;
+mod modules;
 mod performance;
 mod score;
 mod sizes;

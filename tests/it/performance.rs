@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Pos2, RawInput, Rect, vec2};
-use tagood_lens::app::command::Command;
-use tagood_lens::app::sets::Role;
 use tagood_lens::app::{App, Options};
 use tagood_lens::bundle::{Bundle, embedded};
 use tagood_lens::demo::{SCENE_SIZE, Set, scene};
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::pipeline::Pipeline;
+use tagood_lens::session::command::{Command, ModelSource};
+use tagood_lens::session::sets::Role;
 
 use super::stage::options;
 
@@ -54,8 +54,12 @@ struct Desk {
 impl Desk {
     fn open(paths: Vec<PathBuf>) -> Self {
         let (ctx, started) = (egui::Context::default(), Instant::now());
-        let model_name = "the model".into();
-        let options = Options { model_name, open: Arc::new(pipeline), started, ..options(paths) };
+        let model = ModelSource {
+            name: "the model".into(),
+            open: Arc::new(pipeline),
+            device: DeviceChoice::Cpu,
+        };
+        let options = Options { model, started, ..options(paths) };
         let app = App::new(&ctx, options).unwrap();
         Self { ctx, app, started, work_ms: Vec::new() }
     }
@@ -122,7 +126,7 @@ fn status_mb(name: &str) -> u64 {
 }
 
 fn is_done(app: &App) -> bool {
-    app.is_settled() && !app.model().entries().is_empty()
+    app.is_settled() && !app.session().entries().is_empty()
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn start_frames_and_tau() {
     let mut desk = Desk::open(paths.clone());
     desk.frame();
     desk.tell("first frame");
-    desk.until(|app| app.model().focused().is_some_and(|entry| entry.analysis.is_some()));
+    desk.until(|app| app.session().focused().is_some_and(|entry| entry.analysis.is_some()));
     println!("first verdict {:.0} ms after the start", desk.started.elapsed().as_secs_f64() * 1e3);
     desk.work_ms.clear();
     desk.until(is_done);
@@ -143,7 +147,7 @@ fn start_frames_and_tau() {
     );
     desk.tell("a frame's work meanwhile");
 
-    let few: Vec<_> = desk.app.model().entries().iter().skip(40).map(|entry| entry.id).collect();
+    let few: Vec<_> = desk.app.session().entries().iter().skip(40).map(|entry| entry.id).collect();
     desk.app.send(Command::Remove(few));
     desk.frame();
     desk.until(is_done);
@@ -154,8 +158,11 @@ fn start_frames_and_tau() {
         desk.app.send(Command::SetTau(tau));
         loop {
             desk.frame();
-            let model = desk.app.model();
-            if model.focused().is_some_and(|entry| entry.generation == model.generation) {
+            let session = desk.app.session();
+            if session
+                .focused()
+                .is_some_and(|entry| entry.generation == session.images().generation())
+            {
                 break;
             }
             std::thread::sleep(Duration::from_micros(300));
@@ -175,7 +182,7 @@ fn ten_thousand_images() {
     let mut desk = Desk::open(files(folder.path(), count, 64));
     let mut told = 0;
     while !is_done(&desk.app) {
-        let done = desk.app.model().entries().iter().filter(|e| e.analysis.is_some()).count();
+        let done = desk.app.session().entries().iter().filter(|e| e.analysis.is_some()).count();
         if done >= told + count / 5 {
             told = done;
             println!(

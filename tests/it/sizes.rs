@@ -3,9 +3,9 @@
 use eframe::egui::{Id, Vec2, vec2};
 use egui_kittest::Harness;
 use egui_tiles::{Tile, Tiles, Tree};
-use tagood_lens::app::command::Command;
 use tagood_lens::app::layout::{self, Layout};
-use tagood_lens::app::sets::Role;
+use tagood_lens::session::Command;
+use tagood_lens::session::sets::Role;
 
 use super::stage::{Stage, pictures, send, settle, window};
 
@@ -30,9 +30,9 @@ const FRAMES: usize = 3;
 fn show_layout(harness: &mut Harness<'_, Stage>, layout: Layout) {
     let ctx = harness.ctx.clone();
     let app = harness.state_mut().app.as_mut().unwrap();
-    let mut session = app.session(&ctx);
-    session.layout = layout;
-    app.restore(&ctx, session);
+    let mut saved = app.saved(&ctx);
+    saved.layout = layout;
+    app.restore(&ctx, saved);
     settle(harness);
 }
 

@@ -10,14 +10,15 @@ use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_set
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
 use egui_tiles::{Tiles, Tree};
 use tagood_lens::app::Options;
-use tagood_lens::app::command::{Command, WindowCommand};
-use tagood_lens::app::compare::CompareMode;
 use tagood_lens::app::layout::Layout;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, scene_at};
+use tagood_lens::panels::WindowCommand;
 use tagood_lens::render;
+use tagood_lens::session::Command;
+use tagood_lens::session::compare::CompareMode;
 
-use super::stage::{Stage, draw, options, settle};
+use super::stage::{Stage, draw, options, send, settle};
 
 /// Pixels that adapters and processors may draw otherwise.
 pub const FAILED_PIXELS: usize = 40;
@@ -62,11 +63,6 @@ pub fn window_of(options: Options, size: [f32; 2]) -> Harness<'static, Stage> {
     harness
 }
 
-pub fn send(harness: &mut Harness<'_, Stage>, command: Command) {
-    harness.state_mut().app.as_mut().unwrap().send(command);
-    settle(harness);
-}
-
 /// Leaves one panel alone in the window.
 pub fn show_alone(harness: &mut Harness<'_, Stage>, name: &str) {
     let ctx = harness.ctx.clone();
@@ -75,9 +71,9 @@ pub fn show_alone(harness: &mut Harness<'_, Stage>, name: &str) {
     let pane = tiles.insert_pane(name.to_owned());
     let root = tiles.insert_tab_tile(vec![pane]);
     let layout: Layout = Tree::new(egui::Id::unique("layout"), root, tiles);
-    let mut session = app.session(&ctx);
-    session.layout = layout;
-    app.restore(&ctx, session);
+    let mut saved = app.saved(&ctx);
+    saved.layout = layout;
+    app.restore(&ctx, saved);
     settle(harness);
 }
 
@@ -139,7 +135,7 @@ fn panels_look_as_they_did() {
         take(&mut harness, &mut results, "image", theme);
         send(&mut harness, Command::ShowBeside(CompareMode::Tau));
         take(&mut harness, &mut results, "image_two_taus", theme);
-        let ids: Vec<_> = harness.state().app().model().entries().iter().map(|e| e.id).collect();
+        let ids: Vec<_> = harness.state().app().session().entries().iter().map(|e| e.id).collect();
         send(&mut harness, Command::ShowBeside(CompareMode::Image));
         send(&mut harness, Command::Select(vec![ids[3], ids[0]]));
         take(&mut harness, &mut results, "image_two_images", theme);
@@ -152,7 +148,7 @@ fn panels_look_as_they_did() {
                 take(&mut harness, &mut results, &format!("explain_{step}"), theme);
             }
         }
-        send(&mut harness, Command::Window(WindowCommand::Shortcuts));
+        send(&mut harness, WindowCommand::Shortcuts);
         take(&mut harness, &mut results, "keys", theme);
     }
 }

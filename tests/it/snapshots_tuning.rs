@@ -2,24 +2,20 @@
 //! scenes of the world that the embedded model knows.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use eframe::egui::Theme;
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResults, try_image_snapshot_options};
 use rayon::prelude::*;
 use tagood_lens::app::Options;
-use tagood_lens::app::command::Command;
-use tagood_lens::app::embedding::{EmbedCommand, EmbedConfig};
-use tagood_lens::app::fitting::{FitJob, FitMode, FitState, Program};
-use tagood_lens::bundle::embedded;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, scene_at};
-use tagood_lens::gpu;
 use tagood_lens::panels;
-use tagood_lens::pipeline::Pipeline;
+use tagood_lens::session::Command;
+use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig};
+use tagood_lens::worker::{FitJob, FitMode, FitState, Program};
 
-use super::snapshots::{FAILED_PIXELS, mask_what_varies, send, show_alone, take, window_of};
-use super::stage::{Stage, options, settle};
+use super::snapshots::{FAILED_PIXELS, mask_what_varies, show_alone, take, window_of};
+use super::stage::{Stage, embedded, model, options, send, settle};
 
 /// A folder for each set, of scenes small enough to be drawn at once.
 fn sets(folder: &Path) -> Vec<PathBuf> {
@@ -39,8 +35,8 @@ fn sets(folder: &Path) -> Vec<PathBuf> {
 
 /// The embedded model with these images.
 fn embedded_window(paths: Vec<PathBuf>, size: [f32; 2]) -> Harness<'static, Stage> {
-    let open = |device| Ok(Pipeline::load(&embedded::bundle()?, &gpu::compute(device)?)?);
-    let options = Options { open: Arc::new(open), theme: Some(Theme::Dark), ..options(paths) };
+    let model = model("embedded", embedded);
+    let options = Options { model, theme: Some(Theme::Dark), ..options(paths) };
     window_of(options, size)
 }
 
@@ -174,7 +170,7 @@ fn the_training_looks_as_it_did() {
         std::fs::write(work.join("projector/log.jsonl"), log(epochs, 100)).unwrap();
         app.send(Command::StartFit(job.clone(), mode));
         let there = |harness: &Harness<'_, Stage>| {
-            let fitting = &harness.state().app().model().fitting;
+            let fitting = &harness.state().app().session().fitting;
             fitting.state == state && fitting.progress.projector.len() == epochs as usize
         };
         for _ in 0..1000 {
@@ -184,7 +180,7 @@ fn the_training_looks_as_it_did() {
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        assert!(there(&harness), "{:?}", harness.state().app().model().fitting.state);
+        assert!(there(&harness), "{:?}", harness.state().app().session().fitting.state);
         settle(&mut harness);
         let name = format!("training_{state:?}").to_lowercase();
         take_both(&mut harness, &mut results, &name);

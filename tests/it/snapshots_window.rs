@@ -3,9 +3,10 @@
 use eframe::egui::Theme;
 use egui_kittest::SnapshotResults;
 use egui_kittest::kittest::Queryable as _;
-use tagood_lens::app::command::{Command, WindowCommand};
+use tagood_lens::panels::WindowCommand;
 
-use super::snapshots::{scenes, send, take, window};
+use super::snapshots::{scenes, take, window};
+use super::stage::send;
 
 #[test]
 fn the_window_looks_as_it_did() {
@@ -15,7 +16,7 @@ fn the_window_looks_as_it_did() {
     for theme in [Theme::Dark, Theme::Light] {
         let mut harness = window(Vec::new(), theme, [900.0, 560.0]);
         take(&mut harness, &mut results, "window_empty", theme);
-        send(&mut harness, Command::Window(WindowCommand::Palette));
+        send(&mut harness, WindowCommand::Palette);
         take(&mut harness, &mut results, "palette", theme);
         harness.set_size([480.0, 360.0].into());
         take(&mut harness, &mut results, "palette_480", theme);

@@ -10,10 +10,10 @@ use egui_kittest::Harness;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use tagood_lens::app::command::Command;
-use tagood_lens::app::embedding::{EmbedCommand, EmbedConfig};
-use tagood_lens::app::sets::Role;
 use tagood_lens::bundle::manifest::Recipe;
+use tagood_lens::session::Command;
+use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig};
+use tagood_lens::session::sets::Role;
 
 use super::stage::{Stage, drop_file, pictures, settle, window};
 
@@ -193,7 +193,7 @@ impl Hands {
 
     fn command(&mut self, harness: &mut Harness<'_, Stage>) {
         let app = harness.state_mut().app.as_mut().unwrap();
-        let ids: Vec<_> = app.model().entries().iter().map(|entry| entry.id).collect();
+        let ids: Vec<_> = app.session().entries().iter().map(|entry| entry.id).collect();
         let some = |dice: &mut ChaCha8Rng, count: usize| -> Vec<_> {
             ids.choose_multiple(dice, count).copied().collect()
         };

@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{Context, DroppedFile, FullOutput, TexturesDelta, Ui};
 use egui_kittest::{Harness, TestRenderer};
-use tagood_lens::app::command::Command;
-use tagood_lens::app::state::Session;
 use tagood_lens::app::{App, Options};
 use tagood_lens::bundle::manifest::{Lambda, Recipe};
 use tagood_lens::bundle::vocabulary::Class;
@@ -15,7 +13,10 @@ use tagood_lens::bundle::{self, Bundle};
 use tagood_lens::demo::World;
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::image::{DecodeOptions, decode_file};
+use tagood_lens::panels::UserCommand;
 use tagood_lens::pipeline::{Keep, Pipeline, TaggerOutput};
+use tagood_lens::session::Session;
+use tagood_lens::session::command::ModelSource;
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(name)
@@ -81,12 +82,16 @@ pub fn draw(ui: &mut Ui, stage: &mut Stage) {
     app.draw(ui);
 }
 
+/// A model that is made and not read, on the CPU.
+pub fn model(name: &str, open: impl Fn() -> Pipeline + Send + Sync + 'static) -> ModelSource {
+    let open = Arc::new(move |_| Ok(open()));
+    ModelSource { name: name.into(), open, device: DeviceChoice::Cpu }
+}
+
 /// How a test's window starts.
 pub fn options(paths: Vec<PathBuf>) -> Options {
     Options {
-        model_name: "tiny".into(),
-        open: Arc::new(|_| Ok(pipeline())),
-        device: DeviceChoice::Cpu,
+        model: model("tiny", pipeline),
         paths,
         // Where nothing can be drawn: a test that wants the world names a folder of its own.
         world: World { folder: PathBuf::from("/dev/null/world"), scenes: 1 },
@@ -125,7 +130,7 @@ pub fn embedded() -> Pipeline {
 
 /// The window with the embedded model and a demo world.
 pub fn world_window(world: World) -> Harness<'static, Stage> {
-    open(Options { open: Arc::new(|_| Ok(embedded())), world, ..options(Vec::new()) })
+    open(Options { model: model("embedded", embedded), world, ..options(Vec::new()) })
 }
 
 fn open(options: Options) -> Harness<'static, Stage> {
@@ -167,7 +172,7 @@ pub fn settle(harness: &mut Harness<'_, Stage>) {
     }
 }
 
-pub fn send(harness: &mut Harness<'_, Stage>, command: Command) {
+pub fn send(harness: &mut Harness<'_, Stage>, command: impl Into<UserCommand>) {
     harness.state_mut().app.as_mut().unwrap().send(command);
     settle(harness);
 }
@@ -191,8 +196,8 @@ pub fn tagged(pipeline: &Pipeline, paths: &[PathBuf]) -> Vec<TaggerOutput> {
 /// Runs frames until something holds.
 pub fn wait_for(harness: &mut Harness<'_, Stage>, what: &str, holds: impl Fn(&Session) -> bool) {
     let started = Instant::now();
-    while !holds(harness.state().app().model()) {
-        let state = &harness.state().app().model().fitting.state;
+    while !holds(harness.state().app().session()) {
+        let state = &harness.state().app().session().fitting.state;
         assert!(started.elapsed().as_secs() < 240, "{what} does not come; the training: {state:?}");
         harness.step();
         std::thread::sleep(Duration::from_millis(20));

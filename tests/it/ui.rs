@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use tagood_lens::app::command::Command;
-use tagood_lens::app::session::SavedSession;
+use tagood_lens::app::saved::SavedSession;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::image::{DecodeOptions, decode_file};
 use tagood_lens::pipeline::{Analysis, Keep, Settings};
+use tagood_lens::session::Command;
 
 use super::stage::{Stage, drop_file, pictures, pipeline, send, settle, window};
 
@@ -22,10 +22,11 @@ fn expected(path: &Path, settings: &Settings) -> Analysis {
 }
 
 fn assert_shows(harness: &Harness<'_, Stage>, path: &Path) {
-    let model = harness.state().app().model();
-    let entry = model.focused().unwrap();
+    let session = harness.state().app().session();
+    let entry = session.focused().unwrap();
     assert_eq!(entry.name, path.file_name().unwrap().to_str().unwrap());
-    let (analysis, expected) = (entry.analysis.as_ref().unwrap(), expected(path, &model.settings));
+    let (analysis, expected) =
+        (entry.analysis.as_ref().unwrap(), expected(path, session.settings()));
     assert_eq!(analysis.decomposition.mask, expected.decomposition.mask);
     assert_eq!(analysis.decomposition.tags, expected.decomposition.tags);
     assert_eq!(analysis.verdict.outcome, expected.verdict.outcome);
@@ -44,7 +45,7 @@ fn verdicts_are_the_librarys() {
     let folder = tempfile::tempdir().unwrap();
     let paths = pictures(folder.path());
     let mut harness = window(paths.clone());
-    assert_eq!(harness.state().app().model().entries().len(), 5);
+    assert_eq!(harness.state().app().session().entries().len(), 5);
     assert_shows(&harness, &paths[0]);
     // Other panels list images, too; the gallery is on the left.
     let tiles = harness.get_all_by_label_contains("picture 2.png, ");
@@ -67,17 +68,17 @@ fn files_are_dropped_and_tau_is_dragged() {
     paths.iter().for_each(|path| drop_file(&mut harness, path.clone()));
     harness.step();
     settle(&mut harness);
-    assert_eq!(harness.state().app().model().entries().len(), paths.len());
+    assert_eq!(harness.state().app().session().entries().len(), paths.len());
     assert_shows(&harness, &paths[0]);
     let slider = harness.get_by_label("Tau").rect();
     harness.drag_at(slider.center());
     harness.step();
-    let mut before = harness.state().app().model().settings.tau;
+    let mut before = harness.state().app().session().settings().tau;
     for share in [0.6, 0.7, 0.8] {
         harness.hover_at(slider.left_center() + vec2(slider.width() * share, 0.0));
         // Pressed and moved in one frame, applied in the next.
         harness.run_steps(2);
-        let tau = harness.state().app().model().settings.tau;
+        let tau = harness.state().app().session().settings().tau;
         assert!(tau > before, "{before} to {tau}");
         before = tau;
     }
@@ -93,27 +94,27 @@ fn a_bad_file_shows_its_error_and_stops_nothing() {
     harness.get_by_label_contains("broken.png, cannot open").click();
     settle(&mut harness);
     harness.get_by_label_contains("This image cannot be shown");
-    let model = harness.state().app().model();
-    assert_eq!(model.entries().iter().filter(|entry| entry.analysis.is_some()).count(), 4);
-    assert!(model.jobs.is_empty());
+    let session = harness.state().app().session();
+    assert_eq!(session.entries().iter().filter(|entry| entry.analysis.is_some()).count(), 4);
+    assert!(session.jobs().is_empty());
 }
 
 #[test]
 fn a_tag_shows_its_map() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(pictures(folder.path()));
-    let entry = harness.state().app().model().focused().unwrap();
+    let entry = harness.state().app().session().focused().unwrap();
     let probabilities = entry.tagged.as_ref().unwrap().probabilities();
     let likelier = |a: &&usize, b: &&usize| probabilities[**a].total_cmp(&probabilities[**b]);
     let &tag = entry.analysis.as_ref().unwrap().decomposition.tags.iter().max_by(likelier).unwrap();
     harness.get_all_by_label_contains(&format!("Tag tag {tag}, ")).next().unwrap().click();
     settle(&mut harness);
-    let model = harness.state().app().model();
-    assert_eq!(model.map.tags, [tag]);
-    let (entry, info) = (model.focused().unwrap(), model.info().unwrap());
-    let map = entry.map(&model.map, info, &model.settings).unwrap();
+    let session = harness.state().app().session();
+    assert_eq!(session.map.tags, [tag]);
+    let (entry, info) = (session.focused().unwrap(), session.info().unwrap());
+    let map = entry.map(&session.map, info, session.settings()).unwrap();
     let tagged = entry.tagged.as_ref().unwrap();
-    let expected = tagged.attention.relevance(tag, info.layer(&model.settings)).unwrap();
+    let expected = tagged.attention.relevance(tag, info.layer(session.settings())).unwrap();
     assert_eq!(map, expected);
 }
 
@@ -126,10 +127,10 @@ fn one_image_at_two_thresholds() {
     settle(&mut harness);
     for tau in [0.9, 0.1] {
         send(&mut harness, Command::SetTauBeside(tau));
-        let model = harness.state().app().model();
-        let settings = Settings { tau, ..model.settings.clone() };
+        let session = harness.state().app().session();
+        let settings = Settings { tau, ..session.settings().clone() };
         let expected = expected(&paths[0], &settings);
-        let analysis = model.look_beside().unwrap();
+        let analysis = session.analysis_beside().unwrap();
         assert_eq!(analysis.decomposition.mask, expected.decomposition.mask);
         assert_eq!(analysis.verdict.outcome, expected.verdict.outcome);
         let (kept, all) = (expected.decomposition.kept(), analysis.decomposition.mask.len());
@@ -138,7 +139,7 @@ fn one_image_at_two_thresholds() {
     }
     harness.key_press(Key::CloseCurlyBracket);
     settle(&mut harness);
-    assert!((harness.state().app().model().comparison.tau - 0.11).abs() < 1e-6);
+    assert!((harness.state().app().session().comparison.tau - 0.11).abs() < 1e-6);
     harness.key_press(Key::V);
     settle(&mut harness);
     assert!(harness.query_by_label("Image B: picture 0.png").is_none());
@@ -151,19 +152,19 @@ fn two_images_side_by_side() {
     harness.key_press(Key::C);
     settle(&mut harness);
     harness.get_by_label_contains("Select a second image");
-    let ids: Vec<_> = harness.state().app().model().entries().iter().map(|e| e.id).collect();
+    let ids: Vec<_> = harness.state().app().session().entries().iter().map(|e| e.id).collect();
     send(&mut harness, Command::Select(vec![ids[2], ids[1]]));
     harness.get_by_label("Image A: picture 1.png");
     harness.get_by_label("Image B: picture 2.png");
     // A tag's map is fetched for both.
     let tag = (0..).find(|tag| {
-        let entry = harness.state().app().model().entry(ids[2]).unwrap();
+        let entry = harness.state().app().session().entry(ids[2]).unwrap();
         entry.tagged.as_ref().unwrap().attention.tags.binary_search(tag).is_err()
     });
     send(&mut harness, Command::ShowTags(tag.into_iter().collect()));
-    let model = harness.state().app().model();
+    let session = harness.state().app().session();
     for id in [ids[1], ids[2]] {
-        assert!(model.entry(id).unwrap().attention(tag.unwrap(), 0).is_some());
+        assert!(session.entry(id).unwrap().attention(tag.unwrap(), 0).is_some());
     }
 }
 
@@ -173,7 +174,7 @@ fn the_released_recipe_shows_its_patterns() {
     let mut harness = window(pictures(folder.path()));
     assert!(harness.query_by_label_contains("Patterns against").is_none());
     send(&mut harness, Command::SetRecipe(Recipe::Released));
-    let analysis = harness.state().app().model().focused().unwrap().analysis.clone().unwrap();
+    let analysis = harness.state().app().session().focused().unwrap().analysis.clone().unwrap();
     let mean = analysis.patterns.iter().sum::<f32>() / analysis.patterns.len() as f32;
     assert!((mean - analysis.nearest[0].similarity).abs() < 1e-5);
     harness.get_by_label_contains("Patterns against");
@@ -183,7 +184,7 @@ fn the_released_recipe_shows_its_patterns() {
 fn keys_move_tau_and_undo_brings_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(pictures(folder.path()));
-    let before = harness.state().app().model().settings.tau;
+    let before = harness.state().app().session().settings().tau;
     // An undo step is made when the settings have been still for a while.
     harness.run_steps(90);
     for _ in 0..3 {
@@ -191,15 +192,15 @@ fn keys_move_tau_and_undo_brings_it_back() {
         harness.step();
     }
     settle(&mut harness);
-    let moved = harness.state().app().model().settings.tau;
+    let moved = harness.state().app().session().settings().tau;
     assert!((moved - before - 0.03).abs() < 1e-5, "{before} to {moved}");
     harness.run_steps(90);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     settle(&mut harness);
-    assert_eq!(harness.state().app().model().settings.tau, before);
+    assert_eq!(harness.state().app().session().settings().tau, before);
     harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     settle(&mut harness);
-    assert_eq!(harness.state().app().model().settings.tau, moved);
+    assert_eq!(harness.state().app().session().settings().tau, moved);
 }
 
 #[test]
@@ -209,9 +210,9 @@ fn a_session_goes_round() {
     let mut harness = window(paths.clone());
     send(&mut harness, Command::SetTau(0.25));
     send(&mut harness, Command::SetLambda(Some(0.75)));
-    let second = harness.state().app().model().entries()[1].id;
+    let second = harness.state().app().session().entries()[1].id;
     send(&mut harness, Command::Select(vec![second]));
-    let saved = harness.state().app().session(&harness.ctx);
+    let saved = harness.state().app().saved(&harness.ctx);
     let file = folder.path().join("deep/session.json");
     saved.write(&file).unwrap();
     let read = SavedSession::read(&file).unwrap();
@@ -220,7 +221,7 @@ fn a_session_goes_round() {
     let ctx = other.ctx.clone();
     other.state_mut().app.as_mut().unwrap().restore(&ctx, read);
     settle(&mut other);
-    assert_eq!(other.state().app().session(&ctx), saved);
+    assert_eq!(other.state().app().saved(&ctx), saved);
     assert_shows(&other, &paths[1]);
     std::fs::write(&file, "{}").unwrap();
     assert!(SavedSession::read(&file).is_err());
@@ -236,7 +237,7 @@ fn the_palette_finds_and_does() {
     harness.run_steps(3);
     harness.key_press(Key::Enter);
     harness.run_steps(3);
-    assert!(!harness.state().app().model().map.visible);
+    assert!(!harness.state().app().session().map.visible);
     assert!(harness.query_by_label("Command").is_none(), "the palette is gone");
 }
 
@@ -250,12 +251,12 @@ fn jobs_can_be_cancelled_and_images_removed() {
     harness.run_steps(2);
     harness.state_mut().app.as_mut().unwrap().send(Command::CancelAll);
     settle(&mut harness);
-    let model = harness.state().app().model();
-    let done = model.entries().iter().filter(|entry| entry.analysis.is_some()).count();
+    let session = harness.state().app().session();
+    let done = session.entries().iter().filter(|entry| entry.analysis.is_some()).count();
     assert!(done < 320, "all {done} were done");
-    let all: Vec<_> = model.entries().iter().map(|entry| entry.id).collect();
+    let all: Vec<_> = session.entries().iter().map(|entry| entry.id).collect();
     send(&mut harness, Command::Remove(all));
-    assert!(harness.state().app().model().entries().is_empty());
+    assert!(harness.state().app().session().entries().is_empty());
     harness.get_by_label_contains("No images yet");
 }
 
@@ -264,13 +265,13 @@ fn jobs_can_be_cancelled_and_images_removed() {
 fn everything_can_be_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(pictures(folder.path()));
-    let detectors = harness.state().app().model().info().unwrap().detectors.clone();
+    let detectors = harness.state().app().session().info().unwrap().detectors.clone();
     for detector in detectors {
         send(&mut harness, Command::SetDetector(detector.id.to_owned()));
     }
     // One that the model was not fitted with is refused, and nothing hangs.
     send(&mut harness, Command::SetDetector("mds".into()));
-    assert!(!harness.state().app().model().notices.is_empty());
+    assert!(!harness.state().app().session().notices().is_empty());
     send(&mut harness, Command::SetRecipe(Recipe::Paper));
     harness.key_press(Key::E);
     harness.run_steps(3);
@@ -289,9 +290,9 @@ fn everything_can_be_drawn() {
 #[test]
 fn a_panel_that_an_old_session_lacks_is_there() {
     let mut harness = window(Vec::new());
-    let session = serde_json::to_value(harness.state().app().session(&harness.ctx)).unwrap();
+    let saved = serde_json::to_value(harness.state().app().saved(&harness.ctx)).unwrap();
     // As the first version saved it, which knew no τ sweep and named no panels.
-    let mut old = session.clone();
+    let mut old = saved.clone();
     old.as_object_mut().unwrap().remove("known_panels");
     let tiles = old["layout"]["tiles"]["tiles"].as_object_mut().unwrap();
     let gone = tiles.iter().find(|(_, tile)| tile["Pane"] == "sweep").unwrap().0.clone();

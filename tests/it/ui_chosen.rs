@@ -6,22 +6,22 @@ use std::collections::BTreeSet;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use tagood_lens::app::command::Command;
-use tagood_lens::app::sets::Role;
-use tagood_lens::app::state::LambdaOrigin;
 use tagood_lens::fit::lambda::lambda_at;
 use tagood_lens::score::verdict::Outcome;
+use tagood_lens::session::Command;
+use tagood_lens::session::LambdaOrigin;
+use tagood_lens::session::sets::Role;
 use tagood_lens::worker::ImageId;
 
 use super::stage::{Stage, send, settle, window};
-use super::ui_curves::{assert_counts, model, ranked_scores, sets, show};
+use super::ui_curves::{assert_counts, ranked_scores, session, sets, show};
 
 /// What the gallery shows, in its order but for the image on show, which Ctrl+A puts last.
 fn shown(harness: &mut Harness<'_, Stage>) -> Vec<ImageId> {
     harness.run_steps(3);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
     settle(harness);
-    model(harness).selected.clone()
+    session(harness).selected.clone()
 }
 
 fn as_set(images: &[ImageId]) -> BTreeSet<ImageId> {
@@ -41,7 +41,7 @@ fn click_bin(harness: &mut Harness<'_, Stage>, set: &str, nth: usize) -> BTreeSe
     }
     settle(harness);
     harness.run_steps(3);
-    as_set(&model(harness).selected)
+    as_set(&session(harness).selected)
 }
 
 /// Other panels list images, too; the gallery is on the left.
@@ -55,7 +55,7 @@ fn a_selection_in_a_plot_is_what_the_gallery_shows() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(sets(folder.path()));
     let near: Vec<ImageId> = {
-        let of_near = model(&harness).entries().iter().filter(|entry| &*entry.set == "near");
+        let of_near = session(&harness).entries().iter().filter(|entry| &*entry.set == "near");
         of_near.map(|entry| entry.id).collect()
     };
     send(&mut harness, Command::Select(near[..12].to_vec()));
@@ -69,14 +69,14 @@ fn a_selection_in_a_plot_is_what_the_gallery_shows() {
     send(&mut harness, Command::Select(near[5..15].to_vec()));
     assert_eq!(as_set(&shown(&mut harness)), as_set(&near[5..15]));
     // A click on a tile, and a step to the next image, move among them.
-    let name = model(&harness).entry(near[7]).unwrap().name.clone();
+    let name = session(&harness).entry(near[7]).unwrap().name.clone();
     click_tile(&harness, &format!("{name}, "));
     settle(&mut harness);
-    assert_eq!(model(&harness).selected, [near[7]]);
+    assert_eq!(session(&harness).selected, [near[7]]);
     harness.get_by_label("Selected 10");
     harness.key_press(Key::ArrowRight);
     settle(&mut harness);
-    assert_eq!(model(&harness).selected, [near[8]]);
+    assert_eq!(session(&harness).selected, [near[8]]);
     assert_eq!(as_set(&shown(&mut harness)), as_set(&near[5..15]));
     harness.key_press(Key::O);
     settle(&mut harness);
@@ -87,12 +87,12 @@ fn a_selection_in_a_plot_is_what_the_gallery_shows() {
 fn the_most_wrong_come_first() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(sets(folder.path()));
-    let scores = ranked_scores(model(&harness));
+    let scores = ranked_scores(session(&harness));
     send(&mut harness, Command::SetLambda(Some(scores[scores.len() / 2] as f32)));
     harness.key_press(Key::W);
     settle(&mut harness);
     let order = shown(&mut harness);
-    let model = model(&harness);
+    let model = session(&harness);
     let lambda = model.lambda().unwrap();
     let far = |id: &ImageId| {
         let entry = model.entry(*id).unwrap();
@@ -109,16 +109,16 @@ fn the_most_wrong_come_first() {
 fn a_detector_without_a_lambda_takes_one_from_the_open_set() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(sets(folder.path()));
-    assert_eq!(model(&harness).lambda_origin(), Some(LambdaOrigin::Model));
+    assert_eq!(session(&harness).lambda_origin(), Some(LambdaOrigin::Model));
     send(&mut harness, Command::SetDetector("msp".into()));
     let scores: Vec<f32> = {
-        let of_id = model(&harness).entries().iter().filter(|entry| &*entry.set == "id");
+        let of_id = session(&harness).entries().iter().filter(|entry| &*entry.set == "id");
         of_id.filter_map(|entry| entry.analysis.as_ref()?.verdict.ranked).collect()
     };
     let scored: Vec<f32> = scores.iter().copied().filter(|score| score.is_finite()).collect();
     let expected = lambda_at(&scored, scores.len() - scored.len(), 0.95).map(|found| found.0);
-    assert_eq!(model(&harness).lambda(), expected);
-    assert_eq!(model(&harness).lambda_origin(), Some(LambdaOrigin::OpenSet));
+    assert_eq!(session(&harness).lambda(), expected);
+    assert_eq!(session(&harness).lambda_origin(), Some(LambdaOrigin::OpenSet));
     // Counts and verdicts go by it, and it is marked wherever it stands.
     assert_counts(&harness);
     let marks = harness.get_all_by_label_contains("from the open ID set at 95 % TPR").count();
@@ -130,9 +130,9 @@ fn a_detector_without_a_lambda_takes_one_from_the_open_set() {
     send(&mut harness, Command::SetTau(0.2));
     assert_counts(&harness);
     send(&mut harness, Command::SetRole("id".into(), Role::Unused));
-    assert_eq!(model(&harness).lambda(), None);
+    assert_eq!(session(&harness).lambda(), None);
     assert!(
-        model(&harness)
+        session(&harness)
             .entries()
             .iter()
             .all(|entry| entry.score().is_none() || entry.outcome().is_none())
@@ -140,5 +140,5 @@ fn a_detector_without_a_lambda_takes_one_from_the_open_set() {
     // The user's word stands above it.
     send(&mut harness, Command::SetRole("id".into(), Role::Id));
     send(&mut harness, Command::SetLambda(Some(0.5)));
-    assert_eq!(model(&harness).lambda_origin(), Some(LambdaOrigin::User));
+    assert_eq!(session(&harness).lambda_origin(), Some(LambdaOrigin::User));
 }

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use eframe::egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use tagood_lens::app::command::Command;
-use tagood_lens::app::fitting::{FitJob, FitMode, FitState, Program};
-use tagood_lens::app::sets::Role;
-use tagood_lens::app::state::Session;
-use tagood_lens::app::tuning::VisiblePanels;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::eval::metrics::{Confusion, Metrics, RankedScores};
 use tagood_lens::image::{DecodeOptions, decode_file};
 use tagood_lens::pipeline::{Analysis, Keep, Settings, TaggerOutput};
 use tagood_lens::score::verdict::{Outcome, Verdict};
-use tagood_lens::worker::{Event, ImageId, ImageSource, JobId, ModelInfo, Worker};
+use tagood_lens::session::Command;
+use tagood_lens::session::sets::Role;
+use tagood_lens::session::tuning::VisiblePanels;
+use tagood_lens::session::{Request, Session};
+use tagood_lens::worker::{Event, ImageId, ImageSource, JobId, ModelInfo};
+use tagood_lens::worker::{FitJob, FitMode, FitState, Program};
 
 use super::stage::{Stage, pipeline, send, settle, wait_for, window};
 
@@ -44,12 +44,12 @@ pub fn sets(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-pub fn ranked_scores(model: &Session) -> Vec<f64> {
-    ranked(model).distinct_scores().to_vec()
+pub fn ranked_scores(session: &Session) -> Vec<f64> {
+    ranked(session).distinct_scores().to_vec()
 }
 
-pub fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
-    harness.state().app().model()
+pub fn session<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
+    harness.state().app().session()
 }
 
 pub fn show(harness: &mut Harness<'_, Stage>, panel: &str) {
@@ -59,18 +59,18 @@ pub fn show(harness: &mut Harness<'_, Stage>, panel: &str) {
 }
 
 /// The scores on show, ID and OOD.
-fn ranked(model: &Session) -> RankedScores {
+fn ranked(session: &Session) -> RankedScores {
     let scores = |set: &str| -> Vec<f32> {
-        let of_set = model.entries().iter().filter(|entry| entry.set == set);
+        let of_set = session.entries().iter().filter(|entry| entry.set == set);
         of_set.map(|entry| entry.analysis.as_ref().unwrap().verdict.ranked.unwrap()).collect()
     };
     RankedScores::from_sets(scores("id"), scores("near")).unwrap()
 }
 
 pub fn assert_counts(harness: &Harness<'_, Stage>) {
-    let model = model(harness);
-    let lambda = model.lambda().unwrap();
-    let counts = ranked(model).counts_at(f64::from(lambda));
+    let session = session(harness);
+    let lambda = session.lambda().unwrap();
+    let counts = ranked(session).counts_at(f64::from(lambda));
     let Confusion { id_kept, id_lost, ood_caught, ood_missed } = counts;
     for text in [
         format!("ID kept {id_kept}"),
@@ -82,7 +82,7 @@ pub fn assert_counts(harness: &Harness<'_, Stage>) {
     }
     // Verdicts follow λ at once.
     for (set, truth, kept) in [("id", Outcome::Id, id_kept), ("near", Outcome::Ood, ood_missed)] {
-        let of_set = model.entries().iter().filter(|entry| entry.set == set);
+        let of_set = session.entries().iter().filter(|entry| entry.set == set);
         let shown = of_set.filter(|entry| entry.outcome() == Some(Outcome::Id)).count();
         assert_eq!(shown, kept, "{set} {truth}");
     }
@@ -126,19 +126,19 @@ pub fn assert_close(a: &Metrics, b: &Metrics, what: &str) {
 fn lambda_moves_and_the_counts_are_the_metrics() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(sets(folder.path()));
-    let roles: Vec<Role> = model(&harness).sets().iter().map(|set| set.role).collect();
+    let roles: Vec<Role> = session(&harness).sets().iter().map(|set| set.role).collect();
     assert_eq!(roles, [Role::Id, Role::Ood]);
     assert_counts(&harness);
-    let scores = ranked(model(&harness)).distinct_scores().to_vec();
+    let scores = ranked(session(&harness)).distinct_scores().to_vec();
     for share in [0.2, 0.5, 0.9] {
         let lambda = scores[(scores.len() as f64 * share) as usize];
         harness.get_by_label("λ on the histogram").set_value_accesskit(lambda);
         settle(&mut harness);
-        assert_eq!(model(&harness).lambda(), Some(lambda as f32));
+        assert_eq!(session(&harness).lambda(), Some(lambda as f32));
         assert_counts(&harness);
     }
     // With the pointer.
-    let before = model(&harness).lambda().unwrap();
+    let before = session(&harness).lambda().unwrap();
     let from = harness.get_by_label("λ on the histogram").rect().center();
     harness.drag_at(from);
     harness.step();
@@ -146,30 +146,30 @@ fn lambda_moves_and_the_counts_are_the_metrics() {
     harness.run_steps(2);
     harness.drop_at(from - eframe::egui::vec2(60.0, 0.0));
     settle(&mut harness);
-    assert!(model(&harness).lambda().unwrap() < before, "dragging left lowers λ");
+    assert!(session(&harness).lambda().unwrap() < before, "dragging left lowers λ");
     assert_counts(&harness);
     // On the ROC curve, and by a goal.
     show(&mut harness, "roc");
     harness.get_by_label("λ on the ROC curve").set_value_accesskit(scores[scores.len() / 3]);
     settle(&mut harness);
-    assert_eq!(model(&harness).lambda(), Some(scores[scores.len() / 3] as f32));
+    assert_eq!(session(&harness).lambda(), Some(scores[scores.len() / 3] as f32));
     assert_counts(&harness);
     harness.get_by_label("of ID").click();
     settle(&mut harness);
-    let wanted = ranked(model(&harness)).lambda_for_tpr(0.95).unwrap();
-    assert_eq!(model(&harness).lambda(), Some(wanted.lambda as f32));
+    let wanted = ranked(session(&harness)).lambda_for_tpr(0.95).unwrap();
+    assert_eq!(session(&harness).lambda(), Some(wanted.lambda as f32));
     assert_counts(&harness);
     harness.get_by_label("AUROC").click();
     harness.run_steps(2);
     harness.get_by_label("AUROC · best");
     // The keys of the handle belong to it, not to the gallery.
-    let focus = model(&harness).focus;
+    let focus = session(&harness).focus;
     harness.get_by_label("λ on the ROC curve").focus();
     harness.run_steps(2);
     harness.key_press(Key::ArrowRight);
     settle(&mut harness);
-    assert!(model(&harness).lambda().unwrap() > wanted.lambda as f32);
-    assert_eq!(model(&harness).focus, focus);
+    assert!(session(&harness).lambda().unwrap() > wanted.lambda as f32);
+    assert_eq!(session(&harness).focus, focus);
 }
 
 #[test]
@@ -180,32 +180,32 @@ fn tau_moves_and_the_curves_are_the_librarys() {
     let tagged = tagged(&folders);
     for tau in [0.5, 0.3, 0.8] {
         send(&mut harness, Command::SetTau(tau));
-        let model = model(&harness);
-        let present = model.tuning.present.as_ref().unwrap();
+        let session = session(&harness);
+        let present = session.tuning.present.as_ref().unwrap();
         let separation = present.separation.as_ref().unwrap();
-        assert_close(&separation.mean, &expected(&tagged, &model.settings), &format!("τ {tau}"));
-        assert_eq!(model.tuning.intervals().unwrap().sets.len(), 1);
+        assert_close(&separation.mean, &expected(&tagged, session.settings()), &format!("τ {tau}"));
+        assert_eq!(session.tuning.intervals().unwrap().sets.len(), 1);
     }
     send(&mut harness, Command::SetTau(0.5));
     show(&mut harness, "sweep");
-    let swept = model(&harness);
-    assert!(swept.tuning.sweep.is_complete());
+    let swept = session(&harness);
+    assert!(swept.tuning.sweep().is_complete());
     for (step, tau) in [(0, 0.0), (10, 0.5), (16, 0.8)] {
-        let point = &swept.tuning.sweep.points[&step];
+        let point = &swept.tuning.sweep().points[&step];
         assert_eq!(point.tau, tau);
-        let settings = Settings { tau, ..swept.settings.clone() };
+        let settings = Settings { tau, ..swept.settings().clone() };
         assert_close(&point.mean, &expected(&tagged, &settings), &format!("sweep at {tau}"));
     }
     harness.get_by_label("τ on the sweep").set_value_accesskit(0.25);
     settle(&mut harness);
-    assert_eq!(model(&harness).settings.tau, 0.25);
+    assert_eq!(session(&harness).settings().tau, 0.25);
 }
 
 #[test]
 fn a_click_on_a_bin_selects_its_images() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(sets(folder.path()));
-    let scores = ranked(model(&harness)).distinct_scores().to_vec();
+    let scores = ranked(session(&harness)).distinct_scores().to_vec();
     send(&mut harness, Command::SetLambda(Some(scores[scores.len() / 2] as f32)));
     harness.run_steps(2);
     let (label, count) = {
@@ -219,17 +219,17 @@ fn a_click_on_a_bin_selects_its_images() {
         (label, count)
     };
     settle(&mut harness);
-    let model = model(&harness);
-    assert_eq!(model.selected.len(), count, "{label}");
-    assert!(model.selected.iter().all(|&id| model.entry(id).unwrap().set == "near"));
+    let session = session(&harness);
+    assert_eq!(session.selected.len(), count, "{label}");
+    assert!(session.selected.iter().all(|&id| session.entry(id).unwrap().set == "near"));
     // The list beside it: the most wrong first, and a click shows it.
-    let lambda = model.lambda().unwrap();
+    let lambda = session.lambda().unwrap();
     let wrong = |id: ImageId| {
-        let entry = model.entry(id).unwrap();
-        let truth = model.truth(entry.set_at);
+        let entry = session.entry(id).unwrap();
+        let truth = session.truth(entry.set_at);
         truth != entry.outcome()
     };
-    let worst = model
+    let worst = session
         .entries()
         .iter()
         .filter(|entry| wrong(entry.id))
@@ -241,7 +241,7 @@ fn a_click_on_a_bin_selects_its_images() {
     let Some((id, label)) = worst else { panic!("nothing is wrong") };
     harness.get_by_label_contains(&label).click();
     settle(&mut harness);
-    assert_eq!(self::model(&harness).focus, Some(id));
+    assert_eq!(self::session(&harness).focus, Some(id));
 }
 
 #[test]
@@ -250,28 +250,28 @@ fn a_pinned_setting_is_compared_with_the_present_one() {
     let mut harness = window(sets(folder.path()));
     harness.key_press(Key::P);
     settle(&mut harness);
-    let outcomes = |model: &Session| -> Vec<(ImageId, Option<Outcome>)> {
-        model.entries().iter().map(|entry| (entry.id, entry.outcome())).collect()
+    let outcomes = |session: &Session| -> Vec<(ImageId, Option<Outcome>)> {
+        session.entries().iter().map(|entry| (entry.id, entry.outcome())).collect()
     };
-    let before = outcomes(model(&harness));
-    let settings = model(&harness).settings.clone();
-    let scores = ranked(model(&harness)).distinct_scores().to_vec();
+    let before = outcomes(session(&harness));
+    let settings = session(&harness).settings().clone();
+    let scores = ranked(session(&harness)).distinct_scores().to_vec();
     send(&mut harness, Command::SetLambda(Some(scores[scores.len() * 3 / 4] as f32)));
     show(&mut harness, "compare");
-    let after = outcomes(model(&harness));
+    let after = outcomes(session(&harness));
     let flipped: Vec<ImageId> =
         before.iter().zip(&after).filter(|(a, b)| a != b).map(|(a, _)| a.0).collect();
     assert!(!flipped.is_empty());
     harness.get_by_label(&format!("{} verdicts flip", flipped.len()));
     harness.get_by_label("Select all").click();
     settle(&mut harness);
-    let mut selected = model(&harness).selected.clone();
+    let mut selected = session(&harness).selected.clone();
     selected.sort_unstable();
     assert_eq!(selected, flipped);
     harness.get_by_label("Back to A").click();
     settle(&mut harness);
-    assert_eq!(model(&harness).settings, settings);
-    assert!(model(&harness).flips().is_empty());
+    assert_eq!(*session(&harness).settings(), settings);
+    assert!(session(&harness).flips().is_empty());
     harness.get_by_label("0 verdicts flip");
 }
 
@@ -282,20 +282,21 @@ fn the_table_of_detectors_is_the_librarys_and_chooses() {
     let mut harness = window(folders.clone());
     show(&mut harness, "detectors");
     let tagged = tagged(&folders);
-    let table = &model(&harness).tuning.table;
+    let table = &session(&harness).tuning.table();
     assert!(table.complete);
     assert_eq!(table.sets, ["near"]);
     assert!(table.rows.len() > 3, "{} detectors", table.rows.len());
     for row in &table.rows {
-        let mut settings = model(&harness).settings.clone();
+        let mut settings = session(&harness).settings().clone();
         settings.detector = row.info.id.to_owned();
         assert_close(&row.mean, &expected(&tagged, &settings), row.info.id);
     }
     harness.get_by_label("Use MSP").click();
     settle(&mut harness);
-    assert_eq!(model(&harness).settings.detector, "msp");
-    let mean = model(&harness).tuning.present.as_ref().unwrap().separation.as_ref().unwrap().mean;
-    let row = model(&harness).tuning.table.rows.iter().find(|row| row.info.id == "msp").unwrap();
+    assert_eq!(session(&harness).settings().detector, "msp");
+    let mean = session(&harness).tuning.present.as_ref().unwrap().separation.as_ref().unwrap().mean;
+    let row =
+        session(&harness).tuning.table().rows.iter().find(|row| row.info.id == "msp").unwrap();
     assert_close(&row.mean, &mean, "msp");
     // Its curve beside another's.
     send(&mut harness, Command::ToggleOverlay("energy".into()));
@@ -309,13 +310,13 @@ fn roles_can_be_changed_and_undone() {
     let mut harness = window(sets(folder.path()));
     harness.run_steps(90);
     send(&mut harness, Command::SetRole("near".into(), Role::Unused));
-    assert!(model(&harness).tuning.present.as_ref().unwrap().separation.is_none());
+    assert!(session(&harness).tuning.present.as_ref().unwrap().separation.is_none());
     harness.get_by_label("Set near: unused, 30 images");
     harness.run_steps(90);
     harness.key_press_modifiers(eframe::egui::Modifiers::COMMAND, Key::Z);
     settle(&mut harness);
-    assert_eq!(model(&harness).sets()[1].role, Role::Ood);
-    assert!(model(&harness).tuning.present.as_ref().unwrap().separation.is_some());
+    assert_eq!(session(&harness).sets()[1].role, Role::Ood);
+    assert!(session(&harness).tuning.present.as_ref().unwrap().separation.is_some());
 }
 
 #[test]
@@ -369,19 +370,19 @@ fn a_training_is_started_stopped_resumed_and_used() {
     harness.run_steps(2);
     harness.get_by_label("Stop training").click();
     harness.run_steps(2);
-    assert_eq!(model(&harness).fitting.state, FitState::Stopped);
+    assert_eq!(session(&harness).fitting.state, FitState::Stopped);
     assert!(!out.exists(), "it was stopped before its end");
-    let stopped_at = model(&harness).fitting.progress.projector.len();
+    let stopped_at = session(&harness).fitting.progress.projector.len();
     harness.get_by_label("Go on with it").click();
     wait_for(&mut harness, "the model", |m| m.fitting.state == FitState::Done);
-    let log = &model(&harness).fitting.progress.projector;
+    let log = &session(&harness).fitting.progress.projector;
     assert!(log.len() == 30 && stopped_at < 30, "stopped after {stopped_at} of {}", log.len());
     assert!(log.windows(2).all(|pair| pair[1].epoch == pair[0].epoch + 1));
     harness.run_steps(2);
     harness.get_by_label("Use the new model").click();
     wait_for(&mut harness, "the new model", |m| m.info().is_some_and(|i| i.manifest.name == "id"));
     settle(&mut harness);
-    assert!(model(&harness).entries().iter().all(|entry| entry.analysis.is_some()));
+    assert!(session(&harness).entries().iter().all(|entry| entry.analysis.is_some()));
 }
 
 /// What a frame's λ costs with 100,000 images: `cargo test --test it ui_curves::what_ -- --ignored
@@ -390,11 +391,10 @@ fn a_training_is_started_stopped_resumed_and_used() {
 #[ignore = "measures; see above"]
 fn what_a_dragged_lambda_costs() {
     const IMAGES: usize = 100_000;
-    let worker = Worker::start(std::sync::Arc::new(|| {})).unwrap();
-    let mut model = Session::default();
+    let mut session = Session::default();
     let pipeline = pipeline();
     let info = std::sync::Arc::new(ModelInfo::of(&pipeline, 0.0));
-    model.take_event(Event::ModelReady(info), &worker);
+    session.take(Event::ModelReady(info).into());
     let image = |at: usize| {
         let set = if at.is_multiple_of(2) { "id" } else { "near" };
         (ImageId::unique(), ImageSource::File(format!("/sets/{set}/{at}.png").into()))
@@ -406,7 +406,7 @@ fn what_a_dragged_lambda_costs() {
     for part in images.chunks(4096) {
         let listed = Event::Listed { job, images: part.to_vec(), folders: folders.clone() };
         let started = std::time::Instant::now();
-        model.take_event(listed, &worker);
+        session.take(listed.into());
         times.push(started.elapsed().as_secs_f64() * 1e3);
     }
     let (all, longest) = (times.iter().sum::<f64>(), times.iter().copied().fold(0.0, f64::max));
@@ -423,30 +423,31 @@ fn what_a_dragged_lambda_costs() {
             verdict,
             stage_ms: [0.0; 3],
         };
-        let (generation, analysis) = (model.generation, std::sync::Arc::new(analysis));
-        model.take_event(Event::TaggerOutput { image, tagger_ms: 0.0 }, &worker);
-        model.take_event(Event::Analysed { image, generation, analysis }, &worker);
+        let (generation, analysis) = (session.images().generation(), std::sync::Arc::new(analysis));
+        session.take(Event::TaggerOutput { image, tagger_ms: 0.0 }.into());
+        session.take(Event::Analysed { image, generation, analysis }.into());
     }
     let wanted = VisiblePanels { curves: true, ..VisiblePanels::default() };
     let started = std::time::Instant::now();
-    model.tune(&worker, 1.0, wanted);
+    let (requests, _) = session.follow(1.0, wanted);
     println!("scores gathered in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
-    while model.tuning.present.is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-        model.tune(&worker, 1.0, wanted);
+    for request in requests {
+        if let Request::Compute(computation) = request {
+            session.take(computation.run().into());
+        }
     }
     println!("sorted and compared after {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
-    let measured = model.tuning.present.clone().unwrap();
+    let measured = session.tuning.present.clone().unwrap();
     let (mut decided, mut counted) = (Vec::new(), Vec::new());
     for step in 0..200 {
         let lambda = 0.2 + step as f32 * 0.004;
         let started = std::time::Instant::now();
-        model.apply(Command::SetLambda(Some(lambda)), &worker);
+        session.apply(Command::SetLambda(Some(lambda)));
         decided.push(started.elapsed().as_secs_f64() * 1e3);
         let started = std::time::Instant::now();
         let counts = measured.counts_at(lambda);
         counted.push(started.elapsed().as_secs_f64() * 1e3);
-        let kept = model.entries().iter().filter(|e| e.outcome() == Some(Outcome::Id)).count();
+        let kept = session.entries().iter().filter(|e| e.outcome() == Some(Outcome::Id)).count();
         assert_eq!(kept, counts.id_kept + counts.ood_missed);
     }
     for (what, mut times) in [("every verdict anew", decided), ("the four counts", counted)] {

@@ -8,10 +8,10 @@ use eframe::egui::accesskit::Toggled;
 use eframe::egui::{Key, Modifiers, Rect, Vec2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use tagood_lens::app::command::Command;
-use tagood_lens::app::embedding::{EmbedCommand, EmbedConfig, Phase};
-use tagood_lens::app::export::Exported;
-use tagood_lens::app::state::Session;
+use tagood_lens::panels::{Exported, UserCommand};
+use tagood_lens::session::Command;
+use tagood_lens::session::Session;
+use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig, Phase};
 use tagood_lens::worker::{Frame, ImageId};
 
 use super::stage::{Stage, send, settle, window};
@@ -46,18 +46,18 @@ fn mapped(folder: &Path) -> Harness<'static, Stage> {
     harness
 }
 
-fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
-    harness.state().app().model()
+fn session<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
+    harness.state().app().session()
 }
 
 fn frame(harness: &Harness<'_, Stage>) -> Frame {
-    model(harness).embedding.frame.clone().unwrap()
+    session(harness).embedding.frame.clone().unwrap()
 }
 
 /// Runs frames until something holds.
 fn until(harness: &mut Harness<'_, Stage>, what: &str, holds: impl Fn(&Session) -> bool) {
     let started = Instant::now();
-    while !holds(model(harness)) {
+    while !holds(session(harness)) {
         assert!(started.elapsed() < Duration::from_secs(60), "still not: {what}");
         harness.step();
         std::thread::sleep(Duration::from_millis(2));
@@ -81,9 +81,9 @@ fn endless(harness: &mut Harness<'_, Stage>) {
 fn a_map_begins_by_itself_moves_rests_and_begins_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = mapped(folder.path());
-    assert_eq!(model(&harness).embedding.phase, Phase::Done);
+    assert_eq!(session(&harness).embedding.phase, Phase::Done);
     let done = frame(&harness);
-    let classes = model(&harness).info().unwrap().head.as_ref().unwrap().classes();
+    let classes = session(&harness).info().unwrap().head.as_ref().unwrap().classes();
     let images = (ID + NEAR) as usize;
     assert_eq!(done.positions[0].len(), images);
     assert_eq!(done.positions[1].len(), images + classes);
@@ -112,7 +112,7 @@ fn a_map_begins_by_itself_moves_rests_and_begins_again() {
     });
     harness.get_by_label("Stop").click();
     until(&mut harness, "stopped", |model| model.embedding.frame.as_ref().is_some_and(|f| f.rests));
-    assert_eq!(model(&harness).embedding.phase, Phase::Stopped);
+    assert_eq!(session(&harness).embedding.phase, Phase::Stopped);
     harness.get_by_label_contains("Stopped: ");
 }
 
@@ -130,7 +130,7 @@ fn equal_seeds_give_equal_maps_and_tau_makes_them_old() {
     harness.get_by_label("Update").click();
     harness.run_steps(2);
     settle(&mut harness);
-    assert_eq!(model(&harness).embedding.settings().unwrap().0, 0.1);
+    assert_eq!(session(&harness).embedding.settings().unwrap().0, 0.1);
     assert!(harness.query_by_label_contains("The map is of").is_none());
 }
 
@@ -165,7 +165,7 @@ pub fn lasso(harness: &mut Harness<'_, Stage>, area: Rect, modifiers: Modifiers)
 }
 
 pub fn selected(harness: &Harness<'_, Stage>) -> Vec<ImageId> {
-    let mut selected = model(harness).selected.clone();
+    let mut selected = session(harness).selected.clone();
     selected.sort_unstable();
     selected
 }
@@ -203,7 +203,7 @@ fn a_lasso_selects_for_the_gallery_too() {
     // The legend selects as well.
     harness.get_by_label(&format!("Select Out-of-distribution, {NEAR} images")).click();
     harness.run_steps(3);
-    let truth = |id: &ImageId| model(&harness).entry(*id).unwrap().set == "near";
+    let truth = |id: &ImageId| session(&harness).entry(*id).unwrap().set == "near";
     assert!(selected(&harness).len() == NEAR as usize && selected(&harness).iter().all(truth));
 }
 
@@ -253,7 +253,7 @@ fn images_that_come_later_are_placed_and_move_nothing() {
     let images = ID + NEAR + 1;
     harness.get_by_label_contains(&format!("Before projection: map of {images} images"));
     // Images that are removed are gone from the map, too.
-    let gone = model(&harness).entries()[0].id;
+    let gone = session(&harness).entries()[0].id;
     send(&mut harness, Command::Remove(vec![gone]));
     harness.run_steps(2);
     let images = images - 1;
@@ -283,7 +283,7 @@ fn results_become_files() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = mapped(folder.path());
     let at = |name: &str| folder.path().join(name);
-    let two: Vec<ImageId> = model(&harness).entries()[..2].iter().map(|entry| entry.id).collect();
+    let two: Vec<ImageId> = session(&harness).entries()[..2].iter().map(|entry| entry.id).collect();
     send(&mut harness, Command::Select(two));
     let files = [
         (Exported::Selected, "selected.csv"),
@@ -297,20 +297,20 @@ fn results_become_files() {
         (Exported::Histogram, "scores.png"),
     ];
     for (what, name) in files {
-        send(&mut harness, Command::Export(what, at(name)));
-        assert!(model(&harness).notices.is_empty(), "{:?}", model(&harness).notices);
+        send(&mut harness, UserCommand::Export(what, at(name)));
+        assert!(session(&harness).notices().is_empty(), "{:?}", session(&harness).notices());
     }
     let mut csv = csv::Reader::from_path(at("selected.csv")).unwrap();
     assert_eq!(csv.records().map(Result::unwrap).count(), 2);
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(at("all.json")).unwrap()).unwrap();
-    let (model, rows) = (model(&harness), json.as_array().unwrap());
+    let (model, rows) = (session(&harness), json.as_array().unwrap());
     assert_eq!(rows.len(), model.entries().len());
     for (entry, row) in model.entries().iter().zip(rows) {
         let analysis = entry.analysis.as_ref().unwrap();
         assert_eq!(row["set"], entry.set.as_str());
         assert_eq!(row["score"].as_f64().map(|score| score as f32), analysis.verdict.score);
-        assert_eq!(row["detector"], model.settings.detector);
+        assert_eq!(row["detector"], model.settings().detector);
         assert_eq!(row["kept_tokens"], analysis.decomposition.kept());
     }
     let parquet = fs::File::open(at("all.parquet")).unwrap();
@@ -325,7 +325,7 @@ fn results_become_files() {
         let ink = png.pixels().filter(|pixel| pixel.0 != [255; 3]).count();
         assert!(ink > 2000, "{name}.png has {ink} pixels of ink");
     }
-    send(&mut harness, Command::Export(Exported::All, at("missing/table.csv")));
-    let notice = harness.state().app().model().notices.last().unwrap().clone();
+    send(&mut harness, UserCommand::Export(Exported::All, at("missing/table.csv")));
+    let notice = harness.state().app().session().notices().last().unwrap().clone();
     assert!(notice.contains("cannot write") && notice.ends_with("missing/table.csv"), "{notice}");
 }

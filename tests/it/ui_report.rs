@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use tagood_lens::app::command::Command;
-use tagood_lens::app::export::Exported;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::eval::report::{Outcome, Report};
+use tagood_lens::panels::{Exported, UserCommand};
+use tagood_lens::session::Command;
 
 use super::stage::{send, window};
-use super::ui_curves::{assert_close, model, sets, show};
+use super::ui_curves::{assert_close, session, sets, show};
 
 fn read(path: &Path) -> Report {
     serde_json::from_slice(&std::fs::read(path.join("report.json")).unwrap()).unwrap()
@@ -27,22 +27,22 @@ fn the_report_has_the_numbers_of_the_panels() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(sets(folder.path()));
     let scores: Vec<f32> =
-        model(&harness).entries().iter().filter_map(|entry| entry.score()).collect();
+        session(&harness).entries().iter().filter_map(|entry| entry.score()).collect();
     let lambda = scores[scores.len() / 2];
     send(&mut harness, Command::SetLambda(Some(lambda)));
     show(&mut harness, "detectors");
     show(&mut harness, "roc");
     let out = folder.path().join("report");
-    send(&mut harness, Command::Export(Exported::Report, out.clone()));
-    let model = model(&harness);
-    assert!(model.jobs.is_empty() && model.notices.is_empty(), "{:?}", model.notices);
+    send(&mut harness, UserCommand::Export(Exported::Report, out.clone()));
+    let model = session(&harness);
+    assert!(model.jobs().is_empty() && model.notices().is_empty(), "{:?}", model.notices());
 
     let report = read(&out);
     assert_eq!((report.id.name.as_str(), report.id.images), ("id", 30));
     assert_eq!(report.ood.iter().map(|set| set.name.as_str()).collect::<Vec<_>>(), ["near"]);
     // The present detector: curves, intervals, counts.
     let present = model.tuning.present.as_ref().unwrap();
-    let own = report.detectors.iter().find(|row| row.id == model.settings.detector).unwrap();
+    let own = report.detectors.iter().find(|row| row.id == model.settings().detector).unwrap();
     assert_eq!(own.lambda, Some(lambda));
     assert!(report.warnings.iter().any(|warning| warning.contains("in force in the window")));
     let set = own.outcomes[0].set(0).unwrap();
@@ -58,7 +58,7 @@ fn the_report_has_the_numbers_of_the_panels() {
     // Scores of two batch sizes differ in their last bits: the one at λ may fall to either side.
     assert!((set.at_lambda.unwrap().id_kept - kept).abs() < 1.5 / 30.0);
     // All others: the table of detectors, and reasons where there are no numbers.
-    for row in &model.tuning.table.rows {
+    for row in &model.tuning.table().rows {
         let reported = report.detectors.iter().find(|other| other.id == row.info.id).unwrap();
         assert_close(reported.outcomes[0].mean().unwrap(), &row.mean, row.info.id);
     }
@@ -92,19 +92,19 @@ fn a_report_that_is_stopped_leaves_nothing() {
     let mut harness = window(sets(folder.path()));
     let out = folder.path().join("report");
     let app = harness.state_mut().app.as_mut().unwrap();
-    app.send(Command::Export(Exported::Report, out.clone()));
+    app.send(UserCommand::Export(Exported::Report, out.clone()));
     app.send(Command::CancelAll);
     super::stage::settle(&mut harness);
-    assert!(model(&harness).jobs.is_empty());
+    assert!(session(&harness).jobs().is_empty());
     assert!(!out.exists());
     // A set that is missing is said to be.
-    send(&mut harness, Command::SetRole("near".into(), tagood_lens::app::sets::Role::Unused));
-    send(&mut harness, Command::Export(Exported::Report, out.clone()));
-    let notices = &model(&harness).notices;
+    send(&mut harness, Command::SetRole("near".into(), tagood_lens::session::sets::Role::Unused));
+    send(&mut harness, UserCommand::Export(Exported::Report, out.clone()));
+    let notices = &session(&harness).notices();
     assert!(notices.last().unwrap().contains("no out-of-distribution set"), "{notices:?}");
     // At another recipe it is of that.
-    send(&mut harness, Command::SetRole("near".into(), tagood_lens::app::sets::Role::Ood));
+    send(&mut harness, Command::SetRole("near".into(), tagood_lens::session::sets::Role::Ood));
     send(&mut harness, Command::SetRecipe(Recipe::Released));
-    send(&mut harness, Command::Export(Exported::Report, out.clone()));
+    send(&mut harness, UserCommand::Export(Exported::Report, out.clone()));
     assert_eq!(read(&out).model.recipe, Recipe::Released);
 }

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Event, Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use tagood_lens::app::command::Command;
-use tagood_lens::app::session::SavedSession;
-use tagood_lens::app::sets::Role;
-use tagood_lens::app::state::{Entry, Session};
+use tagood_lens::app::saved::SavedSession;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, World, scene};
 use tagood_lens::pipeline::{Analysis, Pipeline, TaggerOutput};
 use tagood_lens::score::verdict::Outcome;
+use tagood_lens::session::Command;
+use tagood_lens::session::sets::Role;
+use tagood_lens::session::{Session, entry::Entry};
 use tagood_lens::worker::{ImageId, ImageSource};
 
 use super::stage::{Stage, drop_file, embedded, send, settle, tagged, world_window};
@@ -42,12 +42,12 @@ fn scenes(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
-    harness.state().app().model()
+fn session<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
+    harness.state().app().session()
 }
 
 fn focused<'a>(harness: &'a Harness<'_, Stage>) -> &'a Entry {
-    model(harness).focused().unwrap()
+    session(harness).focused().unwrap()
 }
 
 /// The image on show is shown as the library sees it at the settings in force.
@@ -56,9 +56,9 @@ fn assert_shown(
     pipeline: &Pipeline,
     tagged: &TaggerOutput,
 ) -> Analysis {
-    let (model, entry) = (model(harness), focused(harness));
-    let expected = pipeline.analyse(tagged, &model.settings).unwrap();
-    let again = pipeline.decompose(tagged, model.settings.tau, model.settings.recipe);
+    let (model, entry) = (session(harness), focused(harness));
+    let expected = pipeline.analyse(tagged, model.settings()).unwrap();
+    let again = pipeline.decompose(tagged, model.settings().tau, model.settings().recipe);
     let analysis = entry.analysis.as_ref().unwrap();
     assert_eq!(analysis.decomposition, expected.decomposition, "{}", entry.name);
     assert_eq!(analysis.decomposition, again);
@@ -75,7 +75,7 @@ fn assert_shown(
     assert!(harness.query_all_by_label(&format!("{shown:.3}")).next().is_some());
     let (kept, all) = (expected.decomposition.kept(), expected.decomposition.mask.len());
     harness.get_by_label(&format!("{kept} of {all} tokens kept"));
-    let map = entry.map(&model.map, model.info().unwrap(), &model.settings).unwrap();
+    let map = entry.map(&model.map, model.info().unwrap(), model.settings()).unwrap();
     if model.map.tags.is_empty() {
         assert_eq!(map, expected.decomposition.map);
     }
@@ -102,7 +102,7 @@ fn dropped_scenes_are_shown_as_the_library_sees_them() {
     paths.iter().for_each(|path| drop_file(&mut harness, path.clone()));
     harness.step();
     settle(&mut harness);
-    assert_eq!(model(&harness).entries().len(), paths.len());
+    assert_eq!(session(&harness).entries().len(), paths.len());
     let pipeline = embedded();
     let tagged = tagged(&pipeline, good);
     let mut outcomes = Vec::new();
@@ -120,7 +120,7 @@ fn dropped_scenes_are_shown_as_the_library_sees_them() {
     settle(&mut harness);
     harness.get_by_label_contains("This image cannot be shown");
     harness.get_by_label("1 failed");
-    assert!(model(&harness).jobs.is_empty());
+    assert!(session(&harness).jobs().is_empty());
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn tags_show_their_maps_and_tau_their_masks() {
         let row = format!("Tag {}, ", vocabulary.tags[tag]);
         harness.get_all_by_label_contains(&row).next().unwrap().click();
         settle(&mut harness);
-        let (model, entry) = (model(&harness), focused(&harness));
+        let (model, entry) = (session(&harness), focused(&harness));
         assert_eq!(model.map.tags, [tag]);
-        let map = entry.map(&model.map, model.info().unwrap(), &model.settings).unwrap();
+        let map = entry.map(&model.map, model.info().unwrap(), model.settings()).unwrap();
         let expected = pipeline.attention_of(&tagged, &[tag]).unwrap();
         let expected = expected.relevance(tag, layer).unwrap();
         let far = map.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -165,7 +165,7 @@ fn tags_show_their_maps_and_tau_their_masks() {
         harness.run_steps(2);
         settle(&mut harness);
         let kept = assert_shown(&harness, &pipeline, &tagged).decomposition.kept();
-        assert!(kept < last, "{kept} tokens at {}", model(&harness).settings.tau);
+        assert!(kept < last, "{kept} tokens at {}", session(&harness).settings().tau);
         last = kept;
     }
     harness.drop_at(at(0.9));
@@ -181,12 +181,12 @@ fn tags_show_their_maps_and_tau_their_masks() {
 }
 
 /// The files of open images.
-fn opened(model: &Session) -> Vec<PathBuf> {
+fn opened(session: &Session) -> Vec<PathBuf> {
     let file = |entry: &Entry| match &entry.source {
         ImageSource::File(path) => path.clone(),
         other => panic!("{} is no file", other.name()),
     };
-    model.entries().iter().map(file).collect()
+    session.entries().iter().map(file).collect()
 }
 
 fn choose_in_palette(harness: &mut Harness<'_, Stage>, words: &str) {
@@ -205,28 +205,29 @@ fn the_world_opens_by_the_palette_and_comes_back_with_a_session() {
     let world = World { folder: folder.path().join("cache/world"), scenes: 2 };
     let mut harness = world_window(world.clone());
     choose_in_palette(&mut harness, "demo world");
-    let files = opened(model(&harness));
+    let files = opened(session(&harness));
     assert_eq!(files.len(), world.total());
     let roles: Vec<(&str, Role)> =
-        model(&harness).sets().iter().map(|set| (set.name.as_str(), set.role)).collect();
+        session(&harness).sets().iter().map(|set| (set.name.as_str(), set.role)).collect();
     let ood = |name| (name, Role::Ood);
     let expected = [("id", Role::Id), ood("near"), ood("context"), ood("texture"), ood("style")];
     assert_eq!(roles, expected);
     // The scenes' classes are known, as in any folder of class folders.
-    assert!(model(&harness).entries()[..2].iter().all(|entry| entry.class.is_some()));
+    assert!(session(&harness).entries()[..2].iter().all(|entry| entry.class.is_some()));
     // Asked for again, it opens what is not open.
-    let gone: Vec<ImageId> = model(&harness).entries()[3..5].iter().map(|entry| entry.id).collect();
+    let gone: Vec<ImageId> =
+        session(&harness).entries()[3..5].iter().map(|entry| entry.id).collect();
     send(&mut harness, Command::Remove(gone));
     harness.key_press(Key::G);
     settle(&mut harness);
-    let mut again = opened(model(&harness));
+    let mut again = opened(session(&harness));
     again.sort();
     let mut sorted = files.clone();
     sorted.sort();
     assert_eq!(again, sorted);
 
     harness.run_steps(90);
-    let (tau, before) = (model(&harness).settings.tau, model(&harness).edit());
+    let (tau, before) = (session(&harness).settings().tau, session(&harness).edit());
     send(&mut harness, Command::SetTau(0.35));
     harness.run_steps(90);
     send(&mut harness, Command::SetRole("style".into(), Role::Unused));
@@ -235,24 +236,24 @@ fn the_world_opens_by_the_palette_and_comes_back_with_a_session() {
         harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
         settle(&mut harness);
         harness.run_steps(3);
-        let model = model(&harness);
-        assert_eq!((model.sets()[4].role, model.settings.tau), (role, expected));
+        let session = session(&harness);
+        assert_eq!((session.sets()[4].role, session.settings().tau), (role, expected));
     }
-    assert_eq!(model(&harness).edit(), before);
+    assert_eq!(session(&harness).edit(), before);
 
-    let scores = |model: &Session| -> Vec<(PathBuf, Option<f32>)> {
-        opened(model).into_iter().zip(model.entries().iter().map(Entry::score)).collect()
+    let scores = |session: &Session| -> Vec<(PathBuf, Option<f32>)> {
+        opened(session).into_iter().zip(session.entries().iter().map(Entry::score)).collect()
     };
     send(&mut harness, Command::SetLambda(Some(0.5)));
-    let saved = harness.state().app().session(&harness.ctx);
+    let saved = harness.state().app().saved(&harness.ctx);
     let file = folder.path().join("session.json");
     saved.write(&file).unwrap();
     let mut other = world_window(world);
     let ctx = other.ctx.clone();
     other.state_mut().app.as_mut().unwrap().restore(&ctx, SavedSession::read(&file).unwrap());
     settle(&mut other);
-    assert_eq!(other.state().app().session(&ctx), saved);
-    for (a, b) in scores(model(&harness)).into_iter().zip(scores(model(&other))) {
+    assert_eq!(other.state().app().saved(&ctx), saved);
+    for (a, b) in scores(session(&harness)).into_iter().zip(scores(session(&other))) {
         let (one, two) = (a.1.unwrap_or(-2.0), b.1.unwrap_or(-2.0));
         assert!(a.0 == b.0 && (one - two).abs() < 1e-4, "{a:?}, then {b:?}");
     }
@@ -265,17 +266,17 @@ fn drawing_can_be_stopped_and_its_faults_stop_nothing() {
     let mut harness = world_window(world);
     harness.get_all_by_label("Open the demo world").next().unwrap().click();
     let started = std::time::Instant::now();
-    while model(&harness).jobs.first().is_none_or(|job| job.done < 5) {
+    while session(&harness).jobs().first().is_none_or(|job| job.done < 5) {
         assert!(started.elapsed().as_secs() < 30, "no scene is drawn");
         harness.step();
     }
     // Another click while it is at work is no second world.
     harness.key_press(Key::G);
     harness.run_steps(2);
-    assert_eq!(model(&harness).jobs.len(), 1);
+    assert_eq!(session(&harness).jobs().len(), 1);
     harness.get_by_label("Stop").click();
     settle(&mut harness);
-    assert!(model(&harness).entries().is_empty());
+    assert!(session(&harness).entries().is_empty());
     // What was drawn is whole.
     let drawn = tagood_lens::image::list_images(&[folder.path()]);
     assert!(drawn.len() >= 5 && drawn.iter().all(|file| image::open(file).is_ok()));
@@ -286,10 +287,10 @@ fn drawing_can_be_stopped_and_its_faults_stop_nothing() {
     let mut harness = world_window(World { folder: file.join("world"), scenes: 2 });
     harness.get_all_by_label("Open the demo world").next().unwrap().click();
     settle(&mut harness);
-    let notice = model(&harness).notices.last().unwrap().clone();
+    let notice = session(&harness).notices().last().unwrap().clone();
     assert!(notice.starts_with("cannot make the folder: "), "{notice}");
     assert!(notice.contains("/file/world/"), "{notice}");
-    assert!(model(&harness).jobs.is_empty());
+    assert!(session(&harness).jobs().is_empty());
     // The window goes on.
     send(&mut harness, Command::OpenPaths(vec![drawn[0].clone()]));
     assert!(focused(&harness).analysis.is_some());

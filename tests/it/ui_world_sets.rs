@@ -9,18 +9,18 @@ use std::process::Command as Process;
 use eframe::egui::{Event, Key, Modifiers, Rect, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use tagood_lens::app::command::Command;
-use tagood_lens::app::export::Exported;
-use tagood_lens::app::fitting::{FitState, Program};
-use tagood_lens::app::state::Session;
 use tagood_lens::bundle::Bundle;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, World, write::write_scenes};
 use tagood_lens::eval::metrics::{Confusion, RankedScores};
 use tagood_lens::eval::report::Report;
 use tagood_lens::gpu::{self, DeviceChoice};
+use tagood_lens::panels::{Exported, UserCommand};
 use tagood_lens::pipeline::{Pipeline, Settings};
 use tagood_lens::score::verdict::Outcome;
+use tagood_lens::session::Command;
+use tagood_lens::session::Session;
+use tagood_lens::worker::{FitState, Program};
 use tagood_lens::worker::{ImageId, ImageSource};
 
 use super::stage::{Stage, embedded, send, settle, tagged, wait_for, world_window};
@@ -30,8 +30,8 @@ use super::ui_map::{lasso, selected, selected_tiles};
 const SCENES: u64 = 16;
 const LENS: &str = env!("CARGO_BIN_EXE_tagood-lens");
 
-fn model<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
-    harness.state().app().model()
+fn session<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
+    harness.state().app().session()
 }
 
 fn show(harness: &mut Harness<'_, Stage>, panel: &str) {
@@ -47,7 +47,7 @@ fn world(folder: &Path, scenes: u64) -> (World, Harness<'static, Stage>) {
     harness.get_all_by_label("Open the demo world").next().unwrap().click();
     harness.run_steps(2);
     settle(&mut harness);
-    assert_eq!(model(&harness).entries().len(), world.total());
+    assert_eq!(session(&harness).entries().len(), world.total());
     (world, harness)
 }
 
@@ -61,7 +61,7 @@ struct Scores {
 
 impl Scores {
     fn exported(harness: &mut Harness<'_, Stage>, file: &Path) -> Self {
-        send(harness, Command::Export(Exported::All, file.to_owned()));
+        send(harness, UserCommand::Export(Exported::All, file.to_owned()));
         let mut reader = csv::Reader::from_path(file).unwrap();
         let mut scores = Self { id: Vec::new(), ood: Vec::new() };
         for row in reader.deserialize::<BTreeMap<String, String>>() {
@@ -107,7 +107,7 @@ fn assert_counts(harness: &Harness<'_, Stage>, counts: Confusion) {
         format!("OOD caught {ood_caught}"),
         format!("OOD missed {ood_missed}"),
     ] {
-        let lambda = model(harness).lambda();
+        let lambda = session(harness).lambda();
         assert!(harness.query_by_label(&text).is_some(), "`{text}` is not on show at λ {lambda:?}");
     }
 }
@@ -132,7 +132,7 @@ fn lambda_is_dragged_and_the_counts_are_those_of_metrics() {
     for left in [30.0, 90.0, 200.0] {
         harness.hover_at(from - vec2(left, 0.0));
         harness.run_steps(2);
-        let lambda = model(&harness).lambda().unwrap();
+        let lambda = session(&harness).lambda().unwrap();
         let counts = ranked.counts_at(f64::from(lambda));
         assert_counts(&harness, counts);
         seen.push(counts);
@@ -143,7 +143,7 @@ fn lambda_is_dragged_and_the_counts_are_those_of_metrics() {
     // The table of the ROC panel, and the λ of a goal with its counts, are what the subcommand says.
     show(&mut harness, "roc");
     let apart = scores.metrics(&folder.path().join("apart.csv"), true);
-    let present = model(&harness).tuning.present.clone().unwrap();
+    let present = session(&harness).tuning.present.clone().unwrap();
     let separation = present.separation.as_ref().unwrap();
     let mut rows: Vec<(&serde_json::Value, f64, f64)> = Vec::new();
     for (set, said) in separation.sets.iter().zip(apart["sets"].as_array().unwrap()) {
@@ -160,7 +160,7 @@ fn lambda_is_dragged_and_the_counts_are_those_of_metrics() {
     settle(&mut harness);
     let pooled = scores.metrics(&folder.path().join("pooled.csv"), false);
     let at = &pooled["sets"][0]["at_95_tpr"];
-    assert_eq!(at["lambda"].as_f64().unwrap() as f32, model(&harness).lambda().unwrap());
+    assert_eq!(at["lambda"].as_f64().unwrap() as f32, session(&harness).lambda().unwrap());
     let count = |name: &str| at[name].as_u64().unwrap() as usize;
     let counts = Confusion {
         id_kept: count("id_kept"),
@@ -185,16 +185,16 @@ fn evaluated(world: &World, out: &Path, settings: &Settings) -> Report {
 }
 
 /// The window's scores beside those in the report's files, image by image.
-fn assert_scores(model: &Session, report: &Path) {
+fn assert_scores(session: &Session, report: &Path) {
     let mut said = BTreeMap::new();
-    for set in model.sets() {
+    for set in session.sets() {
         let file = report.join(format!("scores/{}.csv", set.name));
         for row in csv::Reader::from_path(file).unwrap().records().map(Result::unwrap) {
             said.insert(PathBuf::from(&row[0]), row[4].parse::<f32>().unwrap());
         }
     }
-    assert_eq!(said.len(), model.entries().len());
-    for entry in model.entries() {
+    assert_eq!(said.len(), session.entries().len());
+    for entry in session.entries() {
         let ImageSource::File(path) = &entry.source else { panic!("{} is no file", entry.name) };
         let (shown, said) = (entry.analysis.as_ref().unwrap().verdict.ranked, said[path]);
         let shown = shown.unwrap();
@@ -222,8 +222,8 @@ fn tau_moves_and_auroc_is_that_of_evaluate() {
         send(&mut harness, Command::SetRecipe(recipe));
         send(&mut harness, Command::SetDetector(detector.into()));
         send(&mut harness, Command::SetTau(tau));
-        let report = evaluated(&world, &out, &model(&harness).settings);
-        let present = model(&harness).tuning.present.clone().unwrap();
+        let report = evaluated(&world, &out, session(&harness).settings());
+        let present = session(&harness).tuning.present.clone().unwrap();
         let separation = present.separation.as_ref().unwrap();
         assert_eq!(separation.sets.len(), 4);
         for (at, set) in separation.sets.iter().enumerate() {
@@ -233,7 +233,7 @@ fn tau_moves_and_auroc_is_that_of_evaluate() {
             assert!(far < 1.5 * pair, "{detector} at {tau}, {}: {said:?}", set.name);
         }
         assert_first_row(&harness, separation.sets[0].metrics.auroc);
-        assert_scores(model(&harness), &out);
+        assert_scores(session(&harness), &out);
     }
 }
 
@@ -250,12 +250,12 @@ fn flips_between_two_settings_are_the_librarys() {
     };
     harness.key_press(Key::P);
     settle(&mut harness);
-    let before = outcomes(&model(&harness).settings);
+    let before = outcomes(session(&harness).settings());
     send(&mut harness, Command::SetTau(0.05));
-    let lambda = model(&harness).lambda().unwrap() + 0.05;
+    let lambda = session(&harness).lambda().unwrap() + 0.05;
     send(&mut harness, Command::SetLambda(Some(lambda)));
-    let after = outcomes(&model(&harness).settings);
-    let ids: Vec<ImageId> = model(&harness).entries().iter().map(|entry| entry.id).collect();
+    let after = outcomes(session(&harness).settings());
+    let ids: Vec<ImageId> = session(&harness).entries().iter().map(|entry| entry.id).collect();
     let flips = ids.iter().zip(before.iter().zip(&after)).filter(|(_, (a, b))| a != b);
     let expected: Vec<ImageId> = flips.map(|(id, _)| *id).collect();
     assert!(!expected.is_empty());
@@ -282,11 +282,11 @@ fn a_lasso_on_the_map_selects_in_the_gallery() {
     assert_eq!(selected_tiles(&harness, left), chosen.len());
     // The same images are what is exported as selected.
     let file = folder.path().join("selected.json");
-    send(&mut harness, Command::Export(Exported::Selected, file.clone()));
+    send(&mut harness, UserCommand::Export(Exported::Selected, file.clone()));
     let rows: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), chosen.len());
     let svg = folder.path().join("map.svg");
-    send(&mut harness, Command::Export(Exported::Map, svg.clone()));
+    send(&mut harness, UserCommand::Export(Exported::Map, svg.clone()));
     assert!(fs::read_to_string(svg).unwrap().ends_with("</svg>\n"));
 }
 
@@ -316,7 +316,7 @@ fn a_model_is_fitted_to_scenes_from_the_panel() {
     harness.run_steps(2);
     harness.get_by_label("Propose vocabulary").click();
     wait_for(&mut harness, "the vocabulary", |m| m.fitting.state == FitState::Proposed);
-    let proposal = model(&harness).fitting.progress.vocabulary.clone().unwrap();
+    let proposal = session(&harness).fitting.progress.vocabulary.clone().unwrap();
     // The tagger knows the classes by their names.
     let named = |line: &&str| {
         line.split_once('\t').is_some_and(|(class, tag)| tag.split(',').any(|tag| tag == class))
@@ -328,12 +328,12 @@ fn a_model_is_fitted_to_scenes_from_the_panel() {
     wait_for(&mut harness, "an epoch", |m| !m.fitting.progress.projector.is_empty());
     harness.get_by_label("Stop training").click();
     harness.run_steps(2);
-    assert_eq!(model(&harness).fitting.state, FitState::Stopped);
-    let stopped_at = model(&harness).fitting.progress.projector.len();
+    assert_eq!(session(&harness).fitting.state, FitState::Stopped);
+    let stopped_at = session(&harness).fitting.progress.projector.len();
     assert!(stopped_at < EPOCHS && !out.exists(), "it ended after {stopped_at} epochs");
     harness.get_by_label("Go on with it").click();
     wait_for(&mut harness, "the model", |m| m.fitting.state == FitState::Done);
-    let log = model(&harness).fitting.progress.projector.clone();
+    let log = session(&harness).fitting.progress.projector.clone();
     assert_eq!(
         log.iter().map(|line| line.epoch).collect::<Vec<_>>(),
         (1..=EPOCHS).collect::<Vec<_>>()
@@ -345,8 +345,8 @@ fn a_model_is_fitted_to_scenes_from_the_panel() {
     let compute = gpu::compute(DeviceChoice::Cpu).unwrap();
     let pipeline = Pipeline::load(&Bundle::open(&out).unwrap(), &compute).unwrap();
     let files = tagood_lens::image::list_images(&[&id]);
-    let settings = model(&harness).settings.clone();
-    for (entry, tagged) in model(&harness).entries().iter().zip(tagged(&pipeline, &files)) {
+    let settings = session(&harness).settings().clone();
+    for (entry, tagged) in session(&harness).entries().iter().zip(tagged(&pipeline, &files)) {
         let (analysis, expected) =
             (entry.analysis.as_ref().unwrap(), pipeline.analyse(&tagged, &settings).unwrap());
         assert_eq!(analysis.decomposition.mask, expected.decomposition.mask);

@@ -24,17 +24,17 @@ impl Gallery {
     fn toggle_only(&mut self, cx: &PanelCtx<'_>) {
         self.filter.only = match self.filter.only {
             Some(_) => None,
-            None => Some(cx.model.selected.iter().copied().collect()),
+            None => Some(cx.session.selected.iter().copied().collect()),
         };
     }
 
     /// Where the selected images alone are shown, a selection that is made elsewhere takes the place
     /// of the one before it. One that is made here moves among the images on show.
     pub(super) fn follow_selection(&mut self, cx: &PanelCtx<'_>) {
-        if self.selection == cx.model.selected {
+        if self.selection == cx.session.selected {
             return;
         }
-        self.selection.clone_from(&cx.model.selected);
+        self.selection.clone_from(&cx.session.selected);
         let here = std::mem::take(&mut self.chosen_here);
         let Some(only) = &mut self.filter.only else { return };
         // A step to a neighbour is no selection of its own.
@@ -47,7 +47,7 @@ impl Gallery {
     /// Whether the selected images alone are shown; nothing to choose while one is selected.
     pub(super) fn only_ui(&mut self, ui: &mut Ui, cx: &PanelCtx<'_>) {
         let on = self.filter.only.is_some();
-        let count = self.filter.only.as_ref().map_or(cx.model.selected.len(), BTreeSet::len);
+        let count = self.filter.only.as_ref().map_or(cx.session.selected.len(), BTreeSet::len);
         if !on && count < 2 {
             return;
         }

@@ -9,12 +9,12 @@ use eframe::egui::{
 
 use super::super::PanelCtx;
 use super::camera::Camera;
-use crate::app::command::{Command, WindowCommand};
-use crate::app::state::{Entry, MapView};
 use crate::colormap::VIRIDIS_SRGB;
 use crate::image::{CROP_MARGIN_PX, Transform};
+use crate::panels::WindowCommand;
 use crate::pipeline::Analysis;
 use crate::render::{self, HeatmapLook, Sampling};
+use crate::session::{entry::Entry, map_view::MapView};
 use crate::ui::pictures::Picture;
 use crate::ui::theme::{Palette, RADIUS};
 use crate::ui::widgets::{empty_note, outcome_shape, outcome_word};
@@ -66,19 +66,19 @@ impl Canvas {
         let image_rect = camera.rect(place, size);
         let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         painter.image(texture, image_rect, uv, Color32::WHITE);
-        let info = cx.model.info().cloned()?;
-        let map = subject.entry.map(&cx.model.map, &info, &cx.model.settings);
+        let info = cx.session.info().cloned()?;
+        let map = subject.entry.map(&cx.session.map, &info, cx.session.settings());
         self.keep(map.as_deref());
         let hovered = self.map.clone().and_then(|map| {
             let field = field_rect(image_rect, &info);
             let hovered = hovered(&response, field, &map);
-            map_ui(ui, &painter, &cx.model.map, subject.tau, field, &map, hovered.or(linked));
+            map_ui(ui, &painter, &cx.session.map, subject.tau, field, &map, hovered.or(linked));
             if let Some(cell) = hovered {
                 hover_ui(response, subject.tau, &map, cell);
             }
             hovered
         });
-        if self.map.is_some() && cx.model.map.visible && cx.model.map.legend {
+        if self.map.is_some() && cx.session.map.visible && cx.session.map.legend {
             legend_ui(ui, place, subject.tau);
         }
         if subject.letter.is_some() {
@@ -104,7 +104,7 @@ fn picture(
 ) -> Option<(TextureId, Vec2)> {
     let picture = match &entry.error {
         Some(error) => Picture::Failed(error.clone()),
-        None => cx.pictures.picture(entry.id, &entry.source, cx.worker),
+        None => cx.pictures.picture(entry.id, &entry.source),
     };
     match picture {
         Picture::Ready(texture, _) => Some((texture.id(), texture.size_vec2())),
@@ -133,7 +133,7 @@ fn menu(response: &Response, cx: &mut PanelCtx<'_>) {
         ];
         for (name, command) in entries {
             if ui.button(name).clicked() {
-                cx.commands.push(Command::Window(command));
+                cx.send(command);
                 ui.close();
             }
         }

@@ -7,8 +7,8 @@ mod tools;
 use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
 
 use super::{DEMO_WORLD, Panel, PanelCtx};
-use crate::app::command::{Command, WindowCommand};
-use crate::app::compare::CompareMode;
+use crate::panels::WindowCommand;
+use crate::session::compare::CompareMode;
 use crate::ui::widgets::{empty_choice, empty_note};
 use crate::worker::ImageId;
 
@@ -41,10 +41,10 @@ impl Panel for ImagePanel {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let model = cx.model;
-        let Some(entry) = model.focused() else { return nothing_ui(ui, cx) };
-        let beside = model.comparison.beside;
-        let other = model.beside().filter(|_| beside == CompareMode::Image);
+        let session = cx.session;
+        let Some(entry) = session.focused() else { return nothing_ui(ui, cx) };
+        let beside = session.comparison.beside;
+        let other = session.beside().filter(|_| beside == CompareMode::Image);
         let shown = (Some(entry.id), other.map(|other| other.id));
         // The same two in other places are no reason to turn elsewhere.
         if self.shown != shown && self.shown != (shown.1, shown.0) {
@@ -61,7 +61,7 @@ impl Panel for ImagePanel {
         let height = (ui.available_height() - tools::taus_height(beside)).max(40.0);
         let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
         cx.view.image_rect = Some(rect);
-        let (analysis, tau) = (entry.analysis.as_deref(), model.settings.tau);
+        let (analysis, tau) = (entry.analysis.as_deref(), session.settings().tau);
         let letter = |letter| (beside != CompareMode::Nothing).then_some(letter);
         let first = Subject { entry, analysis, tau, letter: letter('A') };
         let second = match (beside, other) {
@@ -73,8 +73,8 @@ impl Panel for ImagePanel {
                 letter: letter('B'),
             }),
             (CompareMode::Tau, _) => {
-                let analysis = model.look_beside().map(AsRef::as_ref);
-                Some(Subject { entry, analysis, tau: model.comparison.tau, letter: letter('B') })
+                let analysis = session.analysis_beside().map(AsRef::as_ref);
+                Some(Subject { entry, analysis, tau: session.comparison.tau, letter: letter('B') })
             }
         };
         self.canvases_ui(ui, cx, rect, &first, second.as_ref());
@@ -130,5 +130,5 @@ fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         Some(_) => WindowCommand::OpenWorld,
         None => return,
     };
-    cx.commands.push(Command::Window(command));
+    cx.send(command);
 }

@@ -4,10 +4,10 @@ use eframe::egui::{self, Align, ComboBox, DragValue, Layout, RichText, Slider, U
 
 use super::super::PanelCtx;
 use super::camera::Camera;
-use crate::app::command::Command;
-use crate::app::compare::CompareMode;
-use crate::app::state::{Entry, MapView};
 use crate::pipeline::Analysis;
+use crate::session::Command;
+use crate::session::compare::CompareMode;
+use crate::session::{entry::Entry, map_view::MapView};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 use crate::worker::ModelInfo;
@@ -27,7 +27,7 @@ pub fn tools_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, camera: &Came
     let tiny = size.x < TINY[0] && size.y < TINY[1];
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        let mut map = cx.model.map.clone();
+        let mut map = cx.session.map.clone();
         let hint = "Show the relevance map (M): how much each image token has to do with the tags on \
                     show";
         if toggle(ui, map.visible, "Map", hint).clicked() {
@@ -39,11 +39,11 @@ pub fn tools_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, camera: &Came
         if !tiny {
             style_ui(ui, &mut map, cx, narrow);
         }
-        if !narrow && let Some(info) = cx.model.info() {
-            layer_ui(ui, &mut map, info, cx.model.settings.recipe.layer(usize::MAX));
+        if !narrow && let Some(info) = cx.session.info() {
+            layer_ui(ui, &mut map, info, cx.session.settings().recipe.layer(usize::MAX));
         }
-        if map != cx.model.map {
-            cx.commands.push(Command::SetMap(map));
+        if map != cx.session.map {
+            cx.send(Command::SetMap(map));
         }
         if !tiny {
             compare_ui(ui, cx);
@@ -95,8 +95,8 @@ fn style_ui(ui: &mut Ui, map: &mut MapView, cx: &PanelCtx<'_>, with_rest: bool) 
         if with_rest {
             ui.separator();
             opacity_ui(ui, map);
-            if let Some(info) = cx.model.info() {
-                layer_ui(ui, map, info, cx.model.settings.recipe.layer(usize::MAX));
+            if let Some(info) = cx.session.info() {
+                layer_ui(ui, map, info, cx.session.settings().recipe.layer(usize::MAX));
             }
         }
     })
@@ -106,10 +106,10 @@ fn style_ui(ui: &mut Ui, map: &mut MapView, cx: &PanelCtx<'_>, with_rest: bool) 
 
 /// What stands beside the image.
 fn compare_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-    let beside = cx.model.comparison.beside;
+    let beside = cx.session.comparison.beside;
     let mut choice = |ui: &mut Ui, this: CompareMode, name: &str, hint: &str| {
         if toggle(ui, beside == this, name, hint).clicked() {
-            cx.commands.push(Command::ShowBeside(this));
+            cx.send(Command::ShowBeside(this));
         }
     };
     let images = "Two images side by side (C): the one on show and the one selected before it";
@@ -156,19 +156,19 @@ fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usiz
 /// τ under the image, and the second one where two are compared.
 pub fn taus_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry) {
     ui.add_space(4.0);
-    let two = cx.model.comparison.beside == CompareMode::Tau;
+    let two = cx.session.comparison.beside == CompareMode::Tau;
     let hint = "Relevance above which an image token counts as part of an object. Keys: [ and ]";
-    let (name, before) = (if two { "τ A" } else { "τ" }, cx.model.settings.tau);
+    let (name, before) = (if two { "τ A" } else { "τ" }, cx.session.settings().tau);
     let tau = tau_ui(ui, name, "Tau", hint, before, entry.analysis.as_deref());
     if tau != before {
-        cx.commands.push(Command::SetTau(tau));
+        cx.send(Command::SetTau(tau));
     }
     if two {
         let hint = "The second threshold. Keys: { and }";
-        let (analysis, before) = (cx.model.look_beside().cloned(), cx.model.comparison.tau);
+        let (analysis, before) = (cx.session.analysis_beside().cloned(), cx.session.comparison.tau);
         let tau = tau_ui(ui, "τ B", "Second tau", hint, before, analysis.as_deref());
         if tau != before {
-            cx.commands.push(Command::SetTauBeside(tau));
+            cx.send(Command::SetTauBeside(tau));
         }
     }
 }

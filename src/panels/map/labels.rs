@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use eframe::egui::{Align2, Color32, FontId, Rect, Ui, vec2};
 
 use super::style::{MapStyle, class_of};
-use crate::app::embedding::Row;
-use crate::app::state::Session;
 use crate::render::{Shape, View};
+use crate::session::Session;
+use crate::session::embedding::Row;
 use crate::ui::theme::Palette;
 
 /// At most so many names are written.
@@ -26,12 +26,12 @@ pub(super) struct Label {
 
 /// The names of the classes in one space.
 pub(super) fn of(
-    model: &Session,
+    session: &Session,
     style: &MapStyle,
     space: usize,
     positions: &[[f32; 2]],
 ) -> Vec<Label> {
-    let Some(info) = model.info() else { return Vec::new() };
+    let Some(info) = session.info() else { return Vec::new() };
     let rows = &style.rows[space];
     let name = |class: usize| info.vocabulary.class_name(class);
     let centers: Vec<Label> = rows
@@ -49,7 +49,7 @@ pub(super) fn of(
     let mut members: BTreeMap<usize, Vec<[f32; 2]>> = BTreeMap::new();
     for ((row, &at), style) in rows.iter().zip(positions).zip(style.styles[space].iter()) {
         let Row::Image(id) = row else { continue };
-        let class = model.entry(*id).and_then(class_of);
+        let class = session.entry(*id).and_then(class_of);
         let Some(class) = class.filter(|_| style.shape == Shape::Circle && at[0].is_finite())
         else {
             continue;
@@ -86,12 +86,12 @@ fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {
 
 /// The names in one space with their places, for figures.
 pub fn class_words(
-    model: &Session,
+    session: &Session,
     style: &MapStyle,
     space: usize,
     positions: &[[f32; 2]],
 ) -> Vec<([f32; 2], String)> {
-    of(model, style, space, positions).into_iter().map(|label| (label.at, label.text)).collect()
+    of(session, style, space, positions).into_iter().map(|label| (label.at, label.text)).collect()
 }
 
 /// The median of each coordinate: amid the largest cluster, not between two.

@@ -20,7 +20,7 @@ pub(super) fn ui(ui: &mut Ui, style: &MapStyle, cx: &PanelCtx<'_>) -> Option<Vec
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
         if let Some(scores) = style.scores {
-            scale_ui(ui, scores, cx.model.lambda());
+            scale_ui(ui, scores, cx.session.lambda());
         }
         if !style.legend.is_empty() {
             section(ui, "Images");

@@ -9,9 +9,9 @@ use eframe::egui::{
 
 use super::labels::{self, Label};
 use super::style::MapStyle;
-use crate::app::embedding::Row;
-use crate::app::state::Session;
 use crate::render::{self, Picker, PointCloud, PointLook, View};
+use crate::session::Session;
+use crate::session::embedding::Row;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::elided;
 use crate::worker::ImageId;
@@ -94,7 +94,7 @@ impl Plot {
     }
 
     /// Takes the newest frame.
-    pub fn follow(&mut self, frame: &Arc<[[f32; 2]]>, style: &MapStyle, model: &Session) {
+    pub fn follow(&mut self, frame: &Arc<[[f32; 2]]>, style: &MapStyle, session: &Session) {
         let version = style.version;
         let same = |shown: &Shown| Arc::ptr_eq(&shown.from, frame) && shown.version == version;
         if self.shown.as_ref().is_some_and(same) {
@@ -114,7 +114,7 @@ impl Plot {
         // A change of colours moves nothing.
         let old = self.shown.take().filter(|old| Arc::ptr_eq(&old.positions, &positions));
         let (picker, fit) = old.map_or((None, None), |old| (old.picker, old.fit));
-        let labels = labels::of(model, style, self.space, &positions);
+        let labels = labels::of(session, style, self.space, &positions);
         self.shown = Some(Shown { from: frame.clone(), version, positions, picker, labels, fit });
     }
 

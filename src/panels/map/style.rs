@@ -6,11 +6,11 @@ use std::sync::Arc;
 use eframe::egui::{Color32, Theme};
 use serde::{Deserialize, Serialize};
 
-use crate::app::embedding::Row;
-use crate::app::state::{Entry, Session};
 use crate::colormap::viridis_srgb;
 use crate::render::{PointStyle, Shape};
 use crate::score::verdict::Outcome;
+use crate::session::embedding::Row;
+use crate::session::{Session, entry::Entry};
 use crate::ui::class_colors::class_color;
 use crate::ui::theme::Palette;
 use crate::worker::{ImageId, SPACES};
@@ -115,27 +115,27 @@ pub(super) fn class_of(entry: &Entry) -> Option<usize> {
 
 /// Whether an image is drawn as a cross: out-of-distribution in truth where its set tells, else by
 /// its verdict.
-fn is_cross(model: &Session, entry: &Entry) -> bool {
-    model.truth(entry.set_at).or(entry.outcome()) == Some(Outcome::Ood)
+fn is_cross(session: &Session, entry: &Entry) -> bool {
+    session.truth(entry.set_at).or(entry.outcome()) == Some(Outcome::Ood)
 }
 
 impl MapStyle {
     /// Follows the model, where something changed.
-    pub fn follow(&mut self, model: &Session, color_by: ColorBy, theme: Theme) {
-        self.style(model, color_by, theme, &model.selected);
+    pub fn follow(&mut self, session: &Session, color_by: ColorBy, theme: Theme) {
+        self.style(session, color_by, theme, &session.selected);
     }
 
     /// As [`MapStyle::follow`], as if nothing were selected.
-    pub fn follow_unselected(&mut self, model: &Session, color_by: ColorBy, theme: Theme) {
-        self.style(model, color_by, theme, &[]);
+    pub fn follow_unselected(&mut self, session: &Session, color_by: ColorBy, theme: Theme) {
+        self.style(session, color_by, theme, &[]);
     }
 
-    fn style(&mut self, model: &Session, color_by: ColorBy, theme: Theme, selected: &[ImageId]) {
-        let Some(frame) = &model.embedding.frame else { return };
+    fn style(&mut self, session: &Session, color_by: ColorBy, theme: Theme, selected: &[ImageId]) {
+        let Some(frame) = &session.embedding.frame else { return };
         let occasion = StyleKey {
-            run: model.embedding.run(),
+            run: session.embedding.run(),
             points: [frame.positions[0].len(), frame.positions[1].len()],
-            revision: model.revision,
+            revision: session.revision(),
             selected: selected.to_vec(),
             color_by,
             theme,
@@ -143,13 +143,13 @@ impl MapStyle {
         if self.made_for.as_ref() == Some(&occasion) {
             return;
         }
-        self.rows = model.embedding.rows();
-        let tailor = StyleBuilder::new(model, &self.rows[0], color_by, theme, selected);
+        self.rows = session.embedding.rows();
+        let tailor = StyleBuilder::new(session, &self.rows[0], color_by, theme, selected);
         for space in 0..SPACES {
             let rows = &self.rows[space];
             self.styles[space] = rows.iter().map(|&row| tailor.style(row)).collect();
             let gone = |(_, row): &(usize, &Row)| match row {
-                Row::Image(id) => model.entry(*id).is_none(),
+                Row::Image(id) => session.entry(*id).is_none(),
                 Row::Center(_) => false,
             };
             self.gone[space] = rows.iter().enumerate().filter(gone).map(|(at, _)| at).collect();
@@ -163,7 +163,7 @@ impl MapStyle {
 }
 
 struct StyleBuilder<'a> {
-    model: &'a Session,
+    session: &'a Session,
     entries: Vec<&'a Entry>,
     selected: BTreeSet<ImageId>,
     color_by: ColorBy,
@@ -174,14 +174,14 @@ struct StyleBuilder<'a> {
 
 impl<'a> StyleBuilder<'a> {
     fn new(
-        model: &'a Session,
+        session: &'a Session,
         images: &[Row],
         color_by: ColorBy,
         theme: Theme,
         selected: &[ImageId],
     ) -> Self {
         let entry = |row: &Row| match row {
-            Row::Image(id) => model.entry(*id),
+            Row::Image(id) => session.entry(*id),
             Row::Center(_) => None,
         };
         let entries: Vec<&Entry> = images.iter().filter_map(entry).collect();
@@ -190,7 +190,7 @@ impl<'a> StyleBuilder<'a> {
         let low = known().min_by(f32::total_cmp);
         let scores = low.zip(known().max_by(f32::total_cmp));
         Self {
-            model,
+            session,
             selected: selected.iter().copied().collect(),
             color_by,
             theme,
@@ -210,17 +210,17 @@ impl<'a> StyleBuilder<'a> {
                 ..PointStyle::default()
             };
         };
-        let Some(entry) = self.model.entry(id) else { return PointStyle::default() };
-        let shape = if is_cross(self.model, entry) { Shape::Cross } else { Shape::Circle };
+        let Some(entry) = self.session.entry(id) else { return PointStyle::default() };
+        let shape = if is_cross(self.session, entry) { Shape::Cross } else { Shape::Circle };
         let dimmed = self.selected.len() > 1 && !self.selected.contains(&id);
-        let selected = self.model.focus == Some(id) && self.selected.contains(&id);
+        let selected = self.session.focus == Some(id) && self.selected.contains(&id);
         PointStyle { class: self.color(entry), shape, selected, dimmed }
     }
 
     /// Which colour of the palette an image has.
     fn color(&self, entry: &Entry) -> u8 {
         match self.color_by {
-            ColorBy::Class if is_cross(self.model, entry) => PLAIN,
+            ColorBy::Class if is_cross(self.session, entry) => PLAIN,
             ColorBy::Class => class_of(entry).map_or(PLAIN, class_entry),
             ColorBy::Verdict => match entry.outcome() {
                 Some(Outcome::Id) => 0,
@@ -242,7 +242,7 @@ impl<'a> StyleBuilder<'a> {
     }
 
     fn crosses(&self) -> usize {
-        self.entries.iter().filter(|entry| is_cross(self.model, entry)).count()
+        self.entries.iter().filter(|entry| is_cross(self.session, entry)).count()
     }
 
     fn palette(&self) -> Arc<[Color32]> {
@@ -265,14 +265,14 @@ impl<'a> StyleBuilder<'a> {
         let palette = self.palette();
         let mut keys: BTreeMap<(usize, bool), Key> = BTreeMap::new();
         for entry in &self.entries {
-            let cross = is_cross(self.model, entry);
+            let cross = is_cross(self.session, entry);
             let (at, label) = match self.color_by {
                 ColorBy::Class if cross => (usize::MAX, "Out-of-distribution".to_owned()),
                 ColorBy::Class => match class_of(entry) {
                     Some(class) => (class, self.class_name(class)),
                     None => (usize::MAX - 1, "No class".to_owned()),
                 },
-                ColorBy::Verdict => verdict_key(entry.outcome(), self.model.truth(entry.set_at)),
+                ColorBy::Verdict => verdict_key(entry.outcome(), self.session.truth(entry.set_at)),
                 ColorBy::Set => {
                     let name = if entry.set.is_empty() { "Pasted" } else { &entry.set };
                     (self.sets.binary_search(&&*entry.set).unwrap_or(0), name.to_owned())
@@ -291,7 +291,7 @@ impl<'a> StyleBuilder<'a> {
     }
 
     fn class_name(&self, class: usize) -> String {
-        let info = self.model.info();
+        let info = self.session.info();
         info.map_or_else(|| format!("class {class}"), |info| info.vocabulary.class_name(class))
     }
 }

@@ -5,8 +5,8 @@ use eframe::egui::{self, Align, Button, ComboBox, DragValue, Layout, ProgressBar
 use super::plot::{Plot, Tool};
 use super::style::ColorBy;
 use super::{MapPanel, PanelCtx};
-use crate::app::command::Command;
-use crate::app::embedding::{EmbedCommand, EmbedConfig, Embedding, LEAST, Phase};
+use crate::session::Command;
+use crate::session::embedding::{EmbedCommand, EmbedConfig, Embedding, LEAST, Phase};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 use crate::worker::Metric;
@@ -53,8 +53,8 @@ pub(super) fn bar_ui(ui: &mut Ui, panel: &mut MapPanel, cx: &mut PanelCtx<'_>) {
 }
 
 fn run_ui(ui: &mut Ui, panel: &MapPanel, cx: &mut PanelCtx<'_>) {
-    let phase = &cx.model.embedding.phase;
-    let mut send = |command| cx.commands.push(Command::Embed(command));
+    let phase = &cx.session.embedding.phase;
+    let mut send = |command| cx.send(Command::Embed(command));
     let (text, hint) = match phase {
         Phase::Preparing { .. } | Phase::Moving => ("Pause", "Let the points rest (K)"),
         Phase::Paused => ("Resume", "Let the points move on (K)"),
@@ -87,7 +87,7 @@ fn run_ui(ui: &mut Ui, panel: &MapPanel, cx: &mut PanelCtx<'_>) {
 
 fn config_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
-    let mut config: EmbedConfig = cx.model.embedding.config.clone();
+    let mut config: EmbedConfig = cx.session.embedding.config.clone();
     let label = |ui: &mut Ui, text: &str, hint: &str| {
         ui.label(RichText::new(text).color(palette.weak)).on_hover_text(hint);
     };
@@ -122,15 +122,15 @@ fn config_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
                         centers, or their difference",
         )
         .accessible_name("Distance");
-    if config != cx.model.embedding.config {
-        cx.commands.push(Command::Embed(EmbedCommand::Configure(config)));
+    if config != cx.session.embedding.config {
+        cx.send(Command::Embed(EmbedCommand::Configure(config)));
     }
 }
 
 /// How far it is, and what is not as it might seem.
 pub(super) fn state_ui(ui: &mut Ui, panel: &MapPanel, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
-    let embedding = &cx.model.embedding;
+    let embedding = &cx.session.embedding;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         if let Some(share) = share(embedding) {
@@ -175,14 +175,14 @@ fn sentence(embedding: &Embedding) -> String {
 
 fn notes_ui(ui: &mut Ui, panel: &MapPanel, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
-    let (model, embedding) = (cx.model, &cx.model.embedding);
+    let (session, embedding) = (cx.session, &cx.session.embedding);
     let Some((tau, _)) = embedding.settings().filter(|_| embedding.frame.is_some()) else { return };
     let small = |text: String, color| RichText::new(text).small().color(color);
     let without = panel.census.missing;
-    if !embedding.is_current(model) && !panel.follows {
+    if !session.is_embedding_current() && !panel.follows {
         let text = small(format!("The map is of τ = {tau:.2}"), palette.ood);
         if ui.small_button("Update").clicked() {
-            cx.commands.push(Command::Embed(EmbedCommand::Start));
+            cx.send(Command::Embed(EmbedCommand::Start));
         }
         ui.label(text).on_hover_text("τ, the recipe or the model has changed since");
     } else if embedding.is_reconfigured() {

@@ -12,12 +12,12 @@ use super::metric_table::column_name_ui;
 use super::picture_list::{Row, list_ui};
 use super::roc_plot::Axes;
 use super::sets::{chips_ui, partial_ui, weak_ui};
-use crate::app::command::Command;
-use crate::app::sets::Role;
-use crate::app::tuning::{Flip, Measured, Pinned};
 use crate::eval::metrics::{Confusion, Convention, Metric, Metrics};
 use crate::panels::{Panel, PanelCtx};
 use crate::pipeline::Settings;
+use crate::session::Command;
+use crate::session::curves::{Flip, Measured, Pinned};
+use crate::session::sets::Role;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{card, empty_note, outcome_word};
@@ -50,12 +50,12 @@ impl Panel for Compare {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let Some(pinned) = cx.model.tuning.pinned.clone() else {
+        let Some(pinned) = cx.session.tuning.pinned().cloned() else {
             ui.horizontal_wrapped(|ui| {
                 chips_ui(ui, cx);
-                let any = !cx.model.entries().is_empty();
+                let any = !cx.session.entries().is_empty();
                 if ui.add_enabled(any, egui::Button::new("Pin as A")).clicked() {
-                    cx.commands.push(Command::Pin);
+                    cx.send(Command::Pin);
                 }
             });
             let note = "Pin the present setting (P), then move τ or λ, or choose another detector: the \
@@ -87,11 +87,11 @@ impl Panel for Compare {
 impl Compare {
     fn flips_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let palette = Palette::of_ui(ui);
-        if self.flips.as_ref().is_none_or(|(revision, _)| *revision != cx.model.revision) {
-            let mut flips = cx.model.flips();
+        if self.flips.as_ref().is_none_or(|(revision, _)| *revision != cx.session.revision()) {
+            let mut flips = cx.session.flips();
             // What has become wrong first.
             flips.sort_by_key(|flip| flip.is_better());
-            self.flips = Some((cx.model.revision, flips));
+            self.flips = Some((cx.session.revision(), flips));
         }
         let Some((_, flips)) = &self.flips else { return };
         let better = flips.iter().filter(|flip| flip.is_better() == Some(true)).count();
@@ -103,7 +103,7 @@ impl Compare {
             if all.clicked() {
                 cx.view.reveal = true;
                 let images = flips.iter().rev().map(|flip| flip.image).collect();
-                cx.commands.push(Command::Select(images));
+                cx.send(Command::Select(images));
             }
         });
         weak_ui(ui, &format!("{better} become right, {worse} become wrong"));
@@ -130,10 +130,10 @@ fn curves_ui(ui: &mut Ui, cx: &PanelCtx<'_>, pinned: &Pinned) {
         plotting::key_ui(ui, "B", palette.accent, LineStyle::Solid);
         weak_ui(ui, "mean of the sets");
     });
-    let present = cx.model.tuning.present.as_ref();
+    let present = cx.session.tuning.present.as_ref();
     let sides = [
         (Some(&pinned.measured), pinned.lambda, palette.weak, dashed),
-        (present, cx.model.lambda(), palette.accent, LineStyle::Solid),
+        (present, cx.session.lambda(), palette.accent, LineStyle::Solid),
     ];
     let (x_name, y_name) = axes.names();
     let (x, y) = (plotting::x_axis(x_name, &palette), plotting::y_axis(y_name, &palette));
@@ -164,24 +164,24 @@ fn curves_ui(ui: &mut Ui, cx: &PanelCtx<'_>, pinned: &Pinned) {
 }
 
 fn differences_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, pinned: &Pinned) {
-    let present = cx.model.tuning.present.clone();
+    let present = cx.session.tuning.present.clone();
     ui.horizontal_wrapped(|ui| {
         if ui.button("Unpin A").clicked() {
-            cx.commands.push(Command::Unpin);
+            cx.send(Command::Unpin);
         }
         if ui.button("Pin B as A").on_hover_text("Compare with the present setting (P)").clicked() {
-            cx.commands.push(Command::Pin);
+            cx.send(Command::Pin);
         }
         if ui.button("Back to A").on_hover_text("Take the pinned setting").clicked() {
-            cx.commands.push(Command::RestorePinned);
+            cx.send(Command::RestorePinned);
         }
         if let Some(present) = &present {
-            partial_ui(ui, cx.model, present);
+            partial_ui(ui, cx.session, present);
         }
     });
     ui.columns(2, |columns| {
-        let lambda = cx.model.lambda();
-        let settings = &cx.model.settings;
+        let lambda = cx.session.lambda();
+        let settings = &cx.session.settings();
         setting_ui(&mut columns[0], "A, pinned", &pinned.settings, pinned.lambda, &pinned.measured);
         if let Some(present) = &present {
             setting_ui(&mut columns[1], "B, present", settings, lambda, present);

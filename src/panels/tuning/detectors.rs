@@ -7,10 +7,10 @@ use egui_extras::{Column, TableBuilder};
 
 use super::metric_table::{copy_menu_ui, heading_ui};
 use super::sets::{chips_ui, nothing_ui, weak_ui};
-use crate::app::command::Command;
-use crate::app::tuning::{DetectorRow, DetectorTable};
 use crate::eval::metrics::{Metric, Metrics};
 use crate::panels::{Panel, PanelCtx};
+use crate::session::Command;
+use crate::session::curves::{DetectorRow, DetectorTable};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{formula_text, toggle};
 
@@ -44,9 +44,10 @@ impl Panel for Detectors {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let table = &cx.model.tuning.table;
+        let table = &cx.session.tuning.table();
         if table.rows.is_empty() {
-            let compared = cx.model.tuning.present.as_ref().is_some_and(|m| m.separation.is_some());
+            let compared =
+                cx.session.tuning.present.as_ref().is_some_and(|m| m.separation.is_some());
             if compared {
                 ui.horizontal_wrapped(|ui| chips_ui(ui, cx));
                 ui.horizontal(|ui| progress_ui(ui, cx));
@@ -56,8 +57,11 @@ impl Panel for Detectors {
         }
         ui.horizontal_wrapped(|ui| {
             chips_ui(ui, cx);
-            let tau =
-                format!("at τ {:.2}, {} recipe", cx.model.settings.tau, cx.model.settings.recipe);
+            let tau = format!(
+                "at τ {:.2}, {} recipe",
+                cx.session.settings().tau,
+                cx.session.settings().recipe
+            );
             weak_ui(ui, &tau);
             progress_ui(ui, cx);
             ui.add_space(6.0);
@@ -73,17 +77,17 @@ impl Panel for Detectors {
 /// How far the work in the background is, and a button that lets it rest.
 pub fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
-    let tuning = &cx.model.tuning;
-    let table = &tuning.table;
+    let tuning = &cx.session.tuning;
+    let table = &tuning.table();
     if tuning.paused {
         weak_ui(ui, "Background work rests");
         if ui.small_button("Go on").clicked() {
-            cx.commands.push(Command::PauseSurveys(false));
+            cx.send(Command::PauseSurveys(false));
         }
         return;
     }
     let (done, all) = table.progress;
-    if cx.model.is_table_current() && table.complete {
+    if cx.session.is_table_current() && table.complete {
         return;
     }
     let share = done as f32 / all.max(1) as f32;
@@ -91,7 +95,7 @@ pub fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let bar = ProgressBar::new(share).desired_width(120.0).desired_height(12.0);
     ui.add(bar.fill(palette.accent_soft).text(text));
     if ui.small_button("Rest").on_hover_text("Stop work in the background").clicked() {
-        cx.commands.push(Command::PauseSurveys(true));
+        cx.send(Command::PauseSurveys(true));
     }
 }
 
@@ -105,7 +109,7 @@ impl Detectors {
         let width = (ui.available_width() - name - 12.0) / best.len() as f32 - 6.0;
         let width = width.clamp(58.0, 100.0);
         ui.spacing_mut().item_spacing = vec2(6.0, 1.0);
-        let faded = !cx.model.is_table_current() || !table.complete;
+        let faded = !cx.session.is_table_current() || !table.complete;
         let builder = TableBuilder::new(ui)
             .id_salt("detectors")
             .min_scrolled_height(40.0)
@@ -127,7 +131,7 @@ impl Detectors {
         header.body(|body| {
             body.rows(22.0, rows.len(), |mut line| {
                 let row = rows[line.index()];
-                let is_current = row.info.id == cx.model.settings.detector;
+                let is_current = row.info.id == cx.session.settings().detector;
                 line.set_selected(is_current);
                 line.col(|ui| {
                     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -136,7 +140,7 @@ impl Detectors {
                         let response = toggle(ui, is_current, row.info.name, &formula);
                         if response.accessible_name(&name).clicked() && !is_current {
                             let detector = row.info.id.to_owned();
-                            cx.commands.push(Command::SetDetector(detector));
+                            cx.send(Command::SetDetector(detector));
                         }
                     });
                 });

@@ -4,9 +4,9 @@ use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::sets::weak_ui;
-use crate::app::command::Command;
 use crate::eval::separation::{Goal, Separation};
 use crate::panels::PanelCtx;
+use crate::session::Command;
 
 /// The targets, as the user left them.
 #[derive(Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl Goals {
                 lambda => Some(lambda as f32),
             };
             let Some(lambda) = lambda else { return };
-            cx.commands.push(Command::SetLambda(Some(lambda)));
+            cx.send(Command::SetLambda(Some(lambda)));
         }
     }
 

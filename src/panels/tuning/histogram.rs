@@ -13,10 +13,10 @@ use super::sets::{
     chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, set_color, weak_ui,
 };
 use super::{lambda_text, score_bounds};
-use crate::app::command::Command;
-use crate::app::tuning::{Measured, MeasuredSet};
 use crate::panels::{Panel, PanelCtx};
 use crate::score::verdict::Outcome;
+use crate::session::Command;
+use crate::session::curves::{Measured, MeasuredSet};
 use crate::ui::handle::Handle;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{elided, outcome_shape};
@@ -81,7 +81,7 @@ impl Panel for Histogram {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let Some(measured) = cx.model.tuning.present.clone() else {
+        let Some(measured) = cx.session.tuning.present.clone() else {
             return nothing_ui(ui, cx, "Scores");
         };
         if measured.sets.iter().all(|set| set.sorted.is_empty()) {
@@ -90,12 +90,12 @@ impl Panel for Histogram {
         ui.horizontal_wrapped(|ui| {
             chips_ui(ui, cx);
             ui.add_space(8.0);
-            if let Some(lambda) = cx.model.lambda() {
-                lambda_label_ui(ui, cx.model, lambda);
+            if let Some(lambda) = cx.session.lambda() {
+                lambda_label_ui(ui, cx.session, lambda);
                 ui.add_space(4.0);
                 counts_ui(ui, measured.counts_at(lambda));
             }
-            partial_ui(ui, cx.model, &measured);
+            partial_ui(ui, cx.session, &measured);
         });
         super::side_by_side(ui, |ui| {
             let width = ui.available_width();
@@ -111,7 +111,7 @@ impl Panel for Histogram {
 impl Histogram {
     fn wrong_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
         let palette = Palette::of_ui(ui);
-        let Some(lambda) = cx.model.lambda() else {
+        let Some(lambda) = cx.session.lambda() else {
             weak_ui(ui, "This detector has no λ yet: open an in-distribution set, or set one.");
             return;
         };
@@ -130,13 +130,13 @@ impl Histogram {
                 // The last one selected is shown: the worst.
                 let images = wrong.iter().rev().map(|(.., id)| *id).collect();
                 cx.view.reveal = true;
-                cx.commands.push(Command::Select(images));
+                cx.send(Command::Select(images));
             }
         });
-        let model = cx.model;
+        let session = cx.session;
         list_ui(ui, cx, "wrong", wrong.len(), |at| {
             let (score, set, image) = wrong[at];
-            Row { image, note: score_text(score), color: set_color(&palette, model, set) }
+            Row { image, note: score_text(score), color: set_color(&palette, session, set) }
         });
     }
 }
@@ -162,7 +162,7 @@ fn lanes_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
     let scored: usize = measured.sets.iter().map(|set| set.sorted.len()).sum();
     let label = format!("Histogram of {scored} scores in {} sets", measured.sets.len());
     response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, &label));
-    let (low, high) = score_bounds(cx.model, measured);
+    let (low, high) = score_bounds(cx.session, measured);
     let has_rejected = measured.sets.iter().any(|set| !set.hard_rejected().is_empty());
     let names = (rect.width() * 0.22).clamp(NAMES.0, NAMES.1);
     let left = names + if has_rejected { REJECTED } else { 0.0 };
@@ -172,7 +172,7 @@ fn lanes_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
     }
     let scale = Scale { low, high, bins: bins(measured), names, plot };
     axis(ui, &scale, has_rejected);
-    let lambda = cx.model.lambda();
+    let lambda = cx.session.lambda();
     if let Some(lambda) = lambda.filter(|lambda| lambda.is_finite()) {
         let x = scale.x(lambda).clamp(plot.left(), plot.right());
         let rejected = Rect::from_min_max(plot.min, pos2(x, plot.bottom()));
@@ -205,7 +205,7 @@ fn bins(measured: &Measured) -> usize {
 fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: Rect) {
     let palette = Palette::of_ui(ui);
     let painter = ui.painter();
-    let color = set_color(&palette, cx.model, set.set);
+    let color = set_color(&palette, cx.session, set.set);
     painter.hline(scale.plot.x_range(), lane.bottom(), Stroke::new(1.0, palette.line));
     let left = ui.min_rect().left() + 2.0;
     // A low lane has room for one line alone.
@@ -214,7 +214,7 @@ fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: R
     let height = galley.size().y;
     let top = lane.center().y - if two { height } else { height / 2.0 };
     painter.galley(pos2(left, top), galley, color);
-    if let Some(lambda) = cx.model.lambda().filter(|_| two) {
+    if let Some(lambda) = cx.session.lambda().filter(|_| two) {
         let kept = set.sorted.len() - set.first_kept(lambda);
         let share = 100.0 * kept as f32 / set.sorted.len().max(1) as f32;
         let text = format!("{share:.1} % kept");
@@ -237,7 +237,7 @@ fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: R
     }
     let counts: Vec<usize> = (0..scale.bins).map(|bin| scale.bin(set, bin).len()).collect();
     let most = counts.iter().copied().max().unwrap_or(0).max(1) as f32;
-    let lambda = cx.model.lambda().unwrap_or(f32::NEG_INFINITY);
+    let lambda = cx.session.lambda().unwrap_or(f32::NEG_INFINITY);
     for (bin, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
         let (from, until) = (scale.edge(bin), scale.edge(bin + 1));
         let top = lane.bottom() - (lane.height() * count as f32 / most).max(1.0);
@@ -247,7 +247,7 @@ fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: R
         );
         // What λ decides wrongly is drawn solid, the rest is faint.
         let middle = (from + until) / 2.0;
-        let right = cx.model.truth(set.set).is_none_or(|truth| match truth {
+        let right = cx.session.truth(set.set).is_none_or(|truth| match truth {
             Outcome::Id => middle >= lambda,
             Outcome::Ood => middle < lambda,
         });
@@ -266,12 +266,12 @@ fn scatter(name: &str) -> f32 {
 fn marks(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: Rect) {
     let palette = Palette::of_ui(ui);
     for &(score, id) in set.sorted.iter().filter(|(score, _)| score.is_finite()) {
-        let Some(entry) = cx.model.entry(id) else { continue };
+        let Some(entry) = cx.session.entry(id) else { continue };
         let spread = scatter(&entry.name);
         let at = pos2(scale.x(score), lane.center().y + spread * lane.height() * 0.6);
         let color = palette.outcome(entry.outcome());
         ui.painter().add(outcome_shape(at, 4.0, entry.outcome(), color));
-        if cx.model.focus == Some(id) {
+        if cx.session.focus == Some(id) {
             ui.painter().circle_stroke(at, 8.0, Stroke::new(1.5, palette.strong));
         }
     }
@@ -293,7 +293,7 @@ fn bins_ui(ui: &Ui, cx: &mut PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lan
         }
         if response.clicked() {
             cx.view.reveal = true;
-            cx.commands.push(Command::Select(images.iter().map(|(_, id)| *id).collect()));
+            cx.send(Command::Select(images.iter().map(|(_, id)| *id).collect()));
         }
         response.on_hover_text_at_pointer(format!("{label}\nClick to select them"));
     };
@@ -322,9 +322,9 @@ fn hover_ui(cx: &mut PanelCtx<'_>, response: &egui::Response, set: &MeasuredSet,
     }
     if response.clicked() {
         cx.view.reveal = true;
-        cx.commands.push(Command::Select(vec![id]));
+        cx.send(Command::Select(vec![id]));
     }
-    if let Some(entry) = cx.model.entry(id) {
+    if let Some(entry) = cx.session.entry(id) {
         response.clone().on_hover_text_at_pointer(format!("{}: {score:.3}", entry.name));
     }
 }
@@ -359,7 +359,7 @@ fn threshold_ui(ui: &Ui, cx: &mut PanelCtx<'_>, scale: &Scale, lambda: f32) -> b
     if let Some(wanted) = wanted.or(moved.set_to) {
         let wanted = wanted as f32;
         if wanted != lambda {
-            cx.commands.push(Command::SetLambda(Some(wanted)));
+            cx.send(Command::SetLambda(Some(wanted)));
         }
     }
     on_it

@@ -16,8 +16,8 @@ use eframe::egui::{Align, Layout, Ui};
 
 pub(super) use sets::weak_ui;
 
-use crate::app::state::Session;
-use crate::app::tuning::Measured;
+use crate::session::Session;
+use crate::session::curves::Measured;
 
 /// What stands beside a λ that is none of the model's.
 pub(super) const OPEN_SET_LAMBDA: &str = "from the open ID set at 95 % TPR";
@@ -55,8 +55,8 @@ fn lambda_text(lambda: f64) -> String {
 }
 
 /// Bounds of the finite scores, a little wider than they are, with λ inside.
-fn score_bounds(model: &Session, measured: &Measured) -> (f32, f32) {
-    let lambda = model.lambda().filter(|lambda| lambda.is_finite());
+fn score_bounds(session: &Session, measured: &Measured) -> (f32, f32) {
+    let lambda = session.lambda().filter(|lambda| lambda.is_finite());
     let scores = measured.finite_range();
     let (low, high) = scores.or(lambda.map(|lambda| (lambda, lambda))).unwrap_or((0.0, 1.0));
     let (low, high) = lambda.map_or((low, high), |lambda| (low.min(lambda), high.max(lambda)));

@@ -4,8 +4,8 @@ use eframe::egui::{
     self, Color32, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2,
 };
 
-use crate::app::command::Command;
 use crate::panels::PanelCtx;
+use crate::session::Command;
 use crate::ui::theme::Palette;
 use crate::worker::ImageId;
 
@@ -39,11 +39,11 @@ pub fn list_ui(
 }
 
 fn row_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: &Row) {
-    let Some(entry) = cx.model.entry(row.image) else { return };
+    let Some(entry) = cx.session.entry(row.image) else { return };
     let palette = Palette::of_ui(ui);
     let size = vec2(ui.available_width(), ROW);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let selected = cx.model.selected.contains(&entry.id);
+    let selected = cx.session.selected.contains(&entry.id);
     let label = format!("{} {}, {}", entry.set, entry.name, row.note);
     response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, &label));
     let fill = match (selected, response.hovered()) {
@@ -76,7 +76,7 @@ fn row_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: &Row) {
     });
     if response.clicked() {
         cx.view.reveal = true;
-        cx.commands.push(Command::Select(vec![row.image]));
+        cx.send(Command::Select(vec![row.image]));
     }
     response.on_hover_ui(|ui| {
         ui.label(RichText::new(&entry.name).strong());

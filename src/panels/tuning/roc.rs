@@ -11,11 +11,11 @@ use super::metric_table::{MetricRow, MetricTable};
 use super::roc_plot::{Axes, Curve, Place, curves, nearest};
 use super::sets::{chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, weak_ui};
 use super::{lambda_text, percent};
-use crate::app::command::Command;
-use crate::app::tuning::Measured;
 use crate::eval::metrics::Convention;
 use crate::eval::separation::{CurvePoint, Separation};
 use crate::panels::{Panel, PanelCtx};
+use crate::session::Command;
+use crate::session::curves::Measured;
 use crate::ui::handle::Handle;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
@@ -67,7 +67,7 @@ impl Panel for RocPanel {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let Some(measured) = cx.model.tuning.present.clone() else {
+        let Some(measured) = cx.session.tuning.present.clone() else {
             return nothing_ui(ui, cx, "ROC curves");
         };
         let Some(separation) = &measured.separation else {
@@ -111,7 +111,7 @@ impl RocPanel {
     ) {
         let palette = Palette::of_ui(ui);
         let axes = self.axes(separation);
-        let curves = curves(cx.model, measured, &palette);
+        let curves = curves(cx.session, measured, &palette);
         let (low, high) = axes.x_bounds();
         let (x_name, y_name) = axes.names();
         let (x, y) = (plotting::x_axis(x_name, &palette), plotting::y_axis(y_name, &palette));
@@ -126,7 +126,7 @@ impl RocPanel {
                 false => plotting::fifths(&input),
             })
             .y_grid_spacer(|input| plotting::fifths(&input));
-        let dimmed = !cx.model.is_measured();
+        let dimmed = !cx.session.is_measured();
         let shown = plot.show(ui, |plot| {
             for curve in &curves {
                 let line = curve.line(&axes);
@@ -158,14 +158,14 @@ impl RocPanel {
         separation: &Separation,
         (axes, transform): (&Axes, &PlotTransform),
     ) -> bool {
-        let Some(lambda) = cx.model.lambda() else { return false };
+        let Some(lambda) = cx.session.lambda() else { return false };
         let palette = Palette::of_ui(ui);
         let point = separation.mean_at(f64::from(lambda));
         let at = on_screen(axes, transform, point);
         if !transform.frame().expand(2.0).contains(at) {
             return false;
         }
-        let (low, high) = super::score_bounds(cx.model, measured);
+        let (low, high) = super::score_bounds(cx.session, measured);
         let handle = Handle {
             label: "λ on the ROC curve".into(),
             value: f64::from(lambda),
@@ -192,7 +192,7 @@ impl RocPanel {
             // Beyond the scores a curve has no numbers; λ stays one that can be drawn.
             let wanted = wanted.clamp(f64::from(low), f64::from(high)) as f32;
             if wanted != lambda {
-                cx.commands.push(Command::SetLambda(Some(wanted)));
+                cx.send(Command::SetLambda(Some(wanted)));
             }
         }
         hovered
@@ -228,7 +228,7 @@ impl RocPanel {
             let images = measured.nearest(place.lambda as f32, NEAR);
             if !images.is_empty() {
                 cx.view.reveal = true;
-                cx.commands.push(Command::Select(images));
+                cx.send(Command::Select(images));
             }
         }
         let mut text = format!("{}\nλ {}", curve.name, lambda_text(place.lambda));
@@ -258,7 +258,7 @@ impl RocPanel {
     ) {
         ui.horizontal_wrapped(|ui| {
             chips_ui(ui, cx);
-            partial_ui(ui, cx.model, measured);
+            partial_ui(ui, cx.session, measured);
         });
         let rows = rows(ui, cx, measured, separation);
         ui.horizontal_wrapped(|ui| {
@@ -266,12 +266,12 @@ impl RocPanel {
             self.view_ui(ui, cx);
         });
         self.choices.goals.ui(ui, cx, separation);
-        if let Some(lambda) = cx.model.lambda() {
+        if let Some(lambda) = cx.session.lambda() {
             ui.horizontal_wrapped(|ui| {
-                lambda_label_ui(ui, cx.model, lambda);
+                lambda_label_ui(ui, cx.session, lambda);
                 ui.add_space(4.0);
                 counts_ui(ui, measured.counts_at(lambda));
-                if cx.model.tuning.intervals().is_none() && cx.model.is_measured() {
+                if cx.session.tuning.intervals().is_none() && cx.session.is_measured() {
                     weak_ui(ui, "Drawing intervals");
                 }
             });
@@ -297,28 +297,29 @@ impl RocPanel {
         if toggle(ui, self.choices.log, "Log FPR", hint).clicked() {
             self.choices.log = !self.choices.log;
         }
-        let pinned = cx.model.tuning.pinned.is_some();
+        let pinned = cx.session.tuning.pinned().is_some();
         let hint = "Keep this setting to compare others with it";
         if toggle(ui, pinned, if pinned { "Unpin A" } else { "Pin as A" }, hint).clicked() {
-            cx.commands.push(if pinned { Command::Unpin } else { Command::Pin });
+            cx.send(if pinned { Command::Unpin } else { Command::Pin });
         }
     }
 }
 
 /// Which other detectors' curves are drawn too.
 fn overlay_menu_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-    let Some(info) = cx.model.info().cloned() else { return };
-    let overlaid = &cx.model.tuning.overlaid;
+    let Some(info) = cx.session.info().cloned() else { return };
+    let overlaid = &cx.session.tuning.overlaid;
     let text = match overlaid.len() {
         0 => "Overlay detectors".to_owned(),
         count => format!("Overlay {count}"),
     };
     ui.menu_button(text, |ui| {
         egui::ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
-            for detector in info.detectors.iter().filter(|d| d.id != cx.model.settings.detector) {
+            for detector in info.detectors.iter().filter(|d| d.id != cx.session.settings().detector)
+            {
                 let mut on = overlaid.contains(detector.id);
                 if ui.checkbox(&mut on, detector.name).clicked() {
-                    cx.commands.push(Command::ToggleOverlay(detector.id.to_owned()));
+                    cx.send(Command::ToggleOverlay(detector.id.to_owned()));
                 }
             }
         });
@@ -334,9 +335,9 @@ fn rows(
     separation: &Separation,
 ) -> Vec<MetricRow> {
     let palette = Palette::of_ui(ui);
-    let intervals = cx.model.tuning.intervals();
+    let intervals = cx.session.tuning.intervals();
     let mut rows = Vec::new();
-    for curve in curves(cx.model, measured, &palette) {
+    for curve in curves(cx.session, measured, &palette) {
         let Some(at) = curve.set else { continue };
         let Some(set) = separation.sets.get(at) else { continue };
         rows.push(MetricRow {
@@ -360,15 +361,15 @@ fn rows(
         let mean = plain("Mean", Some(palette.strong), separation.mean, true);
         rows.push(MetricRow { intervals: intervals.map(|intervals| intervals.mean), ..mean });
     }
-    let tuning = &cx.model.tuning;
-    let overlaid = tuning.table.rows.iter().filter(|row| {
+    let tuning = &cx.session.tuning;
+    let overlaid = tuning.table().rows.iter().filter(|row| {
         tuning.overlaid.contains(row.info.id) && row.info.id != measured.settings.detector
     });
     for (at, row) in overlaid.enumerate() {
         let color = palette.series(separation.sets.len() + at);
         rows.push(plain(row.info.name, Some(color), row.mean, false));
     }
-    if let Some(a) = tuning.pinned.as_ref().and_then(|a| a.measured.separation.as_ref()) {
+    if let Some(a) = tuning.pinned().and_then(|a| a.measured.separation.as_ref()) {
         rows.push(plain("Pinned A, mean", Some(palette.weak), a.mean, false));
     }
     rows

@@ -4,10 +4,10 @@ use eframe::egui::{Color32, Pos2, Stroke};
 use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, PlotTransform};
 
 use super::sets::set_color;
-use crate::app::state::Session;
-use crate::app::tuning::Measured;
 use crate::eval::metrics::Convention;
 use crate::eval::separation::CurvePoint;
+use crate::session::Session;
+use crate::session::curves::Measured;
 use crate::ui::theme::Palette;
 
 /// How curves lie on the axes.
@@ -96,10 +96,14 @@ fn style(at: usize) -> LineStyle {
 }
 
 /// Every curve: the present setting's sets and their mean, other detectors' means, the pinned mean.
-pub fn curves<'a>(model: &'a Session, measured: &'a Measured, palette: &Palette) -> Vec<Curve<'a>> {
+pub fn curves<'a>(
+    session: &'a Session,
+    measured: &'a Measured,
+    palette: &Palette,
+) -> Vec<Curve<'a>> {
     let mut curves = Vec::new();
-    let tuning = &model.tuning;
-    if let Some(a) = tuning.pinned.as_ref().and_then(|a| a.measured.separation.as_ref()) {
+    let tuning = &session.tuning;
+    if let Some(a) = tuning.pinned().and_then(|a| a.measured.separation.as_ref()) {
         curves.push(Curve {
             name: "Pinned A, mean".into(),
             points: &a.mean_curve,
@@ -111,7 +115,7 @@ pub fn curves<'a>(model: &'a Session, measured: &'a Measured, palette: &Palette)
         });
     }
     let Some(separation) = &measured.separation else { return curves };
-    let rows = tuning.table.rows.iter().filter(|row| {
+    let rows = tuning.table().rows.iter().filter(|row| {
         tuning.overlaid.contains(row.info.id) && row.info.id != measured.settings.detector
     });
     let sets = separation.sets.len();
@@ -128,7 +132,8 @@ pub fn curves<'a>(model: &'a Session, measured: &'a Measured, palette: &Palette)
     }
     for (at, set) in separation.sets.iter().enumerate() {
         let place = measured.sets.iter().find(|other| other.title == set.name);
-        let color = place.map_or(palette.series(at), |place| set_color(palette, model, place.set));
+        let color =
+            place.map_or(palette.series(at), |place| set_color(palette, session, place.set));
         curves.push(Curve {
             name: set.name.clone(),
             points: &set.curve,

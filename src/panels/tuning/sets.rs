@@ -2,22 +2,23 @@
 
 use eframe::egui::{self, Color32, RichText, Ui};
 
-use crate::app::command::{Command, WindowCommand};
-use crate::app::sets::Role;
-use crate::app::state::{LambdaOrigin, Session};
-use crate::app::tuning::Measured;
 use crate::eval::metrics::Confusion;
+use crate::panels::WindowCommand;
 use crate::panels::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
 use crate::panels::{DEMO_WORLD, PanelCtx};
+use crate::session::Command;
+use crate::session::curves::Measured;
+use crate::session::sets::Role;
+use crate::session::{LambdaOrigin, Session};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{empty_choice, empty_note, shortened};
 
 /// The colour of a set: one for ID, one for each OOD set in turn.
-pub fn set_color(palette: &Palette, model: &Session, set: usize) -> Color32 {
-    match model.sets().get(set).map(|set| set.role) {
+pub fn set_color(palette: &Palette, session: &Session, set: usize) -> Color32 {
+    match session.sets().get(set).map(|set| set.role) {
         Some(Role::Id) => palette.id,
         Some(Role::Ood) => {
-            let before = &model.sets()[..set];
+            let before = &session.sets()[..set];
             palette.series(before.iter().filter(|set| set.role == Role::Ood).count())
         }
         _ => palette.weak,
@@ -34,18 +35,18 @@ const TINY: [f32; 2] = [340.0, 150.0];
 pub fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
     let room = ui.clip_rect().size();
-    if room.x < TINY[0] && room.y < TINY[1] && cx.model.tuning.present.is_some() {
+    if room.x < TINY[0] && room.y < TINY[1] && cx.session.tuning.present.is_some() {
         return;
     }
-    let counts = |at: usize| cx.model.entries().iter().filter(|e| e.set_at == at).count();
-    let measured = cx.model.tuning.present.as_ref();
+    let counts = |at: usize| cx.session.entries().iter().filter(|e| e.set_at == at).count();
+    let measured = cx.session.tuning.present.as_ref();
     ui.spacing_mut().item_spacing.x = 4.0;
-    for (at, set) in cx.model.sets().iter().enumerate() {
+    for (at, set) in cx.session.sets().iter().enumerate() {
         let count = match measured.and_then(|m| m.sets.iter().find(|other| other.set == at)) {
             Some(set) => set.sorted.len() + set.pending + set.failed,
             None => counts(at),
         };
-        let color = set_color(&palette, cx.model, at);
+        let color = set_color(&palette, cx.session, at);
         let name = format!("Set {}: {}, {count} images", set.title(), set.role.word());
         let title = shortened(set.title(), CHIP);
         let text = RichText::new(format!("{title}  {} {count}", set.role.word()));
@@ -55,7 +56,7 @@ pub fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
             );
             for (role, word) in Role::ALL {
                 if ui.selectable_label(set.role == role, word).clicked() {
-                    cx.commands.push(Command::SetRole(set.name.clone(), role));
+                    cx.send(Command::SetRole(set.name.clone(), role));
                     ui.close();
                 }
             }
@@ -85,17 +86,17 @@ pub fn counts_ui(ui: &mut Ui, counts: Confusion) {
 }
 
 /// λ in force, and where it comes from if the model has none of its own.
-pub fn lambda_label_ui(ui: &mut Ui, model: &Session, lambda: f32) {
+pub fn lambda_label_ui(ui: &mut Ui, session: &Session, lambda: f32) {
     let text = format!("λ {}", super::lambda_text(f64::from(lambda)));
     let text = RichText::new(text).strong().color(Palette::of_ui(ui).accent);
     ui.add(egui::Label::new(text).extend());
-    if model.lambda_origin() == Some(LambdaOrigin::OpenSet) {
+    if session.lambda_origin() == Some(LambdaOrigin::OpenSet) {
         weak_ui(ui, OPEN_SET_LAMBDA).on_hover_text(OPEN_SET_HINT);
     }
 }
 
 /// Says that numbers are not final, and why.
-pub fn partial_ui(ui: &mut Ui, model: &Session, measured: &Measured) {
+pub fn partial_ui(ui: &mut Ui, session: &Session, measured: &Measured) {
     let palette = Palette::of_ui(ui);
     let failed: usize = measured.sets.iter().map(|set| set.failed).sum();
     if failed > 0 {
@@ -103,7 +104,7 @@ pub fn partial_ui(ui: &mut Ui, model: &Session, measured: &Measured) {
         ui.label(text)
             .on_hover_text("Images that could not be opened or scored; they do not count");
     }
-    if model.is_measured() {
+    if session.is_measured() {
         return;
     }
     let text = match measured.pending() {
@@ -119,8 +120,8 @@ pub fn partial_ui(ui: &mut Ui, model: &Session, measured: &Measured) {
 
 /// What stands in a panel while there is nothing to compare.
 pub fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, title: &str) {
-    let has = |role| cx.model.sets().iter().any(|set| set.role == role);
-    let note = match (cx.model.entries().is_empty(), has(Role::Id), has(Role::Ood)) {
+    let has = |role| cx.session.sets().iter().any(|set| set.role == role);
+    let note = match (cx.session.entries().is_empty(), has(Role::Id), has(Role::Ood)) {
         (true, ..) => "Open a folder of in-distribution images and one of others to compare them.",
         (_, false, _) => "Say which set is in-distribution: click a set above and choose ID.",
         (_, _, false) => {
@@ -133,7 +134,7 @@ pub fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, title: &str) {
         return empty_note(ui, title, note);
     }
     if empty_choice(ui, title, note, &[DEMO_WORLD]).is_some() {
-        cx.commands.push(Command::Window(WindowCommand::OpenWorld));
+        cx.send(WindowCommand::OpenWorld);
     }
 }
 

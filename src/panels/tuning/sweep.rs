@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::percent;
 use super::sets::{chips_ui, nothing_ui, partial_ui, set_color, weak_ui};
-use crate::app::command::Command;
-use crate::app::sets::Role as SetRole;
-use crate::app::tuning::{Sweep, SweepPoint};
 use crate::eval::metrics::{Metric, Metrics};
 use crate::panels::{Panel, PanelCtx};
+use crate::session::Command;
+use crate::session::curves::{Sweep, SweepPoint};
+use crate::session::sets::Role as SetRole;
 use crate::ui::handle::Handle;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
@@ -52,14 +52,14 @@ impl Panel for SweepPanel {
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let measured = cx.model.tuning.present.clone();
+        let measured = cx.session.tuning.present.clone();
         let Some(measured) = measured.filter(|measured| measured.separation.is_some()) else {
             return nothing_ui(ui, cx, "τ sweep");
         };
         ui.horizontal_wrapped(|ui| {
             chips_ui(ui, cx);
-            partial_ui(ui, cx.model, &measured);
-            if cx.model.sets().iter().filter(|set| set.role == SetRole::Ood).count() > 1 {
+            partial_ui(ui, cx.session, &measured);
+            if cx.session.sets().iter().filter(|set| set.role == SetRole::Ood).count() > 1 {
                 plotting::key_ui(ui, "Mean", Palette::of_ui(ui).strong, LineStyle::Solid);
             }
             ui.add_space(6.0);
@@ -83,20 +83,20 @@ impl Panel for SweepPanel {
 /// How much of the sweep is there.
 fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
-    let sweep = &cx.model.tuning.sweep;
+    let sweep = &cx.session.tuning.sweep();
     let (all, looked_at) = sweep.images;
     if looked_at < all {
         let text = format!("{looked_at} of {all} images, drawn by chance");
         weak_ui(ui, &text).on_hover_text("Large sets are sampled, so that the sweep ends");
     }
-    let current = cx.model.is_sweep_current();
+    let current = cx.session.is_sweep_current();
     if current && sweep.is_complete() {
         return;
     }
-    if cx.model.tuning.paused {
+    if cx.session.tuning.paused {
         weak_ui(ui, "Background work rests");
         if ui.small_button("Go on").clicked() {
-            cx.commands.push(Command::PauseSurveys(false));
+            cx.send(Command::PauseSurveys(false));
         }
         return;
     }
@@ -105,7 +105,7 @@ fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let bar = ProgressBar::new(done as f32 / steps as f32).desired_width(120.0);
     ui.add(bar.desired_height(12.0).fill(palette.accent_soft).text(text));
     if ui.small_button("Rest").on_hover_text("Stop work in the background").clicked() {
-        cx.commands.push(Command::PauseSurveys(true));
+        cx.send(Command::PauseSurveys(true));
     }
 }
 
@@ -123,16 +123,16 @@ struct Series {
 impl SweepPanel {
     fn plot_ui(&self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let palette = Palette::of_ui(ui);
-        let (model, sweep) = (cx.model, &cx.model.tuning.sweep);
-        let faded = !model.is_sweep_current();
+        let (session, sweep) = (cx.session, &cx.session.tuning.sweep());
+        let faded = !session.is_sweep_current();
         let mut lines: Vec<Series> = Vec::new();
-        for (at, set) in model.sets().iter().enumerate().filter(|(_, s)| s.role == SetRole::Ood) {
+        for (at, set) in session.sets().iter().enumerate().filter(|(_, s)| s.role == SetRole::Ood) {
             let name = set.title().to_owned();
             let wanted = name.clone();
             let value = move |point: &SweepPoint| {
                 point.sets.iter().find(|(name, _)| *name == wanted).map(|(_, metrics)| *metrics)
             };
-            let color = set_color(&palette, model, at);
+            let color = set_color(&palette, session, at);
             lines.push(Series { name, value: Box::new(value), color, width: 1.6 });
         }
         if lines.len() > 1 {
@@ -182,14 +182,14 @@ impl SweepPanel {
             return;
         }
         let Some(pointer) = shown.response.hover_pos() else { return };
-        let sweep = &cx.model.tuning.sweep;
+        let sweep = &cx.session.tuning.sweep();
         let x = shown.transform.value_from_position(pointer).x;
         let far = |point: &&SweepPoint| (f64::from(point.tau) - x).abs();
         let Some(point) = sweep.points.values().min_by(|a, b| far(a).total_cmp(&far(b))) else {
             return;
         };
         if shown.response.clicked() {
-            cx.commands.push(Command::SetTau(point.tau));
+            cx.send(Command::SetTau(point.tau));
         }
         let mut text = format!("τ {:.2}", point.tau);
         for line in &lines {
@@ -213,7 +213,7 @@ fn series(sweep: &Sweep, line: &Series, metric: Metric) -> Vec<[f64; 2]> {
 /// The present τ as a line to drag; whether the pointer is on it.
 fn tau_ui(ui: &Ui, cx: &mut PanelCtx<'_>, transform: &PlotTransform) -> bool {
     let palette = Palette::of_ui(ui);
-    let tau = cx.model.settings.tau;
+    let tau = cx.session.settings().tau;
     let frame = *transform.frame();
     let x = transform.position_from_point(&PlotPoint::new(f64::from(tau), 0.0)).x;
     if !frame.x_range().contains(x) {
@@ -237,7 +237,7 @@ fn tau_ui(ui: &Ui, cx: &mut PanelCtx<'_>, transform: &PlotTransform) -> bool {
     if let Some(wanted) = dragged.or(moved.set_to) {
         let wanted = ((wanted * 100.0).round() / 100.0).clamp(0.0, 1.0) as f32;
         if wanted != tau {
-            cx.commands.push(Command::SetTau(wanted));
+            cx.send(Command::SetTau(wanted));
         }
     }
     on_it

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Entry, Session};
+use super::entry::Entry;
+use super::request::Effects;
 use crate::pipeline::{Analysis, Settings};
-use crate::worker::{ImageId, Request, Worker};
+use crate::worker::{ImageId, Request};
 
 /// What to show beside the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,42 +69,33 @@ impl Comparison {
         }
     }
 
-    /// What was answered came from another model, or will not come.
-    pub(super) fn forget(&mut self) {
-        (self.analysis, self.asked, self.answered) = (None, None, self.generation);
-    }
-}
-
-impl Session {
-    /// The image to show beside the one on show: the one selected last before it.
-    pub fn beside(&self) -> Option<&Entry> {
-        let other = |id: &&_| Some(**id) != self.focus;
-        self.entry(*self.selected.iter().rev().find(other)?)
-    }
-
-    /// The analysis of the image on show at the second τ; the last one until a new one is there.
-    pub fn look_beside(&self) -> Option<&Arc<Analysis>> {
-        let (image, analysis) = self.comparison.analysis.as_ref()?;
-        (Some(*image) == self.focus).then_some(analysis)
+    /// The analysis of an image at the second τ; the last one until a new one is there.
+    pub(super) fn analysis_of(&self, image: ImageId) -> Option<&Arc<Analysis>> {
+        self.analysis.as_ref().filter(|(of, _)| *of == image).map(|(_, analysis)| analysis)
     }
 
     /// The settings in force, at the second τ.
-    pub fn settings_beside(&self) -> Settings {
-        Settings { tau: self.comparison.tau, ..self.settings.clone() }
+    pub(super) fn settings(&self, settings: &Settings) -> Settings {
+        Settings { tau: self.tau, ..settings.clone() }
     }
 
-    /// Asks for the analysis at the second τ if one is on show and the present one is not the one wanted.
-    pub(super) fn want_look_beside(&mut self, worker: &Worker) {
-        let looked_at =
-            self.focused().filter(|entry| entry.analysis.is_some()).map(|entry| entry.id);
-        let (CompareMode::Tau, Some(image)) = (self.comparison.beside, looked_at) else { return };
-        let wanted = (image, self.settings_beside());
-        if self.comparison.asked.as_ref() == Some(&wanted) {
+    /// Asks for the analysis of the image on show at the second τ, if that is compared and was not
+    /// asked for.
+    pub(super) fn want(&mut self, shown: Option<&Entry>, basis: &Settings, effects: &mut Effects) {
+        let analysed = shown.filter(|entry| entry.analysis.is_some()).map(|entry| entry.id);
+        let (CompareMode::Tau, Some(image)) = (self.beside, analysed) else { return };
+        let settings = self.settings(basis);
+        let wanted = (image, settings.clone());
+        if self.asked.as_ref() == Some(&wanted) {
             return;
         }
-        self.comparison.generation += 1;
-        let (generation, settings) = (self.comparison.generation, wanted.1.clone());
-        self.comparison.asked = Some(wanted);
-        worker.ask(Request::Compare { generation, image, settings });
+        self.generation += 1;
+        self.asked = Some(wanted);
+        effects.ask(Request::Compare { generation: self.generation, image, settings });
+    }
+
+    /// What was answered came from another model, or will not come.
+    pub(super) fn forget(&mut self) {
+        (self.analysis, self.asked, self.answered) = (None, None, self.generation);
     }
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Entry, Session, SetName};
+use super::entry::{Entry, SetName};
+use crate::bundle::vocabulary::Class;
 use crate::score::verdict::Outcome;
-use crate::worker::{ImageId, ImageSource};
+use crate::worker::ImageSource;
 
 /// What the images of a set are in truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,20 +78,6 @@ impl ImageSet {
     }
 }
 
-/// The scores of a set's images.
-#[derive(Clone, Debug, Default)]
-pub struct SetScores {
-    /// The set, by its place in [`Session::sets`].
-    pub set: usize,
-    /// Scores at the present settings, as metrics rank them: mostly −∞ where an image is rejected
-    /// before it is scored.
-    pub scores: Vec<(f32, ImageId)>,
-    /// Images whose score is still to come.
-    pub pending: usize,
-    /// Images that cannot be had, or not scored.
-    pub failed: usize,
-}
-
 /// The folders that hold images, each once: many images share one.
 #[derive(Debug, Default)]
 pub struct Folders {
@@ -137,95 +124,76 @@ impl Folders {
     }
 }
 
-impl Session {
-    /// The sets of open images, in the order in which they were opened.
-    pub fn sets(&self) -> &[ImageSet] {
-        &self.sets
+/// The classes of a model by their names, as folders may be called.
+#[derive(Debug, Default)]
+pub(super) struct ClassNames(HashMap<String, usize>);
+
+impl ClassNames {
+    /// Of a model's classes.
+    pub fn of(classes: &[Class]) -> Self {
+        Self(classes.iter().enumerate().map(|(at, class)| (plain(&class.name), at)).collect())
     }
 
-    /// The scores of each set at the present settings.
-    pub fn set_scores(&self) -> Vec<SetScores> {
-        let empty = |set| SetScores { set, ..SetScores::default() };
-        let mut sets: Vec<SetScores> = (0..self.sets.len()).map(empty).collect();
-        for entry in self.entries() {
-            let Some(set) = sets.get_mut(entry.set_at) else { continue };
-            let failed = entry.error.is_some() || entry.failed_generation == Some(self.generation);
-            match &entry.analysis {
-                _ if failed => set.failed += 1,
-                Some(analysis) if entry.generation == self.generation => {
-                    match analysis.verdict.ranked {
-                        Some(score) => set.scores.push((score, entry.id)),
-                        None => set.failed += 1,
-                    }
-                }
-                // A job that was stopped leaves images of which nothing will be known.
-                None if !entry.is_tagged && !self.job_of.contains_key(&entry.id) => {
-                    set.failed += 1;
-                }
-                _ => set.pending += 1,
-            }
+    fn get(&self, folder: &str) -> Option<usize> {
+        self.0.get(&plain(folder)).copied()
+    }
+
+    /// The class that a folder below the set's is called after, the innermost first.
+    fn of_folder(&self, folder: &Path, set: &Path) -> Option<usize> {
+        let inside = folder.ancestors().take_while(|folder| *folder != set);
+        inside.filter_map(Path::file_name).find_map(|name| self.get(&name.to_string_lossy()))
+    }
+}
+
+/// Puts every image into its set, and finds its class; roles that the user chose stay. The work goes
+/// by folders: for each image there is a look-up and no more. The sets, and the opened folders that
+/// are used.
+pub(super) fn group(
+    entries: &mut [Entry],
+    folders: &Folders,
+    roots: &BTreeSet<PathBuf>,
+    roles: &BTreeMap<String, Role>,
+    classes: &ClassNames,
+) -> (Vec<ImageSet>, BTreeSet<PathBuf>) {
+    let (order, counts) = folders.in_use(entries);
+    let parents: BTreeSet<&Path> =
+        order.iter().filter_map(|&at| Some(folders.paths.get(at?)?.as_path())).collect();
+    let is_class = |name: &str| classes.get(name).is_some();
+    let (set_of, used) = set_folders(&parents, roots, &is_class);
+    // Each folder's place among the sets and its class; the last is for images without one.
+    let without = folders.paths.len();
+    let mut place_of = vec![(0, None); without + 1];
+    let mut places: Vec<Option<&Path>> = Vec::new();
+    let mut members: Vec<(usize, usize)> = Vec::new();
+    for &folder in &order {
+        let parent = folder.and_then(|at| folders.paths.get(at)).map(PathBuf::as_path);
+        let set = parent.and_then(|parent| set_of.get(parent)).map(PathBuf::as_path);
+        let class = parent.zip(set).and_then(|(parent, set)| classes.of_folder(parent, set));
+        let at = places.iter().position(|place| *place == set).unwrap_or_else(|| {
+            places.push(set);
+            members.push((0, 0));
+            places.len() - 1
+        });
+        let slot = folder.unwrap_or(without);
+        place_of[slot] = (at, class);
+        members[at].0 += counts[slot];
+        members[at].1 += if class.is_some() { counts[slot] } else { 0 };
+    }
+    let set = |((name, folder), (images, known)): ((String, &Option<&Path>), _)| {
+        let chosen = roles.get(&name).copied();
+        let role = chosen.unwrap_or_else(|| default_role(&name, images, known));
+        ImageSet { role, name, folder: folder.map(Path::to_path_buf) }
+    };
+    let names = set_names(&places).into_iter().zip(&places);
+    let sets: Vec<ImageSet> = names.zip(members).map(set).collect();
+    let names: Vec<SetName> = sets.iter().map(|set| SetName::from(set.name.as_str())).collect();
+    for entry in entries {
+        (entry.set_at, entry.class) = place_of[entry.folder.unwrap_or(without)];
+        if !entry.set.is_shared(&names[entry.set_at]) {
+            entry.set = names[entry.set_at].clone();
         }
-        sets
     }
-
-    /// What an image is in truth, as far as its set tells.
-    pub fn truth(&self, set_at: usize) -> Option<Outcome> {
-        self.sets.get(set_at)?.role.truth()
-    }
-
-    /// Puts every image into its set, and finds its class; roles that the user chose stay. The work
-    /// goes by folders: for each image there is a look-up and no more.
-    pub(super) fn regroup(&mut self) {
-        let classes = self.class_names();
-        let is_class = |name: &str| classes.contains_key(&plain(name));
-        let (order, counts) = self.folders.in_use(&self.entries);
-        let parents: BTreeSet<&Path> =
-            order.iter().filter_map(|&at| Some(self.folders.paths.get(at?)?.as_path())).collect();
-        let (folders, used) = set_folders(&parents, &self.roots, &is_class);
-        // Each folder's place among the sets and its class; the last is for images without one.
-        let mut place_of = vec![(0, None); self.folders.paths.len() + 1];
-        let mut places: Vec<Option<&Path>> = Vec::new();
-        let mut members: Vec<(usize, usize)> = Vec::new();
-        for &folder in &order {
-            let parent = folder.and_then(|at| self.folders.paths.get(at)).map(PathBuf::as_path);
-            let set = parent.and_then(|parent| folders.get(parent)).map(PathBuf::as_path);
-            let class = parent.zip(set).and_then(|(parent, set)| class_of(parent, set, &classes));
-            let at = places.iter().position(|place| *place == set).unwrap_or_else(|| {
-                places.push(set);
-                members.push((0, 0));
-                places.len() - 1
-            });
-            let slot = folder.unwrap_or(self.folders.paths.len());
-            place_of[slot] = (at, class);
-            let images = counts[slot];
-            members[at].0 += images;
-            members[at].1 += if class.is_some() { images } else { 0 };
-        }
-        let set = |((name, folder), (images, known)): ((String, &Option<&Path>), _)| {
-            let chosen = self.roles.get(&name).copied();
-            let role = chosen.unwrap_or_else(|| default_role(&name, images, known));
-            ImageSet { role, name, folder: folder.map(Path::to_path_buf) }
-        };
-        let names = set_names(&places).into_iter().zip(&places);
-        let sets: Vec<ImageSet> = names.zip(members).map(set).collect();
-        let names: Vec<SetName> = sets.iter().map(|set| SetName::from(set.name.as_str())).collect();
-        let without = self.folders.paths.len();
-        for entry in &mut self.entries {
-            (entry.set_at, entry.class) = place_of[entry.folder.unwrap_or(without)];
-            if !entry.set.is_shared(&names[entry.set_at]) {
-                entry.set = names[entry.set_at].clone();
-            }
-        }
-        (self.sets, self.roots) = (sets, used);
-        self.revision += 1;
-        self.scores_revision += 1;
-        self.data_revision += 1;
-    }
-
-    fn class_names(&self) -> HashMap<String, usize> {
-        let classes = self.info().map(|info| info.vocabulary.classes.as_slice()).unwrap_or(&[]);
-        classes.iter().enumerate().map(|(at, class)| (plain(&class.name), at)).collect()
-    }
+    (sets, used)
 }
 
 /// A name as it is compared: folders have underscores where tags have spaces.
@@ -239,15 +207,6 @@ fn default_role(name: &str, images: usize, of_known_class: usize) -> Role {
         "" => Role::Unused,
         name => Role::from_name(name).unwrap_or_else(by_classes),
     }
-}
-
-/// The class that a folder below the set's is called after, the innermost first.
-fn class_of(folder: &Path, set: &Path, classes: &HashMap<String, usize>) -> Option<usize> {
-    let inside = folder.ancestors().take_while(|folder| *folder != set);
-    inside
-        .filter_map(Path::file_name)
-        .find_map(|name| classes.get(&plain(&name.to_string_lossy())))
-        .copied()
 }
 
 /// How the images below an opened folder fall into sets.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::pins::Pin;
-use crate::app::sets::Role;
+use super::pinned::Pin;
 use crate::bundle::manifest::Recipe;
 use crate::eval::metrics::Metrics;
 use crate::eval::separation::{CurvePoint, Separation};
 use crate::score::Info;
+use crate::session::sets::Role;
 use crate::worker::ImageId;
 
 /// Steps of the sweep over τ.
@@ -30,7 +30,7 @@ pub struct DetectorRow {
 
 /// What a survey's results hold for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Subject {
+pub(in crate::session) enum Subject {
     Detectors {
         data: u64,
         recipe: Recipe,
@@ -56,7 +56,7 @@ pub struct DetectorTable {
     pub progress: (usize, usize),
     /// Whether every image is in it.
     pub complete: bool,
-    pub(super) subject: Option<Subject>,
+    pub(in crate::session) subject: Option<Subject>,
 }
 
 /// The present detector at one τ.
@@ -77,7 +77,7 @@ pub struct Sweep {
     pub points: BTreeMap<usize, SweepPoint>,
     /// The images of all sets, and those looked at where sets are sampled.
     pub images: (usize, usize),
-    pub(super) subject: Option<Subject>,
+    pub(in crate::session) subject: Option<Subject>,
 }
 
 impl Sweep {
@@ -93,22 +93,25 @@ impl Sweep {
 }
 
 /// τ at a step of the sweep.
-pub(super) fn tau_at(step: usize) -> f32 {
+pub(in crate::session) fn tau_at(step: usize) -> f32 {
     step as f32 / STEPS as f32
 }
 
 /// The steps, coarse ones first, so that the curve's shape shows early.
-pub(super) fn steps() -> impl Iterator<Item = usize> {
+pub(in crate::session) fn steps() -> impl Iterator<Item = usize> {
     let coarse = [10, 0, 20, 5, 15];
     let rest = (0..=STEPS).filter(move |step| !coarse.contains(step));
     coarse.into_iter().chain(rest.clone().filter(|s| s % 2 == 0)).chain(rest.filter(|s| s % 2 == 1))
 }
 
 /// One set's scores, by its place in the list of sets.
-pub(super) type Labels = (Vec<(String, Role)>, Vec<usize>);
+pub(in crate::session) type Labels = (Vec<(String, Role)>, Vec<usize>);
 
 /// At most `limit` images of each set.
-pub(super) fn sampled(images: Vec<(usize, ImageId)>, limit: usize) -> Vec<(usize, ImageId)> {
+pub(in crate::session) fn sampled(
+    images: Vec<(usize, ImageId)>,
+    limit: usize,
+) -> Vec<(usize, ImageId)> {
     let mut taken: HashMap<usize, usize> = HashMap::new();
     let mut room = |set: usize| {
         let taken = taken.entry(set).or_default();
@@ -118,7 +121,7 @@ pub(super) fn sampled(images: Vec<(usize, ImageId)>, limit: usize) -> Vec<(usize
     images.into_iter().filter(|&(set, _)| room(set)).collect()
 }
 
-pub(super) fn separate((sets, places): &Labels, scores: &[f32]) -> Option<Separation> {
+pub(in crate::session) fn separate((sets, places): &Labels, scores: &[f32]) -> Option<Separation> {
     let mut of_set: Vec<Vec<f32>> = vec![Vec::new(); sets.len()];
     for (&place, &score) in places.iter().zip(scores) {
         if let Some(of_set) = of_set.get_mut(place) {
@@ -133,7 +136,7 @@ pub(super) fn separate((sets, places): &Labels, scores: &[f32]) -> Option<Separa
     Separation::of(&id, &ood).ok()
 }
 
-pub(super) fn row(id: &str, separation: Separation) -> Option<DetectorRow> {
+pub(in crate::session) fn row(id: &str, separation: Separation) -> Option<DetectorRow> {
     let info = crate::score::by_name(id).ok()?.info();
     let (mean, mean_curve) = (separation.mean, separation.mean_curve);
     let (sets, curves) = separation.sets.into_iter().map(|set| (set.metrics, set.curve)).unzip();

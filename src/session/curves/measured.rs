@@ -3,11 +3,12 @@
 
 use std::ops::Range;
 
-use crate::app::sets::{ImageSet, Role, SetScores};
 use crate::eval::metrics::Confusion;
 use crate::eval::separation::Separation;
 use crate::fit::lambda::lambda_at;
 use crate::pipeline::Settings;
+use crate::session::images::SetScores;
+use crate::session::sets::{ImageSet, Role};
 use crate::worker::ImageId;
 
 /// The share of ID images that a λ keeps where a model has none of its own, as λ is fitted.

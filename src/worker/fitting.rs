@@ -8,12 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
-
+use super::Outbox;
+use super::message::Event;
 use crate::bundle::manifest::Recipe;
 use crate::fit::train::EpochLog;
 use crate::fs;
-use crate::worker::Wake;
 
 /// The proposed vocabulary, in the folder of the training's state.
 const PROPOSAL: &str = "vocabulary.tsv";
@@ -84,105 +83,82 @@ pub struct FitProgress {
     pub vocabulary: Option<String>,
 }
 
-struct News {
-    /// Which start it comes from: the last words of a training that was stopped are none of the next.
-    run: u64,
-    progress: FitProgress,
-    state: FitState,
-}
-
-/// A fit, if there is one.
-pub struct Fitting {
-    /// How to start it; `None` where the window cannot.
-    pub program: Option<Program>,
-    /// What is or was fitted.
-    pub job: Option<FitJob>,
-    /// How far it is.
-    pub state: FitState,
-    /// What it has written.
-    pub progress: FitProgress,
-    run: u64,
-    child: Option<Arc<Mutex<Child>>>,
-    sender: Sender<News>,
-    news: Receiver<News>,
-}
-
-impl Default for Fitting {
-    fn default() -> Self {
-        let (sender, news) = crossbeam_channel::unbounded();
-        Self {
-            program: None,
-            job: None,
-            state: FitState::Idle,
-            progress: FitProgress::default(),
-            run: 0,
-            child: None,
-            sender,
-            news,
-        }
-    }
-}
-
-impl Fitting {
+/// What the session asks of the process.
+pub enum FitRequest {
     /// Starts a fit, or takes one up where it stopped.
-    pub fn start(&mut self, job: FitJob, mode: FitMode, wake: Wake) {
-        let Some(program) = &self.program else { return };
-        if self.state == FitState::Running {
-            return;
-        }
-        if mode != FitMode::Resume {
-            self.progress = FitProgress::default();
-        }
-        let child = command(program, &job, mode).and_then(|mut command| command.spawn());
-        self.job = Some(job.clone());
-        match child {
-            Ok(child) => {
-                let child = Arc::new(Mutex::new(child));
-                (self.child, self.state) = (Some(child.clone()), FitState::Running);
-                self.run += 1;
-                let (sender, run) = (self.sender.clone(), self.run);
-                let thread = std::thread::Builder::new().name("fit".into());
-                if let Err(error) =
-                    thread.spawn(move || watch(&child, (&job.out, mode, run), &sender, &wake))
-                {
-                    self.stop();
-                    self.state = FitState::Failed(format!("cannot watch the training: {error}"));
+    Start {
+        /// Events carry it: the last words of a training that was stopped are none of the next.
+        run: u64,
+        /// How to start it.
+        program: Program,
+        /// What to fit.
+        job: FitJob,
+        /// Which part of it.
+        mode: FitMode,
+    },
+    /// Stops it; what it has kept stays.
+    Stop,
+}
+
+/// The process, if one runs.
+pub(super) struct FitProcess {
+    outbox: Outbox,
+    child: Option<Arc<Mutex<Child>>>,
+}
+
+impl FitProcess {
+    pub fn new(outbox: Outbox) -> Self {
+        Self { outbox, child: None }
+    }
+
+    /// Starts or stops the process; how far it is comes as [`Event::Fit`].
+    pub fn handle(&mut self, request: FitRequest) {
+        match request {
+            FitRequest::Start { run, program, job, mode } => {
+                self.stop();
+                let folder = work_folder(&job.out);
+                if let Err(error) = self.start(run, &program, job, mode) {
+                    let (state, progress) = (FitState::Failed(error), read_progress(&folder));
+                    self.outbox.send(Event::Fit { run, state, progress });
                 }
             }
-            Err(error) => {
-                self.state = FitState::Failed(format!(
-                    "cannot start the training: {error}: {}",
-                    program.path.display()
-                ));
-            }
+            FitRequest::Stop => self.stop(),
         }
     }
 
-    /// Stops the training; what it has kept stays.
-    pub fn stop(&mut self) {
+    fn start(
+        &mut self,
+        run: u64,
+        program: &Program,
+        job: FitJob,
+        mode: FitMode,
+    ) -> Result<(), String> {
+        let child = command(program, &job, mode).and_then(|mut command| command.spawn());
+        let child = child.map_err(|error| {
+            format!("cannot start the training: {error}: {}", program.path.display())
+        })?;
+        let child = Arc::new(Mutex::new(child));
+        self.child = Some(child.clone());
+        let outbox = self.outbox.clone();
+        let thread = std::thread::Builder::new().name("fit".into());
+        let watch = move || watch(&child, (&job.out, mode, run), &outbox);
+        thread.spawn(watch).map_err(|error| {
+            self.stop();
+            format!("cannot watch the training: {error}")
+        })?;
+        Ok(())
+    }
+
+    fn stop(&mut self) {
         let Some(child) = self.child.take() else { return };
         let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = child.kill() {
             log::warn!("cannot stop the training: {error}");
         }
-        self.state = FitState::Stopped;
-    }
-
-    /// Takes in what the training has written.
-    pub(super) fn take_news(&mut self) {
-        for News { run, progress, state } in self.news.try_iter() {
-            // A stop is the user's; that the process then ends is no news.
-            if run == self.run && self.child.is_some() {
-                (self.progress, self.state) = (progress, state);
-            }
-        }
-        if self.state != FitState::Running {
-            self.child = None;
-        }
     }
 }
 
-impl Drop for Fitting {
+impl Drop for FitProcess {
     fn drop(&mut self) {
         self.stop();
     }
@@ -217,12 +193,7 @@ fn work_folder(out: &Path) -> PathBuf {
     out.with_file_name(format!("{name}.fit"))
 }
 
-fn watch(
-    child: &Mutex<Child>,
-    (out, mode, run): (&Path, FitMode, u64),
-    sender: &Sender<News>,
-    wake: &Wake,
-) {
+fn watch(child: &Mutex<Child>, (out, mode, run): (&Path, FitMode, u64), outbox: &Outbox) {
     let folder = work_folder(out);
     loop {
         std::thread::sleep(LOOK_EVERY);
@@ -246,10 +217,7 @@ fn watch(
         };
         drop(child);
         let running = state == FitState::Running;
-        if sender.send(News { run, progress: read_progress(&folder), state }).is_err() {
-            return;
-        }
-        wake();
+        outbox.send(Event::Fit { run, state, progress: read_progress(&folder) });
         if !running {
             return;
         }

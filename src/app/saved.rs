@@ -6,17 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::compare::CompareMode;
-use super::embedding::EmbedConfig;
 use super::layout::Layout;
-use super::sets::Role;
-use super::state::{MapView, Session};
-use super::tuning::Pin;
-use crate::bundle::manifest::Recipe;
 use crate::fs;
 use crate::panels::map_view::ColorBy;
-use crate::pipeline::Settings;
-use crate::worker::ImageSource;
+use crate::session::Session;
+use crate::session::saved::SavedState;
 
 /// The version of the file's layout.
 const FORMAT: u32 = 1;
@@ -55,44 +49,9 @@ pub enum SessionError {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedSession {
     format: u32,
-    /// The images' files; those that are no files are not kept.
-    pub images: Vec<PathBuf>,
-    /// The folders that were opened: what makes sets of the images.
-    #[serde(default)]
-    pub folders: BTreeSet<PathBuf>,
-    /// What the user said of sets, by name.
-    #[serde(default)]
-    pub roles: BTreeMap<String, Role>,
-    /// The file on show.
-    pub focus: Option<PathBuf>,
-    /// Relevance threshold.
-    pub tau: f32,
-    /// Decision threshold, if the user set one.
-    pub lambda: Option<f32>,
-    /// The detector's id.
-    pub detector: String,
-    /// The recipe.
-    pub recipe: Recipe,
-    /// The map over the image, with the tags on show.
-    pub map: MapView,
-    /// What stands beside the image.
-    #[serde(default)]
-    pub beside: CompareMode,
-    /// The second τ.
-    #[serde(default)]
-    pub tau_beside: Option<f32>,
-    /// The setting kept for comparison; its scores are made anew.
-    #[serde(default)]
-    pub pinned: Option<SavedPin>,
-    /// The detectors whose curves are drawn beside the present one's.
-    #[serde(default)]
-    pub overlaid: BTreeSet<String>,
-    /// Whether work in the background rests.
-    #[serde(default)]
-    pub paused: bool,
-    /// How the map of features is made.
-    #[serde(default)]
-    pub embedding: EmbedConfig,
+    /// Images, sets, settings.
+    #[serde(flatten)]
+    pub state: SavedState,
     /// What its colours mean.
     #[serde(default)]
     pub color_by: ColorBy,
@@ -110,37 +69,7 @@ pub struct SavedSession {
     pub zoom: f32,
 }
 
-/// A setting kept for comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SavedPin {
-    /// Relevance threshold.
-    pub tau: f32,
-    /// The recipe.
-    pub recipe: Recipe,
-    /// The detector's id.
-    pub detector: String,
-    /// Decision threshold, if the user had set one.
-    pub lambda: Option<f32>,
-    /// Decision threshold that was in force.
-    pub lambda_in_force: Option<f32>,
-}
-
-impl From<Pin> for SavedPin {
-    fn from(Pin { settings, lambda }: Pin) -> Self {
-        let Settings { tau, recipe, detector, lambda: own } = settings;
-        Self { tau, recipe, detector, lambda: own, lambda_in_force: lambda }
-    }
-}
-
-impl From<SavedPin> for Pin {
-    fn from(saved: SavedPin) -> Self {
-        let SavedPin { tau, recipe, detector, lambda, lambda_in_force } = saved;
-        let settings = Settings { tau: tau.clamp(0.0, 1.0), recipe, detector, lambda };
-        Self { settings, lambda: lambda_in_force }
-    }
-}
-
-/// What of the window is none of the model's.
+/// What of the window is none of the session's.
 pub struct Looks {
     /// What colours mean in the map of features.
     pub color_by: ColorBy,
@@ -156,29 +85,10 @@ pub struct Looks {
 
 impl SavedSession {
     /// What is open now.
-    pub fn of(model: &Session, looks: Looks) -> Self {
-        let path = |source: &ImageSource| match source {
-            ImageSource::File(path) => Some(path.clone()),
-            _ => None,
-        };
-        let settings = &model.settings;
+    pub fn of(session: &Session, looks: Looks) -> Self {
         Self {
             format: FORMAT,
-            images: model.entries().iter().filter_map(|entry| path(&entry.source)).collect(),
-            folders: model.roots.clone(),
-            roles: model.roles.clone(),
-            focus: model.focused().and_then(|entry| path(&entry.source)),
-            tau: settings.tau,
-            lambda: settings.lambda,
-            detector: settings.detector.clone(),
-            recipe: settings.recipe,
-            map: model.map.clone(),
-            beside: model.comparison.beside,
-            tau_beside: Some(model.comparison.tau),
-            pinned: model.tuning.kept_pin().map(SavedPin::from),
-            overlaid: model.tuning.overlaid.clone(),
-            paused: model.tuning.paused,
-            embedding: model.embedding.config.clone(),
+            state: session.saved(),
             color_by: looks.color_by,
             panels: looks.panels,
             layout: looks.layout,
@@ -188,16 +98,6 @@ impl SavedSession {
                 .collect(),
             dark: looks.dark,
             zoom: looks.zoom,
-        }
-    }
-
-    /// The settings that were in force.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            tau: self.tau.clamp(0.0, 1.0),
-            recipe: self.recipe,
-            detector: self.detector.clone(),
-            lambda: self.lambda,
         }
     }
 

@@ -6,12 +6,14 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Entry, Session};
+use super::basis::Basis;
+use super::entry::Entry;
+use super::request::Effects;
 use crate::bundle::manifest::Recipe;
 use crate::eval::tsne::TsneConfig;
 use crate::worker::{
     EmbeddedImage, EmbeddingEvent, EmbeddingRequest, EmbeddingTask, Frame, ImageId, Metric,
-    ModelInfo, Worker,
+    ModelInfo,
 };
 
 /// Fewer images than this make no map.
@@ -191,17 +193,146 @@ impl Embedding {
     }
 
     /// Whether the features on show are those of the settings and model in force.
-    pub fn is_current(&self, model: &Session) -> bool {
+    pub(super) fn is_current(&self, basis: &Basis) -> bool {
         let Some(with) = &self.made_with else { return false };
-        let settings = &model.settings;
+        let settings = &basis.settings;
         with.tau == settings.tau
             && with.recipe == settings.recipe
-            && model.info().is_some_and(|info| Arc::ptr_eq(info, &with.info))
+            && basis.info().is_some_and(|info| Arc::ptr_eq(info, &with.info))
     }
 
     /// Whether the next map would be made in another way than the one on show.
     pub fn is_reconfigured(&self) -> bool {
         self.made_with.as_ref().is_some_and(|with| with.config != self.config)
+    }
+
+    /// Does what a command says.
+    pub(super) fn apply(&mut self, command: EmbedCommand, basis: &Basis, effects: &mut Effects) {
+        match (command, &self.phase) {
+            (EmbedCommand::Start, _) => self.start(basis, effects),
+            (EmbedCommand::TogglePause, Phase::Moving) => {
+                effects.ask(EmbeddingRequest::Pause);
+                self.phase = Phase::Paused;
+            }
+            (EmbedCommand::TogglePause, Phase::Paused) => {
+                effects.ask(EmbeddingRequest::Resume);
+                self.phase = Phase::Moving;
+            }
+            (EmbedCommand::TogglePause, Phase::Preparing { .. }) => {}
+            (EmbedCommand::TogglePause, _) => self.start(basis, effects),
+            (EmbedCommand::Stop, Phase::Preparing { .. }) => {
+                effects.ask(EmbeddingRequest::Stop);
+                (self.phase, self.frame) = (Phase::Stopped, None);
+            }
+            (EmbedCommand::Stop, Phase::Moving | Phase::Paused) => {
+                effects.ask(EmbeddingRequest::Stop);
+                self.phase = Phase::Stopped;
+            }
+            (EmbedCommand::Stop, _) => {}
+            (EmbedCommand::Configure(config), _) => self.config = config,
+        }
+    }
+
+    fn start(&mut self, basis: &Basis, effects: &mut Effects) {
+        let Some(info) = basis.info().cloned() else { return };
+        self.wanted = !basis.images.analyses_are_current();
+        if self.wanted {
+            return;
+        }
+        let images: Vec<EmbeddedImage> =
+            basis.images.entries().iter().filter_map(features).collect();
+        if images.len() < LEAST {
+            return;
+        }
+        let (tau, recipe) = (basis.settings.tau, basis.settings.recipe);
+        let head = info.head.clone();
+        let patterns = match (recipe, &head) {
+            (Recipe::Released, Some(head)) => head.centers().patterns(),
+            _ => 1,
+        };
+        let config = self.config.clone();
+        self.run += 1;
+        self.phase = Phase::Preparing { done: 0, total: images.len() };
+        self.frame = None;
+        self.centers = head.as_ref().map_or(0, |head| head.classes());
+        self.images = images.iter().map(|image| image.id).collect();
+        self.first = self.images.len();
+        self.members = self.images.iter().copied().collect();
+        (self.started, self.seconds) = (Some(Instant::now()), [0.0; 2]);
+        let (run, metric) = (self.run, config.metric);
+        let tsne = TsneConfig {
+            perplexity: config.perplexity.max(1.0),
+            iterations: config.iterations,
+            seed: config.seed,
+            ..TsneConfig::default()
+        };
+        self.made_with = Some(MadeWith { tau, recipe, config, info });
+        let task = EmbeddingTask { run, images, head, metric, patterns, config: tsne };
+        effects.ask(EmbeddingRequest::Run(task));
+    }
+
+    /// Starts a map that waits for analyses, forgets one whose images are gone, and has images that came
+    /// later placed into the one there is when no more are on the way (`idle`).
+    pub(super) fn follow(&mut self, basis: &Basis, idle: bool, effects: &mut Effects) {
+        if self.wanted {
+            self.start(basis, effects);
+        }
+        let images = &basis.images;
+        if self.seen_revision == images.revision() || self.frame.is_none() || !idle {
+            return;
+        }
+        if !self.images[..self.first].iter().any(|&id| images.entry(id).is_some()) {
+            effects.ask(EmbeddingRequest::Stop);
+            let (config, run) = (self.config.clone(), self.run + 1);
+            *self = Self { config, run, ..Self::default() };
+            return;
+        }
+        if !self.is_current(basis) || !images.analyses_are_current() {
+            return;
+        }
+        self.seen_revision = images.revision();
+        let new = images.entries().iter().filter(|entry| !self.holds(entry.id));
+        let new: Vec<EmbeddedImage> = new.filter_map(features).collect();
+        if !new.is_empty() {
+            self.members.extend(new.iter().map(|image| image.id));
+            self.images.extend(new.iter().map(|image| image.id));
+            effects.ask(EmbeddingRequest::Place { run: self.run, images: new });
+        }
+    }
+
+    /// Takes in what the thread tells of a run.
+    pub(super) fn take(&mut self, run: u64, event: EmbeddingEvent, effects: &mut Effects) {
+        if run != self.run {
+            return;
+        }
+        let since = self.started.map_or(0.0, |started| started.elapsed().as_secs_f32());
+        match (event, &self.phase) {
+            (EmbeddingEvent::Preparing { done, total }, Phase::Preparing { .. }) => {
+                self.phase = Phase::Preparing { done, total };
+            }
+            (EmbeddingEvent::Preparing { .. }, _) => {}
+            // A frame that was on its way when the run was called off.
+            (EmbeddingEvent::Moved(_), Phase::Stopped) if self.frame.is_none() => {}
+            (EmbeddingEvent::Moved(frame), phase) => {
+                let last = self.made_with.as_ref().map_or(0, |with| with.config.iterations);
+                let done = frame.rests && frame.iteration >= last;
+                let preparing = matches!(phase, Phase::Preparing { .. });
+                if preparing || (done && *phase == Phase::Moving) {
+                    self.phase = if done { Phase::Done } else { Phase::Moving };
+                }
+                if self.seconds[0] == 0.0 && frame.iteration > 0 {
+                    self.seconds[0] = since;
+                }
+                if frame.iteration > self.frame.as_ref().map_or(0, |frame| frame.iteration) {
+                    self.seconds[1] = since;
+                }
+                self.frame = Some(frame);
+            }
+            (EmbeddingEvent::Failed(error), _) => {
+                self.phase = Phase::Failed(error.clone());
+                effects.notices.add(format!("no map of features: {error}"));
+            }
+        }
     }
 }
 
@@ -210,149 +341,8 @@ fn features(entry: &Entry) -> Option<EmbeddedImage> {
     EmbeddedImage::new(entry.id, entry.analysis.as_ref()?)
 }
 
-impl Session {
-    /// How many images have a feature to lay out.
-    pub fn embeddable(&self) -> usize {
-        let has = |entry: &&Entry| entry.analysis.as_deref().is_some_and(EmbeddedImage::can_be);
-        self.entries().iter().filter(has).count()
-    }
-
-    /// Does what a command says with the map.
-    pub(super) fn embed(&mut self, command: EmbedCommand, worker: &Worker) {
-        let embedding = &mut self.embedding;
-        match (command, &embedding.phase) {
-            (EmbedCommand::Start, _) => self.start_embedding(worker),
-            (EmbedCommand::TogglePause, Phase::Moving) => {
-                worker.ask_embedding(EmbeddingRequest::Pause);
-                embedding.phase = Phase::Paused;
-            }
-            (EmbedCommand::TogglePause, Phase::Paused) => {
-                worker.ask_embedding(EmbeddingRequest::Resume);
-                embedding.phase = Phase::Moving;
-            }
-            (EmbedCommand::TogglePause, Phase::Preparing { .. }) => {}
-            (EmbedCommand::TogglePause, _) => self.start_embedding(worker),
-            (EmbedCommand::Stop, Phase::Preparing { .. }) => {
-                worker.ask_embedding(EmbeddingRequest::Stop);
-                (embedding.phase, embedding.frame) = (Phase::Stopped, None);
-            }
-            (EmbedCommand::Stop, Phase::Moving | Phase::Paused) => {
-                worker.ask_embedding(EmbeddingRequest::Stop);
-                embedding.phase = Phase::Stopped;
-            }
-            (EmbedCommand::Stop, _) => {}
-            (EmbedCommand::Configure(config), _) => embedding.config = config,
-        }
-    }
-
-    fn start_embedding(&mut self, worker: &Worker) {
-        let Some(info) = self.info().cloned() else { return };
-        self.embedding.wanted = !self.looks_are_current();
-        if self.embedding.wanted {
-            return;
-        }
-        let (ids, images): (Vec<ImageId>, Vec<EmbeddedImage>) =
-            self.entries().iter().filter_map(|entry| Some((entry.id, features(entry)?))).unzip();
-        if images.len() < LEAST {
-            return;
-        }
-        let settings = &self.settings;
-        let (tau, recipe) = (settings.tau, settings.recipe);
-        let head = info.head.clone();
-        let patterns = match (recipe, &head) {
-            (Recipe::Released, Some(head)) => head.centers().patterns(),
-            _ => 1,
-        };
-        let embedding = &mut self.embedding;
-        let config = embedding.config.clone();
-        embedding.run += 1;
-        embedding.phase = Phase::Preparing { done: 0, total: images.len() };
-        embedding.frame = None;
-        embedding.centers = head.as_ref().map_or(0, |head| head.classes());
-        embedding.first = ids.len();
-        embedding.members = ids.iter().copied().collect();
-        embedding.images = ids;
-        (embedding.started, embedding.seconds) = (Some(Instant::now()), [0.0; 2]);
-        let (run, metric) = (embedding.run, config.metric);
-        let tsne = TsneConfig {
-            perplexity: config.perplexity.max(1.0),
-            iterations: config.iterations,
-            seed: config.seed,
-            ..TsneConfig::default()
-        };
-        embedding.made_with = Some(MadeWith { tau, recipe, config, info });
-        let task = EmbeddingTask { run, images, head, metric, patterns, config: tsne };
-        worker.ask_embedding(EmbeddingRequest::Run(task));
-    }
-
-    /// Starts a map that waits for analyses, forgets one whose images are gone, and has images that came
-    /// later placed into the one there is when no more are on the way.
-    pub(super) fn follow_embedding(&mut self, worker: &Worker) {
-        if self.embedding.wanted {
-            self.start_embedding(worker);
-        }
-        let embedding = &self.embedding;
-        let waits = embedding.seen_revision == self.revision
-            || embedding.frame.is_none()
-            || !self.jobs.is_empty();
-        if waits {
-            return;
-        }
-        let first = &embedding.images[..embedding.first];
-        if !first.iter().any(|&id| self.entry(id).is_some()) {
-            worker.ask_embedding(EmbeddingRequest::Stop);
-            let (config, run) = (embedding.config.clone(), embedding.run + 1);
-            self.embedding = Embedding { config, run, ..Embedding::default() };
-            return;
-        }
-        if !embedding.is_current(self) || !self.looks_are_current() {
-            return;
-        }
-        let new = self.entries().iter().filter(|entry| !embedding.holds(entry.id));
-        let (ids, images): (Vec<ImageId>, Vec<EmbeddedImage>) =
-            new.filter_map(|entry| Some((entry.id, features(entry)?))).unzip();
-        let run = embedding.run;
-        self.embedding.seen_revision = self.revision;
-        if !ids.is_empty() {
-            self.embedding.members.extend(&ids);
-            self.embedding.images.extend(ids);
-            worker.ask_embedding(EmbeddingRequest::Place { run, images });
-        }
-    }
-
-    /// Takes in what the thread tells of a run.
-    pub(super) fn take_embedding(&mut self, run: u64, event: EmbeddingEvent) {
-        let embedding = &mut self.embedding;
-        if run != embedding.run {
-            return;
-        }
-        let since = embedding.started.map_or(0.0, |started| started.elapsed().as_secs_f32());
-        match (event, &embedding.phase) {
-            (EmbeddingEvent::Preparing { done, total }, Phase::Preparing { .. }) => {
-                embedding.phase = Phase::Preparing { done, total };
-            }
-            (EmbeddingEvent::Preparing { .. }, _) => {}
-            // A frame that was on its way when the run was called off.
-            (EmbeddingEvent::Moved(_), Phase::Stopped) if embedding.frame.is_none() => {}
-            (EmbeddingEvent::Moved(frame), phase) => {
-                let last = embedding.made_with.as_ref().map_or(0, |with| with.config.iterations);
-                let done = frame.rests && frame.iteration >= last;
-                let preparing = matches!(phase, Phase::Preparing { .. });
-                if preparing || (done && *phase == Phase::Moving) {
-                    embedding.phase = if done { Phase::Done } else { Phase::Moving };
-                }
-                if embedding.seconds[0] == 0.0 && frame.iteration > 0 {
-                    embedding.seconds[0] = since;
-                }
-                if frame.iteration > embedding.frame.as_ref().map_or(0, |frame| frame.iteration) {
-                    embedding.seconds[1] = since;
-                }
-                embedding.frame = Some(frame);
-            }
-            (EmbeddingEvent::Failed(error), _) => {
-                embedding.phase = Phase::Failed(error.clone());
-                self.notice(format!("no map of features: {error}"));
-            }
-        }
-    }
+/// How many images have a feature to lay out.
+pub(super) fn embeddable(entries: &[Entry]) -> usize {
+    let has = |entry: &&Entry| entry.analysis.as_deref().is_some_and(EmbeddedImage::can_be);
+    entries.iter().filter(has).count()
 }

@@ -1,17 +1,16 @@
-//! An open image with its results, and how its map is drawn.
+//! An open image with its results.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::map_view::MapView;
 use crate::decompose;
 use crate::image::Thumbnail;
 use crate::pipeline::{Analysis, Attention, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
-use crate::worker::{ImageId, ImageSource, ModelInfo};
+use crate::worker::{ImageId, ImageSource, JobId, ModelInfo};
 
 /// A set's name, which its images share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,10 +71,12 @@ pub struct Entry {
     pub name: String,
     /// The set it belongs to, by name.
     pub set: SetName,
-    /// The set, by its place in [`Session::sets`](super::state::Session::sets).
+    /// The set, by its place in [`Images::sets`](super::images::Images::sets).
     pub set_at: usize,
     /// The folder that its file lies in, by its place in [`Folders`](super::sets::Folders).
     pub(super) folder: Option<usize>,
+    /// The job that is to decode and tag it.
+    pub(super) job: Option<JobId>,
     /// The model's class that a folder above it is called after.
     pub class: Option<usize>,
     /// A small picture.
@@ -107,6 +108,7 @@ impl Entry {
             set: SetName::default(),
             set_at: 0,
             folder: None,
+            job: None,
             class: None,
             name: source.name(),
             id,
@@ -170,45 +172,5 @@ impl Entry {
             .collect();
         (!maps.is_empty() || tags.is_empty())
             .then(|| decompose::union(maps.iter().map(Vec::as_slice), positions))
-    }
-}
-
-/// Which map lies over the image, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct MapView {
-    /// The tags whose union is shown, ascending; none for those that count.
-    pub tags: Vec<usize>,
-    /// A decoder layer in place of the recipe's.
-    pub layer: Option<usize>,
-    /// One head in place of the sum.
-    pub head: Option<usize>,
-    /// Whether the map is shown at all.
-    pub visible: bool,
-    /// How much of the colours covers the image, 0 to 1.
-    pub opacity: f32,
-    /// Whether values are drawn as smooth fields rather than squares.
-    pub smooth: bool,
-    /// Whether the contour of τ is drawn.
-    pub contour: bool,
-    /// Whether the image is dimmed where the map is not above τ.
-    pub dimmed: bool,
-    /// Whether the scale of colours is drawn.
-    pub legend: bool,
-}
-
-impl Default for MapView {
-    fn default() -> Self {
-        Self {
-            tags: Vec::new(),
-            layer: None,
-            head: None,
-            visible: true,
-            opacity: 0.6,
-            smooth: true,
-            contour: true,
-            dimmed: true,
-            legend: true,
-        }
     }
 }

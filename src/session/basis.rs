@@ -1,0 +1,64 @@
+//! What all results rest on: the open images, the model, the settings.
+
+use std::sync::Arc;
+
+use super::images::Images;
+use crate::bundle::DEFAULT_TAU;
+use crate::bundle::manifest::Recipe;
+use crate::pipeline::Settings;
+use crate::worker::ModelInfo;
+
+/// Where a λ comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LambdaOrigin {
+    /// The user set it.
+    User,
+    /// The model was fitted with it.
+    Model,
+    /// The model has none for this detector: it is the one that keeps 95 % of the open
+    /// in-distribution set.
+    OpenSet,
+}
+
+/// The model, and how far another is that is to take its place.
+#[derive(Clone, Debug, Default)]
+pub struct ModelStatus {
+    /// The model in use.
+    pub info: Option<Arc<ModelInfo>>,
+    /// What the model is called that is being loaded.
+    pub loading: Option<String>,
+    /// Why the last one could not be loaded.
+    pub error: Option<String>,
+}
+
+/// What all results rest on.
+pub struct Basis {
+    /// The open images.
+    pub images: Images,
+    /// The model.
+    pub model: ModelStatus,
+    /// τ, λ, detector, recipe.
+    pub settings: Settings,
+}
+
+impl Default for Basis {
+    fn default() -> Self {
+        Self {
+            images: Images::default(),
+            model: ModelStatus::default(),
+            settings: Settings::new(DEFAULT_TAU, Recipe::default()),
+        }
+    }
+}
+
+impl Basis {
+    /// The model in use.
+    pub fn info(&self) -> Option<&Arc<ModelInfo>> {
+        self.model.info.as_ref()
+    }
+
+    /// λ that the user set, or the model's own.
+    pub fn own_lambda(&self) -> Option<f32> {
+        self.info()?.lambda(&self.settings)
+    }
+}

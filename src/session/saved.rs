@@ -1,0 +1,99 @@
+//! What is kept of a session between two runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::compare::CompareMode;
+use super::curves::Pin;
+use super::embedding::EmbedConfig;
+use super::map_view::MapView;
+use super::sets::Role;
+use crate::bundle::manifest::Recipe;
+use crate::pipeline::Settings;
+
+/// A session, as it is saved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedState {
+    /// The images' files; those that are no files are not kept.
+    pub images: Vec<PathBuf>,
+    /// The folders that were opened: what makes sets of the images.
+    #[serde(default)]
+    pub folders: BTreeSet<PathBuf>,
+    /// What the user said of sets, by name.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Role>,
+    /// The file on show.
+    pub focus: Option<PathBuf>,
+    /// Relevance threshold.
+    pub tau: f32,
+    /// Decision threshold, if the user set one.
+    pub lambda: Option<f32>,
+    /// The detector's id.
+    pub detector: String,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The map over the image, with the tags on show.
+    pub map: MapView,
+    /// What stands beside the image.
+    #[serde(default)]
+    pub beside: CompareMode,
+    /// The second τ.
+    #[serde(default)]
+    pub tau_beside: Option<f32>,
+    /// The setting kept for comparison; its scores are made anew.
+    #[serde(default)]
+    pub pinned: Option<SavedPin>,
+    /// The detectors whose curves are drawn beside the present one's.
+    #[serde(default)]
+    pub overlaid: BTreeSet<String>,
+    /// Whether work in the background rests.
+    #[serde(default)]
+    pub paused: bool,
+    /// How the map of features is made.
+    #[serde(default)]
+    pub embedding: EmbedConfig,
+}
+
+impl SavedState {
+    /// The settings that were in force.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            tau: self.tau.clamp(0.0, 1.0),
+            recipe: self.recipe,
+            detector: self.detector.clone(),
+            lambda: self.lambda,
+        }
+    }
+}
+
+/// A setting kept for comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedPin {
+    /// Relevance threshold.
+    pub tau: f32,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The detector's id.
+    pub detector: String,
+    /// Decision threshold, if the user had set one.
+    pub lambda: Option<f32>,
+    /// Decision threshold that was in force.
+    pub lambda_in_force: Option<f32>,
+}
+
+impl From<Pin> for SavedPin {
+    fn from(Pin { settings, lambda }: Pin) -> Self {
+        let Settings { tau, recipe, detector, lambda: own } = settings;
+        Self { tau, recipe, detector, lambda: own, lambda_in_force: lambda }
+    }
+}
+
+impl From<SavedPin> for Pin {
+    fn from(saved: SavedPin) -> Self {
+        let SavedPin { tau, recipe, detector, lambda, lambda_in_force } = saved;
+        let settings = Settings { tau: tau.clamp(0.0, 1.0), recipe, detector, lambda };
+        Self { settings, lambda: lambda_in_force }
+    }
+}

@@ -1,0 +1,1 @@
+//! What a session does with what it is told, without a thread.
