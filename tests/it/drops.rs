@@ -30,14 +30,15 @@ impl Drop for Running {
     }
 }
 
-/// A virtual display, with its name; `None` where there is no Xvfb.
-fn display() -> Option<(Running, String)> {
+/// A virtual display, with its name.
+fn display() -> (Running, String) {
     let mut server = Command::new("Xvfb");
     server.args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"]);
-    let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut server = server.expect("Xvfb starts: install the package xvfb, as scripts/test does");
     let mut number = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-    Some((Running(server), format!(":{}", number.trim())))
+    (Running(server), format!(":{}", number.trim()))
 }
 
 fn program(display: &str, home: &Path) -> Running {
@@ -160,10 +161,7 @@ impl Source {
 
 #[test]
 fn files_dropped_on_the_window_are_opened() {
-    let Some((_server, display)) = display() else {
-        eprintln!("skipped: Xvfb is not installed, so there is no display to drop on");
-        return;
-    };
+    let (_server, display) = display();
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().canonicalize().unwrap();
     let (alone, set) = (home.join("one 100 % picture.png"), home.join("set"));

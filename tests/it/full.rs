@@ -1,5 +1,6 @@
-//! The full-size networks against goldens, where `TAGOOD_FULL_FIXTURES` names a folder of them:
-//! what the reference's `--full swin_l_384` writes. Not run otherwise; it needs minutes and 4 GB.
+//! The full-size networks against goldens in the folder that `TAGOOD_FULL_FIXTURES` names: what the
+//! reference's `--full swin_l_384` writes. Minutes and 4 GB:
+//! `cargo test --test it full:: -- --ignored --nocapture`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,8 @@ use tagood_lens::pipeline::{Keep, Pipeline};
 
 use super::golden::{Goldens, relative_error};
 
-fn fixtures() -> Option<PathBuf> {
-    std::env::var_os("TAGOOD_FULL_FIXTURES").map(PathBuf::from)
+pub fn fixtures() -> PathBuf {
+    super::named_by("TAGOOD_FULL_FIXTURES", "a folder of full-size goldens")
 }
 
 /// The pictures as the reference decoded them, without a JPEG decoder in between.
@@ -30,8 +31,9 @@ fn pictures(folder: &Path) -> Vec<RgbImage> {
 }
 
 #[test]
+#[ignore = "needs TAGOOD_FULL_FIXTURES, minutes and 4 GB"]
 fn swin_l_384_agrees_with_the_reference() {
-    let Some(folder) = fixtures() else { return };
+    let folder = fixtures();
     let device = match std::env::var("TAGOOD_FULL_DEVICE").as_deref() {
         Ok("gpu") => DeviceChoice::Gpu,
         _ => DeviceChoice::Cpu,
@@ -93,8 +95,9 @@ fn swin_l_384_agrees_with_the_reference() {
 }
 
 #[test]
+#[ignore = "needs TAGOOD_FULL_FIXTURES, minutes and 4 GB"]
 fn loading_holds_little_more_than_the_tensors() {
-    let Some(folder) = fixtures() else { return };
+    let folder = fixtures();
     let source = Source::open(&folder.join("ram_swin_l_384.pth")).unwrap();
     let resident = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();

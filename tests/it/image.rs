@@ -259,17 +259,16 @@ proptest! {
     }
 }
 
-/// The folder of photographs: `TAGOOD_PHOTOS`, or `../shared/photos` beside the checkout.
-fn photo_folder() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/photos");
-    let folder = std::env::var_os("TAGOOD_PHOTOS").map_or_else(beside, PathBuf::from);
-    folder.is_dir().then_some(folder)
+fn photo_folder() -> PathBuf {
+    super::named_by("TAGOOD_PHOTOS", "a folder of photographs")
 }
 
 #[test]
+#[ignore = "needs TAGOOD_PHOTOS"]
 fn photographs_decode_and_become_finite_tensors() {
-    let Some(folder) = photo_folder() else { return };
-    for path in tagood_lens::image::list_images(&[folder]) {
+    let photos = tagood_lens::image::list_images(&[photo_folder()]);
+    assert!(!photos.is_empty());
+    for path in photos {
         let decoded = decode_file(&path, &DecodeOptions::default()).unwrap();
         for transform in [Transform::Ram, Transform::Tagood] {
             let data = tensor_data(&transform.apply(&decoded.rgb, 384));
@@ -280,10 +279,10 @@ fn photographs_decode_and_become_finite_tensors() {
 }
 
 #[test]
+#[ignore = "needs TAGOOD_PHOTOS and TAGOOD_FULL_FIXTURES"]
 fn photographs_decode_and_resize_as_in_pillow() {
-    let fixtures = std::env::var_os("TAGOOD_FULL_FIXTURES");
-    let (Some(fixtures), Some(folder)) = (fixtures, photo_folder()) else { return };
-    let buffer = fs::read(Path::new(&fixtures).join("pictures.safetensors")).unwrap();
+    let (fixtures, folder) = (super::full::fixtures(), photo_folder());
+    let buffer = fs::read(fixtures.join("pictures.safetensors")).unwrap();
     let (_, header) = SafeTensors::read_metadata(&buffer).unwrap();
     let about = header.metadata().as_ref().unwrap()["about"].clone();
     let about: serde_json::Value = serde_json::from_str(&about).unwrap();

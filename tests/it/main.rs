@@ -3,6 +3,14 @@
 // The helpers of tests may unwrap as the tests themselves do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::path::PathBuf;
+
+/// What an ignored test needs, where an environment variable says it is.
+fn named_by(variable: &str, what: &str) -> PathBuf {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    named.unwrap_or_else(|| panic!("this test needs {what}: name it in {variable}"))
+}
+
 mod bundles;
 mod demo_scenes;
 mod demo_train;

@@ -1,13 +1,14 @@
-//! What each panel looks like, in both themes, on the software adapter. After a change that is meant:
-//! `UPDATE_SNAPSHOTS=1 cargo test --test it snapshots::`, and look at the pictures.
+//! What each panel looks like, in both themes, on the software adapter. tests/snapshots/README.md says
+//! how the pictures are made anew after a change that is meant.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use eframe::egui::{self, Rect, Theme};
 use eframe::egui_wgpu::RendererOptions;
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
-use egui_kittest::{Harness, SnapshotOptions, SnapshotResults};
+use egui_kittest::{Harness, SnapshotOptions, SnapshotResult, SnapshotResults};
 use egui_tiles::{Tiles, Tree};
 use tagood_lens::app::Options;
 use tagood_lens::app::layout::Layout;
@@ -52,6 +53,8 @@ pub fn window(paths: Vec<PathBuf>, theme: Theme, size: [f32; 2]) -> Harness<'sta
 /// A window that is drawn, with everything there that was asked for.
 pub fn window_of(options: Options, size: [f32; 2]) -> Harness<'static, Stage> {
     let state = create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE);
+    let adapter = state.adapter.get_info();
+    DRIVER.get_or_init(|| format!("{}, {} {}", adapter.name, adapter.driver, adapter.driver_info));
     render::install(&state).unwrap();
     let stage = Stage { options: Some(options), app: None };
     let renderer = WgpuTestRenderer::from_render_state(state);
@@ -104,8 +107,25 @@ pub fn take(
     mask_what_varies(harness);
     let theme = if theme == Theme::Dark { "dark" } else { "light" };
     let options = SnapshotOptions::new().max_failed_pixels(FAILED_PIXELS);
-    results.add(harness.try_snapshot_options(format!("{name}_{theme}"), &options));
+    add(results, harness.try_snapshot_options(format!("{name}_{theme}"), &options));
 }
+
+/// Takes note of a comparison; if it failed, says which driver drew.
+pub fn add(results: &mut SnapshotResults, result: SnapshotResult) {
+    if result.is_err() {
+        let driver = DRIVER.get().map_or("an unknown driver", String::as_str);
+        eprintln!("{MADE_BY} This run drew with {driver}. {ADVICE}");
+    }
+    results.add(result);
+}
+
+/// With what the pictures in tests/snapshots were drawn.
+const MADE_BY: &str = "Snapshots are drawn with DRIVER_HERE.";
+const ADVICE: &str = "If the drivers differ, edges may differ by a few grey levels: see \
+    tests/snapshots/README.md.";
+
+/// What draws here.
+static DRIVER: OnceLock<String> = OnceLock::new();
 
 #[test]
 fn panels_look_as_they_did() {

@@ -14,7 +14,7 @@ use tagood_lens::session::Command;
 use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig};
 use tagood_lens::worker::{FitJob, FitMode, FitState, Program};
 
-use super::snapshots::{FAILED_PIXELS, mask_what_varies, show_alone, take, window_of};
+use super::snapshots::{FAILED_PIXELS, add, mask_what_varies, show_alone, take, window_of};
 use super::stage::{Stage, embedded, model, options, send, settle};
 
 /// A folder for each set, of scenes small enough to be drawn at once.
@@ -109,7 +109,7 @@ fn panels_cope_with_little_room() {
         image::imageops::replace(&mut sheet, &picture, x.into(), y.into());
     }
     let options = SnapshotOptions::new().max_failed_pixels(FAILED_PIXELS);
-    results.add(try_image_snapshot_options(&sheet, "small", &options));
+    add(&mut results, try_image_snapshot_options(&sheet, "small", &options));
 }
 
 /// A program that has trained already: it lays down what a training writes, and ends or goes on

@@ -260,9 +260,14 @@ fn images_that_come_later_are_placed_and_move_nothing() {
     harness.get_by_label_contains(&format!("Before projection: map of {images} images"));
 }
 
-/// Where `TAGOOD_PYTHON` names a Python with pyarrow, it reads the table, too.
-fn pyarrow_reads(parquet: &Path, rows: usize) {
-    let Some(python) = std::env::var_os("TAGOOD_PYTHON") else { return };
+#[test]
+#[ignore = "needs TAGOOD_PYTHON"]
+fn pyarrow_reads_an_exported_table() {
+    let python = super::named_by("TAGOOD_PYTHON", "a Python with pyarrow");
+    let folder = tempfile::tempdir().unwrap();
+    let (mut harness, table) = (mapped(folder.path()), folder.path().join("all.parquet"));
+    send(&mut harness, Command::Export(Exported::All, table.clone()));
+    let rows = model(&harness).entries().len();
     let script = "import sys, pyarrow.parquet as pq\n\
                   t = pq.read_table(sys.argv[1])\n\
                   print(t.schema, file=sys.stderr)\n\
@@ -270,12 +275,10 @@ fn pyarrow_reads(parquet: &Path, rows: usize) {
                   assert all(0 <= tag['probability'] <= 1 for row in rows for tag in row['tags'])\n\
                   assert any(row['tags'] for row in rows) and rows[0]['path'].endswith('.png')\n\
                   print(len(rows))";
-    let out =
-        std::process::Command::new(python).args(["-c", script]).arg(parquet).output().unwrap();
+    let out = std::process::Command::new(python).args(["-c", script]).arg(table).output().unwrap();
     let (said, wrong) =
         (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert_eq!(said.trim(), rows.to_string(), "{wrong}");
-    println!("{wrong}");
 }
 
 #[test]
@@ -317,7 +320,6 @@ fn results_become_files() {
     let parquet = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(parquet);
     let batches = parquet.unwrap().build().unwrap().map(Result::unwrap);
     assert_eq!(batches.map(|batch| batch.num_rows()).sum::<usize>(), rows.len());
-    pyarrow_reads(&at("all.parquet"), rows.len());
     for name in ["map", "roc", "scores"] {
         let svg = fs::read_to_string(at(&format!("{name}.svg"))).unwrap();
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{name}");
