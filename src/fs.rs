@@ -94,10 +94,10 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
 }
 
 /// Writes a file that can be made again, whole as a kill or a full disk are concerned, without waiting
-/// for the disk: a hundredth of the time of [`write`].
+/// for the disk: a hundredth of the time of [`write()`].
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_unflushed(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     let mut file = WholeFile::create(path)?;
     file.write_all(bytes.as_ref())?;

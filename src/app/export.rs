@@ -6,10 +6,10 @@ use eframe::egui::{Color32, Rect, Theme, pos2, vec2};
 use rayon::prelude::*;
 
 use super::{App, offscreen};
-use crate::export::plots::{self, Scores};
+use crate::export::plots::{self, NamedScores};
 use crate::export::{self, ExportedImage, FigureForm};
 use crate::figures::Svg;
-use crate::figures::chart::{Figure, Glyph, Key, Sample};
+use crate::figures::chart::{Figure, Glyph, LegendKey, LegendSample};
 use crate::figures::palette::Color;
 use crate::figures::plots::{MapSpace, maps};
 use crate::fs;
@@ -109,12 +109,12 @@ fn figure(session: &Session, what: Exported, color_by: ColorBy) -> Result<Figure
 }
 
 /// The scores of every set that is said to be in- or out-of-distribution.
-fn scores_of_sets(session: &Session) -> Vec<Scores> {
+fn scores_of_sets(session: &Session) -> Vec<NamedScores> {
     let set = |set: SetScores| {
         let known = &session.sets()[set.set];
         let is_id = known.role.truth()? == Outcome::Id;
         let values = set.scores.iter().map(|(score, _)| f64::from(*score)).collect();
-        Some(Scores { name: known.title().to_owned(), is_id, values })
+        Some(NamedScores { name: known.title().to_owned(), is_id, values })
     };
     session.images().set_scores().into_iter().filter_map(set).collect()
 }
@@ -137,9 +137,9 @@ fn map_figure(session: &Session, color_by: ColorBy) -> Option<Figure> {
         }
     };
     let spaces = vec![space(0, "Before projection"), space(1, "After projection")];
-    let key = |key: &crate::panels::map_view::Key| Key {
+    let key = |key: &crate::panels::map_view::Key| LegendKey {
         label: format!("{} ({})", key.label, key.images.len()),
-        sample: Sample::Point(glyph(key.shape), fixed(key.color)),
+        sample: LegendSample::Point(glyph(key.shape), fixed(key.color)),
     };
     let legend = map_style.legend.iter().map(key).collect();
     Some(maps("t-SNE of features before and after projection", &spaces, legend))

@@ -24,25 +24,14 @@ fn first_panels() -> BTreeSet<String> {
 
 /// What can go wrong with a session's file.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum SessionError {
     /// The file cannot be read or written.
     #[error("{action}: {source}: {}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-        /// The file.
-        path: PathBuf,
-    },
+    Io { action: &'static str, source: std::io::Error, path: PathBuf },
     /// The file is not a session of this program.
     #[error("not a session of this program ({reason}): {}", path.display())]
-    Content {
-        /// What is wrong.
-        reason: String,
-        /// The file.
-        path: PathBuf,
-    },
+    Content { reason: String, path: PathBuf },
 }
 
 /// A session.

@@ -19,7 +19,7 @@ use crate::fit::FitError;
 use crate::fit::config::TrainConfig;
 use crate::fit::objects::{Objects, Selection};
 use crate::fit::stages::{self, Stored, TrainingData};
-use crate::fit::train::{EpochLog, Rows, Run, Watch};
+use crate::fit::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
 use crate::fit::vocabulary;
 use crate::fs;
 use crate::gpu::Compute;
@@ -98,7 +98,7 @@ pub struct FitOptions {
     /// Which epoch's weights the bundle gets. The last has the centers that moved longest; the best
     /// is that of the highest validation accuracy
     #[arg(long, value_name = "last|best", default_value = "last")]
-    keep: Keep,
+    keep: KeepEpoch,
     /// Leave out the second projector, which only the detector ce-cosine needs
     #[arg(long)]
     no_ce: bool,
@@ -127,7 +127,7 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Keep {
+enum KeepEpoch {
     Last,
     Best,
 }
@@ -299,10 +299,10 @@ impl FitOptions {
         let ce = config.clone().cross_entropy_alone();
         let run = |config: TrainConfig, name: &str| -> anyhow::Result<Source> {
             let TrainingData { objects, train, validation, .. } = gathered;
-            let rows = Rows { train, validation };
+            let rows = TrainRows { train, validation };
             let folder = work.join(name);
             self.train_one(
-                Run { config, recipe, objects, rows, folder: Some(folder) },
+                TrainRun { config, recipe, objects, rows, folder: Some(folder) },
                 compute,
                 cancel,
             )
@@ -317,7 +317,7 @@ impl FitOptions {
     /// One training run, with a live line; its weights as the bundle will have them.
     fn train_one(
         &self,
-        run: Run,
+        run: TrainRun,
         compute: &Compute,
         cancel: &Arc<AtomicBool>,
     ) -> anyhow::Result<Source> {
@@ -329,14 +329,14 @@ impl FitOptions {
             bar.set_position(line.epoch as u64);
             bar.set_message(live_line(what, line));
         };
-        let mut watch = Watch { on_epoch: &mut on_epoch, cancelled: cancel };
+        let mut watch = TrainWatch { on_epoch: &mut on_epoch, cancelled: cancel };
         let shape = run.config.projector.clone();
         run.train(&compute.device, self.resume, &mut watch)?;
         bar.finish_and_clear();
         let folder = run.folder.unwrap_or_default();
         let path = match self.keep {
-            Keep::Last => Run::last_path(&folder),
-            Keep::Best => Run::best_path(&folder),
+            KeepEpoch::Last => TrainRun::last_path(&folder),
+            KeepEpoch::Best => TrainRun::best_path(&folder),
         };
         let trained = Source::open(&path).map_err(FitError::from)?;
         match self.half {

@@ -28,7 +28,7 @@ pub struct ModelArgs {
     /// Thresholds of the tags, one a line
     #[arg(long, value_name = "FILE")]
     pub thresholds: Option<PathBuf>,
-    /// In-distribution classes and their tags: lines CLASS<tab>TAG, or INDEX WNID NAME,TAG
+    /// In-distribution classes and their tags: lines `CLASS<tab>TAG`, or INDEX WNID NAME,TAG
     #[arg(long, value_name = "FILE")]
     pub vocabulary: Option<PathBuf>,
     /// How images become the network's input: `ram` (resize) or `tagood` (resize larger, crop)

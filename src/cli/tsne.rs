@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::CliResult;
 use crate::eval::tsne::{Tsne, TsneConfig};
 use crate::fs;
-use features_file::Features;
+use features_file::FeatureMatrix;
 
 /// Iterations between two reports of progress.
 const STRIDE: usize = 10;
@@ -79,9 +79,9 @@ pub fn run(args: &TsneArgs) -> CliResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn prepare(features: &Features, config: &TsneConfig, args: &TsneArgs) -> Result<Tsne> {
+fn prepare(features: &FeatureMatrix, config: &TsneConfig, args: &TsneArgs) -> Result<Tsne> {
     let bar = progress_bar(features.n, "points' neighbours", args.quiet);
-    let watch = |progress: crate::eval::tsne::Progress| {
+    let watch = |progress: crate::eval::tsne::TsneProgress| {
         bar.set_position(progress.done as u64);
         ControlFlow::Continue(())
     };

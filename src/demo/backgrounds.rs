@@ -1,14 +1,14 @@
 //! Grounds, walls and airs, in percent of the frame.
 
-use super::dice::Dice;
 use super::paint::{
-    Ink, Painter, Shape, across, circle, down, glow, oval, poly, rect, rgb, smooth,
+    Ink, Painter, VectorShape, across, circle, down, glow, oval, poly, rect, rgb, smooth,
 };
+use super::rng::SceneRng;
 use super::tags::Hue;
 
 /// How a background is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum BackgroundLayout {
     /// Ground below a horizon, air above.
     Ground,
     /// A wall or table seen straight on.
@@ -26,13 +26,13 @@ pub struct Background {
     /// Main colours it comes in.
     pub hues: &'static [Hue],
     /// Where things can stand.
-    pub layout: Layout,
-    paint: fn(&mut Painter, &mut Dice, &Setting),
+    pub layout: BackgroundLayout,
+    paint: fn(&mut Painter, &mut SceneRng, &BackgroundSetting),
 }
 
 /// The choices that fix one background.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting {
+pub struct BackgroundSetting {
     /// Main colour.
     pub hue: Hue,
     /// Height of the horizon, in percent from the top.
@@ -43,8 +43,8 @@ pub struct Setting {
 
 impl Background {
     /// Paints the whole frame.
-    pub fn paint(&self, p: &mut Painter, dice: &mut Dice, setting: &Setting) {
-        (self.paint)(p, dice, setting);
+    pub fn paint(&self, p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
+        (self.paint)(p, rng, setting);
     }
 }
 
@@ -52,8 +52,8 @@ const fn kind(
     name: &'static str,
     tags: &'static [&'static str],
     hues: &'static [Hue],
-    layout: Layout,
-    paint: fn(&mut Painter, &mut Dice, &Setting),
+    layout: BackgroundLayout,
+    paint: fn(&mut Painter, &mut SceneRng, &BackgroundSetting),
 ) -> Background {
     Background { name, tags, hues, layout, paint }
 }
@@ -62,16 +62,22 @@ use Hue::{Blue, Brown, Green, Grey, Orange, Pink, Purple, Red, White, Yellow};
 
 /// Every background, in tag order.
 pub static BACKGROUNDS: [Background; 10] = [
-    kind("grass", &["grass", "sky"], &[Green], Layout::Ground, grass),
-    kind("sand", &["sand", "sky"], &[Yellow, Orange], Layout::Ground, sand),
-    kind("sea", &["sea", "sky"], &[Blue], Layout::Ground, sea),
-    kind("sky", &["sky"], &[Blue, Pink, Orange], Layout::Air, sky),
-    kind("brick", &["brick"], &[Red, Brown, Grey, White], Layout::Wall, brick),
-    kind("wood", &["wood"], &[Brown], Layout::Wall, wood),
-    kind("snow", &["snow", "sky"], &[White], Layout::Ground, snow),
-    kind("night", &["night"], &[Purple, Blue], Layout::Ground, night),
-    kind("road", &["road", "sky"], &[Grey], Layout::Ground, road),
-    kind("room", &["room"], &[Yellow, Green, Blue, Pink, Purple, Orange], Layout::Wall, room),
+    kind("grass", &["grass", "sky"], &[Green], BackgroundLayout::Ground, grass),
+    kind("sand", &["sand", "sky"], &[Yellow, Orange], BackgroundLayout::Ground, sand),
+    kind("sea", &["sea", "sky"], &[Blue], BackgroundLayout::Ground, sea),
+    kind("sky", &["sky"], &[Blue, Pink, Orange], BackgroundLayout::Air, sky),
+    kind("brick", &["brick"], &[Red, Brown, Grey, White], BackgroundLayout::Wall, brick),
+    kind("wood", &["wood"], &[Brown], BackgroundLayout::Wall, wood),
+    kind("snow", &["snow", "sky"], &[White], BackgroundLayout::Ground, snow),
+    kind("night", &["night"], &[Purple, Blue], BackgroundLayout::Ground, night),
+    kind("road", &["road", "sky"], &[Grey], BackgroundLayout::Ground, road),
+    kind(
+        "room",
+        &["room"],
+        &[Yellow, Green, Blue, Pink, Purple, Orange],
+        BackgroundLayout::Wall,
+        room,
+    ),
 ];
 
 /// Zenith and haze of each sky.
@@ -84,33 +90,33 @@ fn sky_inks(sky: usize) -> (Ink, Ink) {
     }
 }
 
-fn air(p: &mut Painter, setting: &Setting) {
+fn air(p: &mut Painter, setting: &BackgroundSetting) {
     let (zenith, haze) = sky_inks(setting.sky);
     p.fill(rect(0.0, 0.0, 100.0, setting.horizon + 2.0), down(0.0, zenith, setting.horizon, haze));
 }
 
 /// A rolling line across the frame, closed below.
-fn hills(dice: &mut Dice, base: f32, height: f32) -> Shape {
+fn hills(rng: &mut SceneRng, base: f32, height: f32) -> VectorShape {
     let mut points = vec![[-20.0, base + height]];
     for i in 0..6 {
-        points.push([-12.0 + i as f32 * 25.0, base - height * dice.unit()]);
+        points.push([-12.0 + i as f32 * 25.0, base - height * rng.unit()]);
     }
     points.extend([[124.0, base + height], [124.0, 130.0], [-20.0, 130.0]]);
     smooth(&points)
 }
 
-fn grass(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn grass(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let h = setting.horizon;
     air(p, setting);
-    let green = [rgb(124, 182, 92), rgb(106, 170, 98), rgb(148, 184, 88)][dice.below(3)];
+    let green = [rgb(124, 182, 92), rgb(106, 170, 98), rgb(148, 184, 88)][rng.below(3)];
     let haze = sky_inks(setting.sky).1;
-    p.fill(hills(dice, h, 9.0), green.mix(haze, 42));
-    p.fill(hills(dice, h + 3.0, 6.0), green.mix(haze, 20));
+    p.fill(hills(rng, h, 9.0), green.mix(haze, 42));
+    p.fill(hills(rng, h + 3.0, 6.0), green.mix(haze, 20));
     p.fill(rect(0.0, h + 4.0, 100.0, 100.0), down(h, green.lighter(10), 104.0, green.darker(30)));
-    p.fill(hills(dice, h + 22.0, 5.0), down(h + 18.0, green.lighter(5), 110.0, green.darker(34)));
+    p.fill(hills(rng, h + 22.0, 5.0), down(h + 18.0, green.lighter(5), 110.0, green.darker(34)));
     for _ in 0..26 {
-        let depth = dice.unit();
-        let (x, y) = (dice.range(0.0, 100.0), h + 8.0 + (92.0 - h) * depth);
+        let depth = rng.unit();
+        let (x, y) = (rng.range(0.0, 100.0), h + 8.0 + (92.0 - h) * depth);
         let s = 0.7 + depth * 1.5;
         let tuft = [
             [x - 2.0 * s, y],
@@ -125,48 +131,48 @@ fn grass(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
     }
 }
 
-fn sand(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn sand(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let h = setting.horizon;
     air(p, setting);
     let sand = if setting.hue == Orange { rgb(232, 164, 96) } else { rgb(242, 212, 142) };
     let haze = sky_inks(setting.sky).1;
-    p.fill(hills(dice, h, 10.0), down(h - 10.0, sand.mix(haze, 40), h + 10.0, sand.darker(14)));
+    p.fill(hills(rng, h, 10.0), down(h - 10.0, sand.mix(haze, 40), h + 10.0, sand.darker(14)));
     p.fill(rect(0.0, h + 3.0, 100.0, 100.0), down(h, sand.lighter(14), 100.0, sand.darker(18)));
     for i in 0..5 {
         let y = h + 8.0 + i as f32 * (90.0 - h) / 5.0;
         p.fill(
-            hills(dice, y, 4.5),
+            hills(rng, y, 4.5),
             down(y - 4.0, sand.lighter(22 - i * 5), y + 22.0, sand.darker(6 + i * 4)),
         );
     }
     for _ in 0..40 {
-        let (x, y) = (dice.range(0.0, 100.0), dice.range(h + 8.0, 100.0));
+        let (x, y) = (rng.range(0.0, 100.0), rng.range(h + 8.0, 100.0));
         p.fill(oval(x, y, 0.5, 0.3), sand.darker(34));
     }
 }
 
-fn sea(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn sea(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let h = setting.horizon;
     air(p, setting);
-    let water = [rgb(44, 130, 176), rgb(40, 110, 178), rgb(58, 146, 182)][dice.below(3)];
+    let water = [rgb(44, 130, 176), rgb(40, 110, 178), rgb(58, 146, 182)][rng.below(3)];
     let haze = sky_inks(setting.sky).1;
     p.fill(rect(0.0, h, 100.0, 100.0), down(h, water.mix(haze, 46), 100.0, water.darker(34)));
     for i in 0..6 {
         let t = i as f32 / 5.0;
         let y = h + 3.0 + (94.0 - h) * t * (0.35 + 0.65 * t);
-        let crest = wave(dice, y, 1.0 + 2.4 * t, 8.0 + 8.0 * t);
+        let crest = wave(rng, y, 1.0 + 2.4 * t, 8.0 + 8.0 * t);
         p.fill(crest, down(y - 2.0, water.mix(haze, 34 - i * 5), y + 14.0, water.darker(i * 6)));
     }
     for _ in 0..22 {
-        let depth = dice.unit();
-        let (x, y) = (dice.range(0.0, 100.0), h + 2.0 + (96.0 - h) * depth);
+        let depth = rng.unit();
+        let (x, y) = (rng.range(0.0, 100.0), h + 2.0 + (96.0 - h) * depth);
         p.fill(oval(x, y, 1.5 + 3.5 * depth, 0.25 + 0.3 * depth), haze.alpha(120));
     }
 }
 
 /// A line of rounded waves, closed below.
-fn wave(dice: &mut Dice, y: f32, height: f32, length: f32) -> Shape {
-    let start = -length * (1.0 + dice.unit());
+fn wave(rng: &mut SceneRng, y: f32, height: f32, length: f32) -> VectorShape {
+    let start = -length * (1.0 + rng.unit());
     let mut d = format!("M{start} 130L{start} {y}");
     let mut x = start;
     while x < 104.0 {
@@ -175,10 +181,10 @@ fn wave(dice: &mut Dice, y: f32, height: f32, length: f32) -> Shape {
         x = end;
     }
     d.push_str(&format!("L{x} 130Z"));
-    Shape::from(d.as_str())
+    VectorShape::from(d.as_str())
 }
 
-fn sky(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn sky(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let (top, bottom) = match setting.hue {
         Pink => (rgb(222, 130, 178), rgb(255, 222, 206)),
         Orange => (rgb(240, 140, 96), rgb(255, 226, 170)),
@@ -186,16 +192,16 @@ fn sky(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
     };
     p.fill(rect(0.0, 0.0, 100.0, 100.0), down(0.0, top, 100.0, bottom));
     for i in 0..4 {
-        let y = 18.0 + i as f32 * 24.0 + dice.range(-6.0, 6.0);
-        let x = dice.range(-10.0, 80.0);
-        let w = dice.range(24.0, 60.0);
+        let y = 18.0 + i as f32 * 24.0 + rng.range(-6.0, 6.0);
+        let x = rng.range(-10.0, 80.0);
+        let w = rng.range(24.0, 60.0);
         let veil = rgb(255, 252, 244).alpha(46);
         p.fill(oval(x + w * 0.5, y, w * 0.5, 2.6), veil);
         p.fill(oval(x + w * 0.66, y + 3.0, w * 0.36, 2.0), veil);
     }
 }
 
-fn brick(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn brick(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let base = match setting.hue {
         Brown => rgb(158, 112, 84),
         Grey => rgb(142, 146, 156),
@@ -203,13 +209,13 @@ fn brick(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
         _ => rgb(186, 88, 72),
     };
     p.fill(rect(0.0, 0.0, 100.0, 100.0), base.mix(rgb(226, 214, 200), 52));
-    let rows = 8 + dice.below(5);
+    let rows = 8 + rng.below(5);
     let height = 100.0 / rows as f32;
     let width = height * 2.3;
     for row in 0..=rows {
-        let mut x = if row % 2 == 0 { -width * 0.5 } else { 0.0 } - dice.range(0.0, 1.0);
+        let mut x = if row % 2 == 0 { -width * 0.5 } else { 0.0 } - rng.range(0.0, 1.0);
         while x < 100.0 {
-            let tone = dice.below(5) as i32;
+            let tone = rng.below(5) as i32;
             let ink = if tone < 3 { base.darker(tone * 7) } else { base.lighter(tone * 4 - 6) };
             let y = row as f32 * height;
             p.fill(rect(x, y, width - 1.0, height - 1.0), ink);
@@ -223,50 +229,50 @@ fn brick(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
     );
 }
 
-fn wood(p: &mut Painter, dice: &mut Dice, _setting: &Setting) {
-    let base = [rgb(166, 112, 70), rgb(188, 138, 92), rgb(136, 92, 66)][dice.below(3)];
-    let planks = 4 + dice.below(3);
+fn wood(p: &mut Painter, rng: &mut SceneRng, _setting: &BackgroundSetting) {
+    let base = [rgb(166, 112, 70), rgb(188, 138, 92), rgb(136, 92, 66)][rng.below(3)];
+    let planks = 4 + rng.below(3);
     let height = 100.0 / planks as f32;
     for plank in 0..planks {
         let y = plank as f32 * height;
-        let tone = base.mix(base.lighter(30), dice.below(60) as i32);
+        let tone = base.mix(base.lighter(30), rng.below(60) as i32);
         p.body(
             rect(0.0, y, 100.0, height),
             down(y, tone.lighter(8), y + height, tone.darker(10)),
             |p| {
                 for line in 0..5 {
-                    let v = y + height * (0.12 + 0.19 * line as f32) + dice.range(-1.0, 1.0);
-                    let bend = dice.range(-2.4, 2.4);
+                    let v = y + height * (0.12 + 0.19 * line as f32) + rng.range(-1.0, 1.0);
+                    let bend = rng.range(-2.4, 2.4);
                     let d = format!("M-2 {v}C30 {} 66 {} 102 {v}", v + bend, v - bend);
                     p.line(d.as_str(), 0.5, tone.darker(20));
                 }
-                if dice.chance(60) {
-                    let (x, v) = (dice.range(8.0, 92.0), y + height * dice.range(0.35, 0.65));
+                if rng.chance(60) {
+                    let (x, v) = (rng.range(8.0, 92.0), y + height * rng.range(0.35, 0.65));
                     p.fill(oval(x, v, 3.4, 1.7), tone.darker(22));
                     p.fill(oval(x, v, 2.0, 0.9), tone.darker(38));
                 }
             },
         );
         p.fill(rect(0.0, y, 100.0, 0.9), base.darker(52));
-        let joint = dice.range(10.0, 90.0);
+        let joint = rng.range(10.0, 90.0);
         p.fill(rect(joint, y, 0.7, height), base.darker(48));
     }
 }
 
-fn snow(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn snow(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let h = setting.horizon;
     air(p, setting);
     let (bright, cool) = (rgb(252, 252, 250), rgb(202, 216, 234));
-    p.fill(hills(dice, h, 10.0), down(h - 8.0, bright.mix(cool, 50), h + 14.0, cool));
-    p.fill(hills(dice, h + 6.0, 6.0), down(h, bright, h + 30.0, cool));
-    p.fill(hills(dice, h + 22.0, 7.0), down(h + 16.0, bright, 110.0, cool.mix(bright, 20)));
+    p.fill(hills(rng, h, 10.0), down(h - 8.0, bright.mix(cool, 50), h + 14.0, cool));
+    p.fill(hills(rng, h + 6.0, 6.0), down(h, bright, h + 30.0, cool));
+    p.fill(hills(rng, h + 22.0, 7.0), down(h + 16.0, bright, 110.0, cool.mix(bright, 20)));
     for _ in 0..46 {
-        let r = dice.range(0.35, 1.0);
-        p.fill(circle(dice.range(0.0, 100.0), dice.range(0.0, 100.0), r), bright.alpha(210));
+        let r = rng.range(0.35, 1.0);
+        p.fill(circle(rng.range(0.0, 100.0), rng.range(0.0, 100.0), r), bright.alpha(210));
     }
 }
 
-fn night(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn night(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let h = setting.horizon;
     let (zenith, haze) = if setting.hue == Purple {
         (rgb(36, 26, 78), rgb(122, 88, 154))
@@ -275,32 +281,29 @@ fn night(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
     };
     p.fill(rect(0.0, 0.0, 100.0, 100.0), down(0.0, zenith, h + 8.0, haze));
     for _ in 0..40 {
-        let r = dice.range(0.2, 0.6);
-        p.fill(
-            circle(dice.range(0.0, 100.0), dice.range(0.0, h), r),
-            rgb(255, 248, 220).alpha(200),
-        );
+        let r = rng.range(0.2, 0.6);
+        p.fill(circle(rng.range(0.0, 100.0), rng.range(0.0, h), r), rgb(255, 248, 220).alpha(200));
     }
-    p.fill(hills(dice, h, 11.0), down(h - 10.0, haze.mix(zenith, 50), h + 20.0, zenith.lighter(8)));
+    p.fill(hills(rng, h, 11.0), down(h - 10.0, haze.mix(zenith, 50), h + 20.0, zenith.lighter(8)));
     p.fill(
-        hills(dice, h + 12.0, 7.0),
+        hills(rng, h + 12.0, 7.0),
         down(h + 4.0, zenith.mix(haze, 34), 100.0, zenith.darker(10)),
     );
 }
 
-fn road(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn road(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let h = setting.horizon;
     air(p, setting);
     let (zenith, haze) = sky_inks(setting.sky);
     let wall = zenith.mix(rgb(120, 112, 140), 60);
     let mut x = -4.0;
     while x < 100.0 {
-        let (w, top) = (dice.range(9.0, 18.0), h - dice.range(8.0, 26.0));
-        let tone = wall.mix(haze, dice.below(50) as i32);
+        let (w, top) = (rng.range(9.0, 18.0), h - rng.range(8.0, 26.0));
+        let tone = wall.mix(haze, rng.below(50) as i32);
         p.fill(rect(x, top, w, h - top + 1.0), down(top, tone, h, tone.mix(haze, 30)));
         for column in 0..(w / 4.0) as usize {
             for row in 0..((h - top) / 5.0) as usize {
-                if dice.chance(60) {
+                if rng.chance(60) {
                     p.fill(
                         rect(x + 1.6 + column as f32 * 4.0, top + 2.0 + row as f32 * 5.0, 1.7, 2.4),
                         haze.mix(rgb(255, 230, 160), 60).alpha(190),
@@ -318,7 +321,7 @@ fn road(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
         down(h, asphalt.lighter(12), 100.0, asphalt.darker(22)),
     );
     let lane = h + 6.0 + (94.0 - h) * 0.46;
-    let shift = dice.range(0.0, 24.0);
+    let shift = rng.range(0.0, 24.0);
     for i in -1..5 {
         let x = i as f32 * 24.0 + shift;
         p.fill(
@@ -333,11 +336,11 @@ fn road(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
     }
 }
 
-fn room(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
+fn room(p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
     let h = setting.horizon + 16.0;
     let wall = setting.hue.ink().lighter(44);
     p.fill(rect(0.0, 0.0, 100.0, h), across(0.0, wall.lighter(14), 100.0, wall.darker(8)));
-    let motif = dice.below(3);
+    let motif = rng.below(3);
     if motif == 0 {
         for i in 0..9 {
             p.fill(rect(i as f32 * 12.0, 0.0, 6.0, h), wall.lighter(26).alpha(150));
@@ -350,7 +353,7 @@ fn room(p: &mut Painter, dice: &mut Dice, setting: &Setting) {
             }
         }
     }
-    let floor = [rgb(176, 128, 92), rgb(204, 166, 126), rgb(142, 108, 100)][dice.below(3)];
+    let floor = [rgb(176, 128, 92), rgb(204, 166, 126), rgb(142, 108, 100)][rng.below(3)];
     p.fill(rect(0.0, h, 100.0, 100.0), down(h, floor.darker(14), 100.0, floor.lighter(14)));
     for i in -6..18 {
         let x = i as f32 * 9.0;

@@ -1,16 +1,16 @@
 //! Where everything goes: a scene as a list of pieces, before a pixel is drawn.
 
-use super::backgrounds::{BACKGROUNDS, Background, Layout, Setting};
+use super::backgrounds::{BACKGROUNDS, Background, BackgroundLayout, BackgroundSetting};
 use super::clutter::{CLUTTER, Clutter, Habitat};
-use super::dice::Dice;
 use super::light::Light;
-use super::objects::{KNOWN, Kind, Look, UNKNOWN, made_up};
+use super::objects::{KNOWN, Look, ObjectKind, UNKNOWN, made_up};
 use super::paint::{Affine, Painter, turn};
+use super::rng::SceneRng;
 use super::tags::Hue;
 
 /// What a piece shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum PieceSubject {
     /// The ID class at this index.
     Known(usize),
     /// The unknown kind at this index.
@@ -21,33 +21,33 @@ pub enum Subject {
     MadeUp(usize),
 }
 
-impl Subject {
+impl PieceSubject {
     /// The object kind; `None` for clutter and what is made up.
-    pub fn kind(self) -> Option<&'static Kind> {
+    pub fn kind(self) -> Option<&'static ObjectKind> {
         match self {
-            Subject::Known(i) => KNOWN.get(i),
-            Subject::Unknown(i) => UNKNOWN.get(i),
-            Subject::Clutter(_) | Subject::MadeUp(_) => None,
+            PieceSubject::Known(i) => KNOWN.get(i),
+            PieceSubject::Unknown(i) => UNKNOWN.get(i),
+            PieceSubject::Clutter(_) | PieceSubject::MadeUp(_) => None,
         }
     }
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Subject::Clutter(i) => CLUTTER[i].name,
-            Subject::MadeUp(_) => "made up",
-            Subject::Known(i) => KNOWN[i].name,
-            Subject::Unknown(i) => UNKNOWN[i].name,
+            PieceSubject::Clutter(i) => CLUTTER[i].name,
+            PieceSubject::MadeUp(_) => "made up",
+            PieceSubject::Known(i) => KNOWN[i].name,
+            PieceSubject::Unknown(i) => UNKNOWN[i].name,
         }
     }
 
     /// Draws it.
     pub fn paint(self, p: &mut Painter, look: &Look) {
         match self {
-            Subject::Known(i) => (KNOWN[i].paint)(p, look),
-            Subject::Unknown(i) => (UNKNOWN[i].paint)(p, look),
-            Subject::Clutter(i) => (CLUTTER[i].paint)(p, look),
-            Subject::MadeUp(i) => made_up::paint(i as u64, p, look),
+            PieceSubject::Known(i) => (KNOWN[i].paint)(p, look),
+            PieceSubject::Unknown(i) => (UNKNOWN[i].paint)(p, look),
+            PieceSubject::Clutter(i) => (CLUTTER[i].paint)(p, look),
+            PieceSubject::MadeUp(i) => made_up::paint(i as u64, p, look),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Subject {
 #[derive(Clone, Copy, Debug)]
 pub struct Piece {
     /// What it is.
-    pub subject: Subject,
+    pub subject: PieceSubject,
     /// How this specimen looks.
     pub look: Look,
     /// Its main colour's name.
@@ -94,7 +94,7 @@ impl Piece {
     }
 
     /// The same place taken by something else, standing where this one stands.
-    pub fn replaced(&self, subject: Subject) -> Piece {
+    pub fn replaced(&self, subject: PieceSubject) -> Piece {
         let mut piece = Piece { subject, ..*self };
         if self.grounded {
             piece.y += self.foot() - piece.foot();
@@ -109,7 +109,7 @@ pub struct Composition {
     /// Index of the background.
     pub background: usize,
     /// How the background is laid out.
-    pub setting: Setting,
+    pub setting: BackgroundSetting,
     /// Clutter behind the objects, far to near.
     pub behind: Vec<Piece>,
     /// The objects, the main one last.
@@ -139,11 +139,11 @@ pub enum Cast {
 
 impl Cast {
     /// Draws lots for an object.
-    fn subject(self, dice: &mut Dice) -> Subject {
+    fn subject(self, rng: &mut SceneRng) -> PieceSubject {
         match self {
-            Cast::Unknown => Subject::Unknown(dice.below(UNKNOWN.len())),
-            Cast::MadeUp => Subject::MadeUp(dice.below(1 << 30)),
-            _ => Subject::Known(dice.below(KNOWN.len())),
+            Cast::Unknown => PieceSubject::Unknown(rng.below(UNKNOWN.len())),
+            Cast::MadeUp => PieceSubject::MadeUp(rng.below(1 << 30)),
+            _ => PieceSubject::Known(rng.below(KNOWN.len())),
         }
     }
 }
@@ -154,13 +154,13 @@ const ALIKE: usize = 90;
 
 impl Composition {
     /// Draws lots for a scene.
-    pub fn new(dice: &mut Dice, cast: Cast) -> Self {
-        let background = dice.below(BACKGROUNDS.len());
+    pub fn new(rng: &mut SceneRng, cast: Cast) -> Self {
+        let background = rng.below(BACKGROUNDS.len());
         let ground = &BACKGROUNDS[background];
-        let setting = Setting {
-            hue: ground.hues[dice.below(ground.hues.len())],
-            horizon: dice.range(36.0, 60.0),
-            sky: dice.below(4),
+        let setting = BackgroundSetting {
+            hue: ground.hues[rng.below(ground.hues.len())],
+            horizon: rng.range(36.0, 60.0),
+            sky: rng.below(4),
         };
         let mut scene = Composition {
             background,
@@ -168,10 +168,10 @@ impl Composition {
             behind: Vec::new(),
             objects: Vec::new(),
             before: Vec::new(),
-            light: Light::new(dice),
+            light: Light::new(rng),
         };
-        scene.place_objects(dice, cast);
-        scene.place_clutter(dice, cast);
+        scene.place_objects(rng, cast);
+        scene.place_clutter(rng, cast);
         scene
     }
 
@@ -180,25 +180,25 @@ impl Composition {
         &BACKGROUNDS[self.background]
     }
 
-    fn place_objects(&mut self, dice: &mut Dice, cast: Cast) {
+    fn place_objects(&mut self, rng: &mut SceneRng, cast: Cast) {
         if cast == Cast::Nothing {
             return;
         }
-        let half = dice.range(17.0, 34.0);
-        let subject = cast.subject(dice);
-        let main = self.object(dice, subject, half);
+        let half = rng.range(17.0, 34.0);
+        let subject = cast.subject(rng);
+        let main = self.object(rng, subject, half);
         self.objects.push(main);
         let more = if cast == Cast::KnownAlone {
             0
         } else {
-            [0, 0, 0, 0, 0, 1, 1, 1, 1, 2][dice.below(10)]
+            [0, 0, 0, 0, 0, 1, 1, 1, 1, 2][rng.below(10)]
         };
         for _ in 0..more {
-            let half = (main.half * dice.range(0.5, 0.8)).max(12.5);
+            let half = (main.half * rng.range(0.5, 0.8)).max(12.5);
             for _ in 0..12 {
-                let alike = cast != Cast::KnownMixed && dice.chance(ALIKE);
-                let subject = if alike { main.subject } else { cast.subject(dice) };
-                let other = self.object(dice, subject, half);
+                let alike = cast != Cast::KnownMixed && rng.chance(ALIKE);
+                let subject = if alike { main.subject } else { cast.subject(rng) };
+                let other = self.object(rng, subject, half);
                 let clear = self.objects.iter().all(|o| {
                     let reach = (o.half + other.half) * 0.86;
                     let (dx, dy) = (o.x - other.x, o.y - other.y);
@@ -212,67 +212,67 @@ impl Composition {
         }
     }
 
-    fn object(&self, dice: &mut Dice, subject: Subject, half: f32) -> Piece {
+    fn object(&self, rng: &mut SceneRng, subject: PieceSubject, half: f32) -> Piece {
         let hues = subject.kind().map_or(&Hue::ALL[..], |kind| kind.hues);
-        let mut hue = hues[dice.below(hues.len())];
+        let mut hue = hues[rng.below(hues.len())];
         if hue == self.setting.hue {
-            hue = hues[dice.below(hues.len())];
+            hue = hues[rng.below(hues.len())];
         }
         let layout = self.ground().layout;
-        let grounded = layout == Layout::Ground && dice.chance(80);
+        let grounded = layout == BackgroundLayout::Ground && rng.chance(80);
         let sway = if grounded { 0.035 } else { 0.09 };
         let reach = half * 0.86;
         let mut piece = Piece {
             subject,
-            look: look(dice, hue),
+            look: look(rng, hue),
             hue,
-            x: dice.range(reach, 100.0 - reach),
-            y: dice.range(reach, 100.0 - reach),
+            x: rng.range(reach, 100.0 - reach),
+            y: rng.range(reach, 100.0 - reach),
             half,
-            tilt: dice.range(-sway, sway),
-            flipped: dice.chance(50),
+            tilt: rng.range(-sway, sway),
+            flipped: rng.chance(50),
             grounded,
         };
         if grounded {
             let nearest = (self.setting.horizon + 10.0).max(1.7 * half);
-            let foot = dice.range(nearest.min(95.0), 96.0);
+            let foot = rng.range(nearest.min(95.0), 96.0);
             piece.y += foot - piece.foot();
         }
         piece
     }
 
-    fn place_clutter(&mut self, dice: &mut Dice, cast: Cast) {
+    fn place_clutter(&mut self, rng: &mut SceneRng, cast: Cast) {
         let layout = self.ground().layout;
-        let crowd = if cast == Cast::Nothing { 3 + dice.below(4) } else { 1 + dice.below(4) };
-        if layout == Layout::Ground && self.ground().name != "night" && dice.chance(24) {
-            self.behind.push(self.mountain(dice));
+        let crowd = if cast == Cast::Nothing { 3 + rng.below(4) } else { 1 + rng.below(4) };
+        if layout == BackgroundLayout::Ground && self.ground().name != "night" && rng.chance(24) {
+            self.behind.push(self.mountain(rng));
         }
         for _ in 0..crowd {
-            let index = self.clutter_kind(dice);
+            let index = self.clutter_kind(rng);
             let piece = match (CLUTTER[index].habitat, layout) {
-                (Habitat::Ground, _) => self.standing(dice, index),
-                _ => self.hanging(dice, index),
+                (Habitat::Ground, _) => self.standing(rng, index),
+                _ => self.hanging(rng, index),
             };
             self.behind.push(piece);
         }
         self.behind.sort_by(|a, b| depth(a).total_cmp(&depth(b)));
         if let Some(main) = self.objects.last().copied() {
-            if dice.chance(40) {
-                self.before.push(self.occluder(dice, &main));
+            if rng.chance(40) {
+                self.before.push(self.occluder(rng, &main));
             }
-        } else if dice.chance(50) {
-            let near = Piece { x: 50.0, y: 70.0, half: 24.0, ..self.hanging(dice, 0) };
-            self.before.push(self.occluder(dice, &near));
+        } else if rng.chance(50) {
+            let near = Piece { x: 50.0, y: 70.0, half: 24.0, ..self.hanging(rng, 0) };
+            self.before.push(self.occluder(rng, &near));
         }
     }
 
     /// A kind of clutter that is at home here, or now and then any.
-    fn clutter_kind(&self, dice: &mut Dice) -> usize {
+    fn clutter_kind(&self, rng: &mut SceneRng) -> usize {
         let names: &[&str] = match (self.ground().layout, self.ground().name) {
             (_, "night") => &["moon", "star", "star", "tree", "bush", "lamp", "rock", "fence"],
             (_, "sea") => &["cloud", "cloud", "sun", "rock", "rock", "moon"],
-            (Layout::Air, _) => &["cloud", "cloud", "cloud", "sun", "star", "moon"],
-            (Layout::Wall, _) => {
+            (BackgroundLayout::Air, _) => &["cloud", "cloud", "cloud", "sun", "star", "moon"],
+            (BackgroundLayout::Wall, _) => {
                 &["star", "flower", "bush", "fence", "lamp", "moon", "cloud", "rock", "sun"]
             }
             _ => &[
@@ -280,30 +280,30 @@ impl Composition {
                 "cloud", "sun",
             ],
         };
-        let wanted = names[dice.below(names.len())];
-        let any = dice.below(CLUTTER.len() - 1);
-        if dice.chance(8) {
+        let wanted = names[rng.below(names.len())];
+        let any = rng.below(CLUTTER.len() - 1);
+        if rng.chance(8) {
             return any;
         }
         CLUTTER.iter().position(|clutter| clutter.name == wanted).unwrap_or(any)
     }
 
-    fn clutter(&self, dice: &mut Dice, index: usize, half: f32) -> Piece {
+    fn clutter(&self, rng: &mut SceneRng, index: usize, half: f32) -> Piece {
         let hue = self.setting.hue;
-        let subject = Subject::Clutter(index);
-        let look = look(dice, hue);
-        let (x, flipped) = (dice.range(5.0, 95.0), dice.chance(50));
+        let subject = PieceSubject::Clutter(index);
+        let look = look(rng, hue);
+        let (x, flipped) = (rng.range(5.0, 95.0), rng.chance(50));
         Piece { subject, look, hue, x, y: 50.0, half, tilt: 0.0, flipped, grounded: false }
     }
 
-    fn mountain(&self, dice: &mut Dice) -> Piece {
+    fn mountain(&self, rng: &mut SceneRng) -> Piece {
         let index = CLUTTER.len() - 1;
-        let half = dice.range(16.0, 28.0);
+        let half = rng.range(16.0, 28.0);
         let y = self.setting.horizon + 1.0 - half * 0.98;
-        Piece { y, ..self.clutter(dice, index, half) }
+        Piece { y, ..self.clutter(rng, index, half) }
     }
 
-    fn standing(&self, dice: &mut Dice, index: usize) -> Piece {
+    fn standing(&self, rng: &mut SceneRng, index: usize) -> Piece {
         let clutter: &Clutter = &CLUTTER[index];
         let base = match clutter.name {
             "tree" | "lamp" => 19.0,
@@ -311,41 +311,47 @@ impl Composition {
             "bush" => 11.0,
             _ => 9.0,
         };
-        let horizon =
-            if self.ground().layout == Layout::Ground { self.setting.horizon } else { 80.0 };
-        let depth = dice.unit() * 0.7;
-        let half = base * (0.6 + depth) * dice.range(0.85, 1.15);
-        let mut piece = self.clutter(dice, index, half);
+        let horizon = if self.ground().layout == BackgroundLayout::Ground {
+            self.setting.horizon
+        } else {
+            80.0
+        };
+        let depth = rng.unit() * 0.7;
+        let half = base * (0.6 + depth) * rng.range(0.85, 1.15);
+        let mut piece = self.clutter(rng, index, half);
         piece.grounded = true;
         piece.y += horizon + 5.0 + (92.0 - horizon) * depth - piece.foot();
         piece
     }
 
-    fn hanging(&self, dice: &mut Dice, index: usize) -> Piece {
-        let half = dice.range(6.0, 13.0);
-        let floor =
-            if self.ground().layout == Layout::Ground { self.setting.horizon - half } else { 92.0 };
-        let mut piece = self.clutter(dice, index, half);
-        piece.y = dice.range(8.0, floor.max(10.0));
-        piece.tilt = dice.range(-0.03, 0.03);
+    fn hanging(&self, rng: &mut SceneRng, index: usize) -> Piece {
+        let half = rng.range(6.0, 13.0);
+        let floor = if self.ground().layout == BackgroundLayout::Ground {
+            self.setting.horizon - half
+        } else {
+            92.0
+        };
+        let mut piece = self.clutter(rng, index, half);
+        piece.y = rng.range(8.0, floor.max(10.0));
+        piece.tilt = rng.range(-0.03, 0.03);
         piece
     }
 
     /// Something small before one side of the main object, lower down than it.
-    fn occluder(&self, dice: &mut Dice, main: &Piece) -> Piece {
+    fn occluder(&self, rng: &mut SceneRng, main: &Piece) -> Piece {
         let names = match self.ground().layout {
-            Layout::Air => ["cloud", "cloud", "star", "cloud"],
-            Layout::Wall => ["flower", "star", "bush", "rock"],
-            Layout::Ground => ["bush", "flower", "rock", "fence"],
+            BackgroundLayout::Air => ["cloud", "cloud", "star", "cloud"],
+            BackgroundLayout::Wall => ["flower", "star", "bush", "rock"],
+            BackgroundLayout::Ground => ["bush", "flower", "rock", "fence"],
         };
-        let wanted = dice.pick(names);
+        let wanted = rng.pick(names);
         let index = CLUTTER.iter().position(|clutter| clutter.name == wanted).unwrap_or(0);
-        let half = (main.half * dice.range(0.38, 0.56)).max(7.0);
-        let mut piece = self.clutter(dice, index, half);
+        let half = (main.half * rng.range(0.38, 0.56)).max(7.0);
+        let mut piece = self.clutter(rng, index, half);
         let side = if main.x > 50.0 { -1.0 } else { 1.0 };
-        piece.x = main.x + side * main.half * dice.range(0.55, 0.95);
-        piece.y = main.foot() + dice.range(2.0, 6.0) - half * 0.92;
-        piece.grounded = self.ground().layout == Layout::Ground;
+        piece.x = main.x + side * main.half * rng.range(0.55, 0.95);
+        piece.y = main.foot() + rng.range(2.0, 6.0) - half * 0.92;
+        piece.grounded = self.ground().layout == BackgroundLayout::Ground;
         piece
     }
 }
@@ -356,8 +362,8 @@ fn depth(piece: &Piece) -> f32 {
 }
 
 /// The detail choices of one specimen in `hue`.
-fn look(dice: &mut Dice, hue: Hue) -> Look {
-    let vary = dice.range(-14.0, 14.0) as i32;
+fn look(rng: &mut SceneRng, hue: Hue) -> Look {
+    let vary = rng.range(-14.0, 14.0) as i32;
     let main = if vary < 0 { hue.ink().darker(-vary) } else { hue.ink().lighter(vary) };
     let friends = [
         Hue::Red,
@@ -369,10 +375,10 @@ fn look(dice: &mut Dice, hue: Hue) -> Look {
         Hue::Pink,
         Hue::White,
     ];
-    let first = dice.pick(friends);
-    let second = dice.pick(friends);
+    let first = rng.pick(friends);
+    let second = rng.pick(friends);
     let accent = if first == hue { second } else { first };
     let accent = if accent == hue { Hue::White } else { accent };
     let accent = if accent == hue { Hue::Blue } else { accent };
-    Look { main, accent: accent.ink(), variant: dice.below(4) }
+    Look { main, accent: accent.ink(), variant: rng.below(4) }
 }

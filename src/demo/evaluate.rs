@@ -19,28 +19,26 @@ use crate::image::RgbImage;
 use crate::pipeline::{Keep, OdinInput, Pipeline, PipelineError, TaggerOutput};
 use crate::score::Detector;
 
-use super::dice::Dice;
+use super::rng::SceneRng;
 
 /// What can go wrong.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum EvaluateError {
     /// The model was made for something else.
     #[error("the model has {0} tags, but the procedural world has {count}", count = TAGS.len())]
     OtherTags(usize),
-    /// The device.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// The numbers.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// The user.
     #[error("stopped")]
     Cancelled,
 }
 
 /// What to evaluate on.
 #[derive(Clone)]
-pub struct Options {
+pub struct DemoOptions {
     /// Scenes of each set.
     pub scenes: usize,
     /// Their seed; training uses others.
@@ -120,7 +118,7 @@ const RANDOM_MAP_DOMAIN: u64 = 64;
 /// If the model has other tags, the device fails, or `cancel` was set.
 pub fn evaluate(
     pipeline: &Pipeline,
-    options: &Options,
+    options: &DemoOptions,
     done: &mut dyn FnMut(usize),
     cancel: &AtomicBool,
 ) -> Result<WorldReport, EvaluateError> {
@@ -264,8 +262,9 @@ impl MapTally {
             let outline = Outline::of(scene, tag, grid);
             // Position 0 is the global token, which lies nowhere.
             self.add_map(&outline, &map[1..]);
-            let mut dice = Dice::new(RANDOM_MAP_DOMAIN, tag as u64, self.iou_random.len() as u64);
-            let random: Vec<bool> = (0..grid * grid).map(|_| dice.unit() > 0.5).collect();
+            let mut rng =
+                SceneRng::new(RANDOM_MAP_DOMAIN, tag as u64, self.iou_random.len() as u64);
+            let random: Vec<bool> = (0..grid * grid).map(|_| rng.unit() > 0.5).collect();
             self.iou_random.push(outline.iou(&random));
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What falls on everything: cast shadows, tint, gradient and vignette.
 
-use super::dice::Dice;
-use super::paint::{Canvas, Window};
+use super::paint::{Painting, Window};
+use super::rng::SceneRng;
 
 /// One light for a whole scene.
 #[derive(Clone, Copy, Debug)]
@@ -18,20 +18,20 @@ pub struct Light {
 
 impl Light {
     /// A gentle light drawn by chance.
-    pub fn new(dice: &mut Dice) -> Self {
-        let warm = dice.range(-14.0, 18.0) as i32;
-        let level = dice.range(252.0, 282.0) as i32;
-        let fall = dice.range(0.0, 40.0) as i32;
+    pub fn new(rng: &mut SceneRng) -> Self {
+        let warm = rng.range(-14.0, 18.0) as i32;
+        let level = rng.range(252.0, 282.0) as i32;
+        let fall = rng.range(0.0, 40.0) as i32;
         Light {
             lit: [level + warm, level + warm / 3, level - warm],
             far: [level - fall, level - fall + 2, level - fall * 2 / 3],
-            corner: dice.below(4),
-            vignette: dice.range(0.0, 56.0) as i32,
+            corner: rng.below(4),
+            vignette: rng.range(0.0, 56.0) as i32,
         }
     }
 
     /// Lays the light over the finished picture.
-    pub fn shine(&self, canvas: &mut Canvas) {
+    pub fn shine(&self, canvas: &mut Painting) {
         let size = canvas.size();
         let side = size as i32;
         let gains: Vec<[i32; 3]> = (0..2 * side)
@@ -66,7 +66,7 @@ const GRID: usize = 96;
 
 /// How a thing's silhouette falls on what lies behind it.
 #[derive(Clone, Copy, Debug)]
-pub struct Cast {
+pub struct CastShadow {
     /// Shift to the right, in percent of the frame.
     pub right: f32,
     /// Shift downwards, in percent of the frame.
@@ -78,7 +78,7 @@ pub struct Cast {
 }
 
 /// Darkens what lies behind the piece just painted as `label` by its shifted, blurred silhouette.
-pub fn cast_shadow(canvas: &mut Canvas, label: u8, cast: Cast) {
+pub fn cast_shadow(canvas: &mut Painting, label: u8, cast: CastShadow) {
     let size = canvas.size();
     let Some(extent) = canvas.extent(label) else { return };
     let mut shade = silhouette(canvas.opacity(), size, extent);

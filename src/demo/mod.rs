@@ -7,7 +7,7 @@
 mod backgrounds;
 mod clutter;
 mod compose;
-mod dice;
+mod rng;
 pub mod evaluate;
 mod light;
 mod objects;

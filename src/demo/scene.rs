@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::backgrounds::Layout;
-use super::compose::{Cast, Composition, Piece, Subject};
-use super::dice::Dice;
+use super::backgrounds::BackgroundLayout;
+use super::compose::{Cast, Composition, Piece, PieceSubject};
 use super::light::{self, cast_shadow};
 use super::objects::UNKNOWN;
-use super::paint::{Canvas, Ink, UNOWNED, glow, oval, rgb};
+use super::paint::{Ink, Painting, UNOWNED, glow, oval, rgb};
+use super::rng::SceneRng;
 use super::tags::{tag_from_class, tag_index};
 use super::{clutter::CLUTTER, style, texture};
 
@@ -122,15 +122,15 @@ pub fn kind(set: Set, seed: u64, index: u64) -> &'static str {
 /// Draws the same scene at `size` × `size` pixels (at least 1).
 pub fn scene_at(set: Set, seed: u64, index: u64, size: usize) -> Scene {
     let size = size.max(1);
-    let mut dice = Dice::new(set as u64, seed, index);
+    let mut rng = SceneRng::new(set as u64, seed, index);
     match set {
-        Set::Id => Composition::new(&mut dice, Cast::Known).draw(&mut dice, size),
-        Set::Near => Composition::new(&mut dice, Cast::Unknown).draw(&mut dice, size),
-        Set::Context => Composition::new(&mut dice, Cast::Nothing).draw(&mut dice, size),
-        Set::Texture => texture::draw(&mut dice, size),
+        Set::Id => Composition::new(&mut rng, Cast::Known).draw(&mut rng, size),
+        Set::Near => Composition::new(&mut rng, Cast::Unknown).draw(&mut rng, size),
+        Set::Context => Composition::new(&mut rng, Cast::Nothing).draw(&mut rng, size),
+        Set::Texture => texture::draw(&mut rng, size),
         Set::Style => {
-            let mut scene = Composition::new(&mut dice, Cast::Known).draw(&mut dice, size);
-            style::render(&mut scene, &mut dice);
+            let mut scene = Composition::new(&mut rng, Cast::Known).draw(&mut rng, size);
+            style::render(&mut scene, &mut rng);
             scene
         }
     }
@@ -142,8 +142,8 @@ const MIXED_DOMAIN: u64 = 19;
 /// Draws an ID scene whose objects may all be of different classes, for training: what stands
 /// together should not tell what a thing is.
 pub fn mixed_scene(seed: u64, index: u64, size: usize) -> Scene {
-    let mut dice = Dice::new(MIXED_DOMAIN, seed, index);
-    Composition::new(&mut dice, Cast::KnownMixed).draw(&mut dice, size.max(1))
+    let mut rng = SceneRng::new(MIXED_DOMAIN, seed, index);
+    Composition::new(&mut rng, Cast::KnownMixed).draw(&mut rng, size.max(1))
 }
 
 /// The domain of made-up scenes' random draws, apart from the sets'.
@@ -152,8 +152,8 @@ const MADE_UP_DOMAIN: u64 = 18;
 /// Draws a scene of things that exist nowhere and that no tag names, for training: as
 /// [`scene_at`], but of no set that anything is judged by.
 pub fn made_up_scene(seed: u64, index: u64, size: usize) -> Scene {
-    let mut dice = Dice::new(MADE_UP_DOMAIN, seed, index);
-    Composition::new(&mut dice, Cast::MadeUp).draw(&mut dice, size.max(1))
+    let mut rng = SceneRng::new(MADE_UP_DOMAIN, seed, index);
+    Composition::new(&mut rng, Cast::MadeUp).draw(&mut rng, size.max(1))
 }
 
 /// The domain of twins' random draws, apart from the sets'.
@@ -161,16 +161,16 @@ const TWIN_DOMAIN: u64 = 16;
 
 /// An ID scene and an out-of-distribution one that share all but the object.
 pub fn twin(seed: u64, index: u64) -> (Scene, Scene) {
-    let mut dice = Dice::new(TWIN_DOMAIN, seed, index);
-    let known = Composition::new(&mut dice, Cast::KnownAlone);
+    let mut rng = SceneRng::new(TWIN_DOMAIN, seed, index);
+    let known = Composition::new(&mut rng, Cast::KnownAlone);
     let mut unknown = known.clone();
-    let subject = Subject::Unknown(dice.below(UNKNOWN.len()));
+    let subject = PieceSubject::Unknown(rng.below(UNKNOWN.len()));
     for piece in &mut unknown.objects {
         *piece = piece.replaced(subject);
     }
     let draw = |composition: &Composition| {
-        let mut dice = Dice::new(TWIN_DOMAIN + 1, seed, index);
-        composition.draw(&mut dice, SCENE_SIZE)
+        let mut rng = SceneRng::new(TWIN_DOMAIN + 1, seed, index);
+        composition.draw(&mut rng, SCENE_SIZE)
     };
     (draw(&known), draw(&unknown))
 }
@@ -182,12 +182,12 @@ const FIRST_CLUTTER_LABEL: u8 = 32;
 const CONTACT: Ink = rgb(38, 28, 66);
 
 impl Composition {
-    fn draw(&self, dice: &mut Dice, size: usize) -> Scene {
-        let Some(mut canvas) = Canvas::new(size) else {
+    fn draw(&self, rng: &mut SceneRng, size: usize) -> Scene {
+        let Some(mut canvas) = Painting::new(size) else {
             return Scene::empty(self.ground().name);
         };
         let frame = super::paint::Affine::scale(1.0);
-        self.ground().paint(&mut canvas.painter(&frame, UNOWNED), dice, &self.setting);
+        self.ground().paint(&mut canvas.painter(&frame, UNOWNED), rng, &self.setting);
         let mut label = FIRST_CLUTTER_LABEL;
         let mut clutter = Vec::new();
         for piece in &self.behind {
@@ -208,9 +208,9 @@ impl Composition {
     }
 
     /// Paints one piece with its shadows.
-    fn set(&self, canvas: &mut Canvas, piece: &Piece, label: u8) {
+    fn set(&self, canvas: &mut Painting, piece: &Piece, label: u8) {
         let layout = self.ground().layout;
-        let is_object = !matches!(piece.subject, Subject::Clutter(_));
+        let is_object = !matches!(piece.subject, PieceSubject::Clutter(_));
         if piece.grounded {
             let (foot, half) = (piece.foot(), piece.half);
             let contact = super::paint::Affine {
@@ -225,18 +225,24 @@ impl Composition {
         }
         canvas.begin();
         piece.subject.paint(&mut canvas.painter(&piece.frame_from_piece(), label), &piece.look);
-        if is_object || layout == Layout::Wall {
+        if is_object || layout == BackgroundLayout::Wall {
             let cast = match layout {
-                Layout::Wall => light::Cast { right: 1.3, down: 1.9, blur: 2, strength: 120 },
-                Layout::Ground => light::Cast { right: 0.8, down: 0.8, blur: 2, strength: 64 },
-                Layout::Air => light::Cast { right: 1.2, down: 2.4, blur: 3, strength: 60 },
+                BackgroundLayout::Wall => {
+                    light::CastShadow { right: 1.3, down: 1.9, blur: 2, strength: 120 }
+                }
+                BackgroundLayout::Ground => {
+                    light::CastShadow { right: 0.8, down: 0.8, blur: 2, strength: 64 }
+                }
+                BackgroundLayout::Air => {
+                    light::CastShadow { right: 1.2, down: 2.4, blur: 3, strength: 60 }
+                }
             };
             cast_shadow(canvas, label, cast);
         }
     }
 
     /// Counts what can be seen and names it.
-    fn truth(&self, canvas: Canvas, clutter: &[(Piece, u8)]) -> Scene {
+    fn truth(&self, canvas: Painting, clutter: &[(Piece, u8)]) -> Scene {
         let size = canvas.size();
         let mut seen = [0usize; 256];
         for &label in canvas.labels() {
@@ -252,7 +258,7 @@ impl Composition {
         let mut objects = Vec::new();
         for (piece, label) in self.objects.iter().zip(1u8..) {
             let class = match piece.subject {
-                Subject::Known(class) => Some(class),
+                PieceSubject::Known(class) => Some(class),
                 _ => None,
             };
             if shown(label, 4) {
@@ -268,7 +274,7 @@ impl Composition {
             });
         }
         for (piece, label) in clutter {
-            if let Subject::Clutter(i) = piece.subject
+            if let PieceSubject::Clutter(i) = piece.subject
                 && shown(*label, 2)
             {
                 tags.extend(CLUTTER[i].tag());
@@ -278,10 +284,10 @@ impl Composition {
         tags.dedup();
         let main = self.objects.last().map(|piece| piece.subject);
         let class = match main {
-            Some(Subject::Known(class)) => Some(class),
+            Some(PieceSubject::Known(class)) => Some(class),
             _ => None,
         };
-        let kind = main.map_or(self.ground().name, Subject::name);
+        let kind = main.map_or(self.ground().name, PieceSubject::name);
         let (pixels, labels) = canvas.into_planes();
         Scene { size, image: pixels.into_flattened(), labels, tags, class, kind, objects }
     }

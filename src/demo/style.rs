@@ -1,22 +1,22 @@
 //! Unusual renderings: the same objects, drawn as the tagger never saw them.
 
-use super::dice::Dice;
+use super::rng::SceneRng;
 use super::scene::Scene;
 
 /// The renderings' names.
 pub const STYLES: [&str; 6] = ["lineart", "negative", "blur", "halftone", "posterised", "mosaic"];
 
 /// Redraws `scene` in a style drawn by chance and files it under that style.
-pub(super) fn render(scene: &mut Scene, dice: &mut Dice) {
-    let which = dice.below(STYLES.len());
+pub(super) fn render(scene: &mut Scene, rng: &mut SceneRng) {
+    let which = rng.below(STYLES.len());
     scene.kind = STYLES[which];
     match which {
         0 => lineart(scene),
         1 => scene.image.iter_mut().for_each(|value| *value = 255 - *value),
-        2 => blur(scene, 24 + dice.below(16)),
-        3 => halftone(scene, dice),
-        4 => posterise(scene, dice),
-        _ => mosaic(scene, 14 + dice.below(10)),
+        2 => blur(scene, 24 + rng.below(16)),
+        3 => halftone(scene, rng),
+        4 => posterise(scene, rng),
+        _ => mosaic(scene, 14 + rng.below(10)),
     }
 }
 
@@ -76,11 +76,11 @@ fn box_blur(from: &[u8], size: usize, radius: usize, stride: usize, across: usiz
 }
 
 /// Dots whose size follows darkness, one ink on paper.
-fn halftone(scene: &mut Scene, dice: &mut Dice) {
+fn halftone(scene: &mut Scene, rng: &mut SceneRng) {
     let size = scene.size;
-    let pitch = (size / (44 + dice.below(20))).max(2);
-    let paper = dice.pick([[250u8, 244, 228], [255, 250, 240], [242, 232, 214]]);
-    let ink = dice.pick([[42u8, 40, 78], [150, 32, 60], [20, 84, 96]]);
+    let pitch = (size / (44 + rng.below(20))).max(2);
+    let paper = rng.pick([[250u8, 244, 228], [255, 250, 240], [242, 232, 214]]);
+    let ink = rng.pick([[42u8, 40, 78], [150, 32, 60], [20, 84, 96]]);
     let light: Vec<i32> = scene.image.chunks_exact(3).map(luma).collect();
     let rank = ranks(&light);
     for y in 0..size {
@@ -112,8 +112,8 @@ fn ranks(light: &[i32]) -> [i32; 256] {
 }
 
 /// Channels exchanged and cut to three levels.
-fn posterise(scene: &mut Scene, dice: &mut Dice) {
-    let order = dice.pick([[1, 2, 0], [2, 0, 1], [2, 1, 0]]);
+fn posterise(scene: &mut Scene, rng: &mut SceneRng) {
+    let order = rng.pick([[1, 2, 0], [2, 0, 1], [2, 1, 0]]);
     for pixel in scene.image.chunks_exact_mut(3) {
         let turned = order.map(|channel| pixel[channel]);
         for (value, turned) in pixel.iter_mut().zip(turned) {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::write::WriteError;
+use super::write::SceneWriteError;
 use crate::fs;
 
 const COLUMNS: [&str; 3] = ["path", "class", "tags"];
@@ -25,9 +25,9 @@ impl TagTable {
     ///
     /// # Errors
     /// If the file cannot be read, or is another kind of table.
-    pub fn open(folder: &Path) -> Result<Self, WriteError> {
+    pub fn open(folder: &Path) -> Result<Self, SceneWriteError> {
         let path = folder.join("tags.csv");
-        let failed = |source| WriteError::Table { path: path.clone(), source };
+        let failed = |source| SceneWriteError::Table { path: path.clone(), source };
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -37,14 +37,14 @@ impl TagTable {
         };
         let mut reader = csv::Reader::from_reader(file);
         if reader.headers().map_err(failed)? != COLUMNS[..] {
-            return Err(WriteError::OtherTable { path });
+            return Err(SceneWriteError::OtherTable { path });
         }
         let line = |record: Result<csv::StringRecord, csv::Error>| {
             let record = record.map_err(failed)?;
             let cell = |at: usize| record.get(at).unwrap_or_default().to_owned();
             Ok((cell(0), [cell(1), cell(2)]))
         };
-        let lines = reader.records().map(line).collect::<Result<_, WriteError>>()?;
+        let lines = reader.records().map(line).collect::<Result<_, SceneWriteError>>()?;
         Ok(Self { path, lines })
     }
 
@@ -57,8 +57,8 @@ impl TagTable {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(&self) -> Result<(), WriteError> {
-        let failed = |source| WriteError::Table { path: self.path.clone(), source };
+    pub fn write(&self) -> Result<(), SceneWriteError> {
+        let failed = |source| SceneWriteError::Table { path: self.path.clone(), source };
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(COLUMNS).map_err(failed)?;
         for (picture, [class, tags]) in &self.lines {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::backgrounds::BACKGROUNDS;
 use super::clutter::CLUTTER;
-use super::compose::Subject;
+use super::compose::PieceSubject;
 use super::objects::{KNOWN, Look, UNKNOWN};
-use super::paint::{Affine, Canvas, rgb};
+use super::paint::{Affine, Painting, rgb};
 use super::*;
 
 /// A size at which whole sets are drawn quickly.
@@ -189,13 +189,13 @@ fn twins_differ_only_around_the_object() {
 #[test]
 fn every_kind_fills_its_frame_and_stays_inside() {
     let subjects = (0..KNOWN.len())
-        .map(Subject::Known)
-        .chain((0..UNKNOWN.len()).map(Subject::Unknown))
-        .chain((0..CLUTTER.len()).map(Subject::Clutter));
+        .map(PieceSubject::Known)
+        .chain((0..UNKNOWN.len()).map(PieceSubject::Unknown))
+        .chain((0..CLUTTER.len()).map(PieceSubject::Clutter));
     let frame = Affine { x: [0.45, 0.0], y: [0.0, 0.45], origin: [50.0, 50.0] };
     for subject in subjects {
         for variant in 0..4 {
-            let mut canvas = Canvas::new(200).expect("a small canvas");
+            let mut canvas = Painting::new(200).expect("a small canvas");
             let look = Look { main: rgb(214, 69, 65), accent: rgb(66, 126, 196), variant };
             subject.paint(&mut canvas.painter(&frame, 1), &look);
             let name = subject.name();

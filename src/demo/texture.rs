@@ -1,7 +1,7 @@
 //! Patterns that fill the frame: far from any scene.
 
-use super::dice::Dice;
 use super::paint::{Ink, turn};
+use super::rng::SceneRng;
 use super::scene::Scene;
 use super::tags::Hue;
 
@@ -20,17 +20,17 @@ struct Pattern {
 }
 
 /// Draws one pattern.
-pub(super) fn draw(dice: &mut Dice, size: usize) -> Scene {
-    let which = dice.below(TEXTURES.len());
-    let first = dice.below(10);
+pub(super) fn draw(rng: &mut SceneRng, size: usize) -> Scene {
+    let which = rng.below(TEXTURES.len());
+    let first = rng.below(10);
     let hue = |step: usize| Hue::ALL[(first + step) % 10].ink();
-    let (second, third) = (1 + dice.below(4), 5 + dice.below(4));
+    let (second, third) = (1 + rng.below(4), 5 + rng.below(4));
     let pattern = Pattern {
         inks: [hue(0), hue(second), hue(third)],
-        pitch: dice.range(6.0, 18.0),
-        direction: turn(dice.unit()),
-        offset: [dice.range(-100.0, 0.0), dice.range(-100.0, 0.0)],
-        salt: dice.below(1 << 30) as u32,
+        pitch: rng.range(6.0, 18.0),
+        direction: turn(rng.unit()),
+        offset: [rng.range(-100.0, 0.0), rng.range(-100.0, 0.0)],
+        salt: rng.below(1 << 30) as u32,
     };
     let step = 100.0 / size as f32;
     let mut image = Vec::with_capacity(size * size * 3);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::scene::{Set, kind, scene};
-use super::write::{WriteError, make_folder, write_picture};
+use super::write::{SceneWriteError, make_folder, write_picture};
 
 /// The seed of scenes that judge the embedded model: it was trained, fitted and calibrated on others.
 pub const HELD_OUT_SEED: u64 = 9001;
@@ -50,7 +50,7 @@ impl World {
         &self,
         done: &(dyn Fn() + Sync),
         is_cancelled: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Option<Vec<PathBuf>>, WriteError> {
+    ) -> Result<Option<Vec<PathBuf>>, SceneWriteError> {
         let of_set = |set: Set| (0..self.scenes).map(move |index| (set, index));
         let scenes: Vec<(Set, u64)> = Set::ALL.into_iter().flat_map(of_set).collect();
         let draw = |&(set, index): &(Set, u64)| {
@@ -64,7 +64,7 @@ impl World {
         scenes.par_iter().map(draw).collect()
     }
 
-    fn draw_one(&self, set: Set, index: u64) -> Result<PathBuf, WriteError> {
+    fn draw_one(&self, set: Set, index: u64) -> Result<PathBuf, SceneWriteError> {
         let folder = self.folder.join(set.name()).join(kind(set, HELD_OUT_SEED, index));
         let path = folder.join(format!("{index:06}.png"));
         // A file may be empty after a crash of the system; otherwise it is there whole.

@@ -14,37 +14,20 @@ use crate::image::{png, png_of};
 
 /// What can go wrong while scenes are written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+#[allow(missing_docs, reason = "the messages say what each field is")]
+pub enum SceneWriteError {
     /// A folder could not be made.
     #[error("cannot make the folder: {source}: {}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    Folder { path: PathBuf, source: io::Error },
     /// A picture could not be written.
     #[error("cannot write the picture: {source}: {}", path.display())]
-    Picture {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    Picture { path: PathBuf, source: io::Error },
     /// The table of tags could not be read or written.
     #[error("cannot keep the table of tags: {source}: {}", path.display())]
-    Table {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: csv::Error,
-    },
+    Table { path: PathBuf, source: csv::Error },
     /// There is a file in the table's place that is none of ours.
     #[error("there is another kind of table here, which is left as it is: {}", path.display())]
-    OtherTable {
-        /// The file.
-        path: PathBuf,
-    },
+    OtherTable { path: PathBuf },
 }
 
 /// Writes scenes `0..count` of `set` below `out`, calling `done` after each:
@@ -60,7 +43,7 @@ pub fn write_scenes(
     count: u64,
     out: &Path,
     done: impl Fn() + Sync,
-) -> Result<(), WriteError> {
+) -> Result<(), SceneWriteError> {
     make_folder(out)?;
     let mut table = TagTable::open(out)?;
     let drawn: Vec<(String, Scene)> = (0..count)
@@ -73,7 +56,7 @@ pub fn write_scenes(
             done();
             Ok((path, scene))
         })
-        .collect::<Result<_, WriteError>>()?;
+        .collect::<Result<_, SceneWriteError>>()?;
     for (path, scene) in drawn {
         let tags: Vec<&str> = scene.tags.iter().map(|&tag| TAGS[tag]).collect();
         let class = scene.class.map_or("", |class| super::ID_CLASSES[class]);
@@ -83,7 +66,7 @@ pub fn write_scenes(
 }
 
 /// Writes the picture and its masks; returns the picture's path below `out`.
-fn write_scene(scene: &Scene, set: Set, index: u64, out: &Path) -> Result<String, WriteError> {
+fn write_scene(scene: &Scene, set: Set, index: u64, out: &Path) -> Result<String, SceneWriteError> {
     let folder = format!("{set}/{}", scene.kind);
     let path = format!("{folder}/{index:06}.png");
     make_folder(&out.join(&folder))?;
@@ -100,7 +83,7 @@ fn write_scene(scene: &Scene, set: Set, index: u64, out: &Path) -> Result<String
 }
 
 /// Writes the first `count` scenes of `set` as one grid, each at half size.
-pub fn write_sheet(set: Set, seed: u64, count: u32, path: &Path) -> Result<(), WriteError> {
+pub fn write_sheet(set: Set, seed: u64, count: u32, path: &Path) -> Result<(), SceneWriteError> {
     // A little wider than high.
     let columns = (1..=count).find(|n| n * n * 5 >= count * 6).unwrap_or(1);
     let rows = count.div_ceil(columns);
@@ -122,13 +105,13 @@ pub fn write_sheet(set: Set, seed: u64, count: u32, path: &Path) -> Result<(), W
         let (x, y) = (number % columns * pitch + gap, number / columns * pitch + gap);
         imageops::replace(&mut sheet, thumbnail, i64::from(x), i64::from(y));
     }
-    let picture = |source| WriteError::Picture { path: path.to_owned(), source };
+    let picture = |source| SceneWriteError::Picture { path: path.to_owned(), source };
     png(&sheet).and_then(|bytes| fs::write(path, bytes)).map_err(picture)
 }
 
-pub(super) fn make_folder(path: &Path) -> Result<(), WriteError> {
+pub(super) fn make_folder(path: &Path) -> Result<(), SceneWriteError> {
     std::fs::create_dir_all(path)
-        .map_err(|source| WriteError::Folder { path: path.to_owned(), source })
+        .map_err(|source| SceneWriteError::Folder { path: path.to_owned(), source })
 }
 
 pub(super) fn write_picture(
@@ -136,9 +119,9 @@ pub(super) fn write_picture(
     bytes: &[u8],
     size: usize,
     colour: image::ColorType,
-) -> Result<(), WriteError> {
+) -> Result<(), SceneWriteError> {
     let side = size as u32;
     png_of(bytes, [side, side], colour)
         .and_then(|bytes| fs::write_unflushed(path, bytes))
-        .map_err(|source| WriteError::Picture { path: path.to_owned(), source })
+        .map_err(|source| SceneWriteError::Picture { path: path.to_owned(), source })
 }

@@ -15,7 +15,7 @@ use crate::fit::FitError;
 use crate::fit::config::TrainConfig;
 use crate::fit::objects::Selection;
 use crate::fit::stages::{self, Stored, TrainingData};
-use crate::fit::train::{EpochLog, Rows, Run, Watch};
+use crate::fit::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
 use crate::nn::projector::ProjectorConfig;
 use crate::pipeline::{OdinInput, Pipeline};
 use crate::score;
@@ -137,14 +137,14 @@ impl Refit<'_> {
         config.seed = self.seed;
         let epochs = config.epochs;
         let tags = if variant.one_tag { "-one-tag" } else { "" };
-        let run = Run {
+        let run = TrainRun {
             config,
             recipe: self.recipe,
             objects: &gathered.objects,
-            rows: Rows { train: &gathered.train, validation: &[] },
+            rows: TrainRows { train: &gathered.train, validation: &[] },
             folder: Some(self.folder.join(format!("tau-{}{tags}", variant.tau))),
         };
-        let mut watch = Watch { on_epoch, cancelled };
+        let mut watch = TrainWatch { on_epoch, cancelled };
         let trainer = match run.train(self.device, true, &mut watch) {
             Err(FitError::OtherRun(folder)) => {
                 // Of other images or settings: this state is of no use to anyone.

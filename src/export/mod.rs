@@ -15,23 +15,14 @@ pub use table::{ExportedImage, ImageRow, TagRow};
 
 /// Why there is no file.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum ExportError {
     /// The file cannot be written.
     #[error("cannot write the export: {source}: {}", path.display())]
-    Io {
-        /// What the system said.
-        source: io::Error,
-        /// The file.
-        path: PathBuf,
-    },
+    Io { source: io::Error, path: PathBuf },
     /// The name says nothing of a form that can be written.
     #[error("the name must end in {expected}: {}", path.display())]
-    Form {
-        /// The endings there are.
-        expected: &'static str,
-        /// The file.
-        path: PathBuf,
-    },
+    Form { expected: &'static str, path: PathBuf },
 }
 
 /// The forms of a table.

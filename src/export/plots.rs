@@ -3,7 +3,7 @@
 
 use crate::eval::metrics::{Convention, Metric, RankedScores};
 use crate::figures::canvas::Stroke;
-use crate::figures::chart::{Figure, Glyph, Key, Mark, Sample};
+use crate::figures::chart::{Figure, Glyph, LegendKey, LegendSample, Mark};
 use crate::figures::plots;
 
 /// Vertices of a drawn curve.
@@ -13,7 +13,7 @@ const AT_LAMBDA: f32 = 3.5;
 
 /// Scores of a set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scores {
+pub struct NamedScores {
     /// The set's name.
     pub name: String,
     /// Whether it is in-distribution.
@@ -23,10 +23,10 @@ pub struct Scores {
 }
 
 /// Sets with the look of their lines.
-fn with_strokes(sets: &[Scores]) -> Vec<(Stroke, &Scores)> {
+fn with_strokes(sets: &[NamedScores]) -> Vec<(Stroke, &NamedScores)> {
     let (mut id, mut ood) = (0..sets.len(), 0..sets.len());
     let stroke =
-        |set: &Scores, id: &mut std::ops::Range<usize>, ood: &mut std::ops::Range<usize>| {
+        |set: &NamedScores, id: &mut std::ops::Range<usize>, ood: &mut std::ops::Range<usize>| {
             let at = if set.is_id { id.next() } else { ood.next() };
             plots::set_stroke(set.is_id, at.unwrap_or_default())
         };
@@ -35,7 +35,7 @@ fn with_strokes(sets: &[Scores]) -> Vec<(Stroke, &Scores)> {
 
 /// ROC curves of every out-of-distribution set against all in-distribution ones, ID-positive; `None`
 /// without scores of both kinds.
-pub fn roc(sets: &[Scores], detector: &str, lambda: Option<f64>) -> Option<Figure> {
+pub fn roc(sets: &[NamedScores], detector: &str, lambda: Option<f64>) -> Option<Figure> {
     let known = sets.iter().filter(|set| set.is_id).flat_map(|set| &set.values);
     let id: Vec<f64> = known.copied().collect();
     let (mut marks, mut legend) = (Vec::new(), Vec::new());
@@ -53,7 +53,7 @@ pub fn roc(sets: &[Scores], detector: &str, lambda: Option<f64>) -> Option<Figur
         let metrics = ranked.metrics();
         let (auroc, fpr) = (metrics.get(Metric::Auroc), metrics.get(Metric::Fpr95));
         let label = format!("{}: AUROC {auroc:.3}, FPR95 {fpr:.3}", set.name);
-        legend.push(Key { label, sample: Sample::Line(stroke) });
+        legend.push(LegendKey { label, sample: LegendSample::Line(stroke) });
     }
     (!legend.is_empty()).then(|| Figure {
         title: format!("ROC curves of {detector}, ID-positive"),
@@ -64,21 +64,21 @@ pub fn roc(sets: &[Scores], detector: &str, lambda: Option<f64>) -> Option<Figur
 }
 
 /// Densities of every set's scores with λ; `None` without finite scores.
-pub fn histogram(sets: &[Scores], detector: &str, lambda: Option<f64>) -> Option<Figure> {
+pub fn histogram(sets: &[NamedScores], detector: &str, lambda: Option<f64>) -> Option<Figure> {
     let sets = with_strokes(sets);
     let densities: Vec<(Stroke, &[f64])> =
         sets.iter().map(|(stroke, set)| (*stroke, set.values.as_slice())).collect();
-    let chart = plots::densities(format!("Scores of {detector}"), &densities, lambda)?;
-    let key = |(stroke, set): &(Stroke, &Scores)| {
+    let chart = plots::densities(format!("NamedScores of {detector}"), &densities, lambda)?;
+    let key = |(stroke, set): &(Stroke, &NamedScores)| {
         let kind = if set.is_id { "ID" } else { "OOD" };
         let without = set.values.iter().filter(|score| !score.is_finite()).count();
         let without =
             if without > 0 { format!(", {without} without score") } else { String::new() };
         let label = format!("{} ({kind}, {} images{without})", set.name, set.values.len());
-        Key { label, sample: Sample::Line(*stroke) }
+        LegendKey { label, sample: LegendSample::Line(*stroke) }
     };
     Some(Figure {
-        title: format!("Scores of {detector} by set"),
+        title: format!("NamedScores of {detector} by set"),
         size: [760.0, 400.0],
         charts: vec![chart],
         legend: sets.iter().map(key).collect(),

@@ -1,6 +1,6 @@
 use std::fs;
 
-use super::plots::{self, Scores};
+use super::plots::{self, NamedScores};
 use super::*;
 use crate::figures::chart::Mark;
 use crate::score::verdict::Outcome;
@@ -82,11 +82,11 @@ fn what_cannot_be_written_is_said_with_its_path() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-fn sets() -> [Scores; 3] {
+fn sets() -> [NamedScores; 3] {
     let scores = |from: f64, to: f64| {
         (0..50).map(move |at| from + (to - from) * f64::from(at) / 49.0).collect()
     };
-    let set = |name: &str, is_id, values| Scores { name: name.into(), is_id, values };
+    let set = |name: &str, is_id, values| NamedScores { name: name.into(), is_id, values };
     [
         set("id & known", true, scores(0.4, 1.0)),
         set("near", false, scores(0.1, 0.6)),

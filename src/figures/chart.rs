@@ -96,7 +96,7 @@ pub enum Mark {
 
 /// What stands before a line of the legend.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Sample {
+pub enum LegendSample {
     /// A piece of a line.
     Line(Stroke),
     /// A point.
@@ -105,11 +105,11 @@ pub enum Sample {
 
 /// A line of the legend.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct LegendKey {
     /// What it says.
     pub label: String,
     /// What it stands for, as it is drawn.
-    pub sample: Sample,
+    pub sample: LegendSample,
 }
 
 /// A plot.
@@ -135,7 +135,7 @@ pub struct Figure {
     /// The plots, from left to right.
     pub charts: Vec<Chart>,
     /// The legend; none if empty.
-    pub legend: Vec<Key>,
+    pub legend: Vec<LegendKey>,
 }
 
 impl Figure {
@@ -159,7 +159,7 @@ impl Figure {
     }
 }
 
-impl Sample {
+impl LegendSample {
     /// Draws it around a place.
     pub fn draw(&self, canvas: &mut impl Canvas, [x, y]: [f32; 2]) {
         match *self {
@@ -170,7 +170,7 @@ impl Sample {
 }
 
 /// Width that a legend takes, in points; letters are not measured but guessed.
-pub fn legend_width(legend: &[Key]) -> f32 {
+pub fn legend_width(legend: &[LegendKey]) -> f32 {
     let longest = legend.iter().map(|key| key.label.chars().count()).max();
     longest.map_or(0.0, |longest| 34.0 + longest as f32 * SMALL * 0.56)
 }

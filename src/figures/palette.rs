@@ -29,7 +29,7 @@ pub enum Color {
 
 /// The values of the colours on one ground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Palette {
+pub struct ColorValues {
     /// Titles and words.
     pub ink: Rgb,
     /// Ticks and frames.
@@ -53,7 +53,7 @@ const fn rgb(code: u32) -> Rgb {
 }
 
 /// On paper and light panels.
-pub const LIGHT: Palette = Palette {
+pub const LIGHT: ColorValues = ColorValues {
     ink: rgb(0x23_2A_2E),
     weak: rgb(0x62_70_76),
     rule: rgb(0xE2_E7_E9),
@@ -72,7 +72,7 @@ pub const LIGHT: Palette = Palette {
 };
 
 /// On dark panels and pages.
-pub const DARK: Palette = Palette {
+pub const DARK: ColorValues = ColorValues {
     ink: rgb(0xE4_E8_EE),
     weak: rgb(0x98_A2_B0),
     rule: rgb(0x2E_35_3F),
@@ -90,7 +90,7 @@ pub const DARK: Palette = Palette {
     ],
 };
 
-impl Palette {
+impl ColorValues {
     /// A colour's value.
     pub fn value(&self, color: Color) -> Rgb {
         match color {
@@ -132,7 +132,7 @@ impl Color {
         }
     }
 
-    /// How a page that has [`Palette::css_variables`] names the colour.
+    /// How a page that has [`ColorValues::css_variables`] names the colour.
     pub fn css(self) -> String {
         match self {
             Self::Fixed(rgb) => hex(rgb),

@@ -2,7 +2,8 @@
 
 use super::canvas::{Dashes, Stroke};
 use super::chart::{
-    Axis, BARE_MARGINS, Chart, Figure, Glyph, Key, Mark, Side, Ticks, legend_width, round_ticks,
+    Axis, BARE_MARGINS, Chart, Figure, Glyph, LegendKey, Mark, Side, Ticks, legend_width,
+    round_ticks,
 };
 use super::palette::Color;
 
@@ -229,7 +230,7 @@ pub struct MapSpace {
 }
 
 /// Maps of features, side by side, both axes of each on one scale.
-pub fn maps(title: &str, spaces: &[MapSpace], legend: Vec<Key>) -> Figure {
+pub fn maps(title: &str, spaces: &[MapSpace], legend: Vec<LegendKey>) -> Figure {
     let charts: Vec<Chart> = spaces.iter().map(map).collect();
     // Plots without ticks leave these margins: what remains of each is a square.
     let (side, [across, upright]) = (440.0, BARE_MARGINS);

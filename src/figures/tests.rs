@@ -1,7 +1,7 @@
 //! What is drawn, read back from the SVG.
 
 use super::canvas::{Dashes, Stroke};
-use super::chart::{Axis, Chart, Figure, Glyph, Key, Mark, Sample, round_ticks};
+use super::chart::{Axis, Chart, Figure, Glyph, LegendKey, LegendSample, Mark, round_ticks};
 use super::palette::{Color, DARK, LIGHT};
 use super::plots::{MapSpace, SettingLine, densities, maps, mirrored_histogram, shares_over};
 use super::{Svg, escape};
@@ -92,8 +92,8 @@ fn maps_keep_their_proportions_and_leave_out_what_is_nowhere() {
         points: vec![point([0.0, 0.0]), point([4.0, 1.0]), point([f32::NAN, 0.0])],
         words: vec![([4.0, 1.0], "cat".into())],
     };
-    let sample = Sample::Point(Glyph::Circle, Color::Fixed([1, 2, 3]));
-    let key = Key { label: "cat (2)".into(), sample };
+    let sample = LegendSample::Point(Glyph::Circle, Color::Fixed([1, 2, 3]));
+    let key = LegendKey { label: "cat (2)".into(), sample };
     let figure = maps("t-SNE", &[space, MapSpace::default()], vec![key]);
     let Chart { x, y, .. } = &figure.charts[0];
     assert!((x.high - x.low - (y.high - y.low)).abs() < 1e-9);

@@ -83,7 +83,7 @@ pub struct LossConfig {
 }
 
 /// A batch's losses, each `[1]`.
-pub struct Losses {
+pub struct CenterLosses {
     /// What is trained on.
     pub total: Tensor<1>,
     /// Mean cross-entropy.
@@ -104,7 +104,7 @@ pub fn losses(
     features: Tensor<2>,
     logits: Tensor<2>,
     labels: &[usize],
-) -> Losses {
+) -> CenterLosses {
     let device = features.device();
     let own = TensorData::new(centers.rows(labels), [labels.len(), centers.width()]);
     let own: Tensor<2> = Tensor::from_data(own, &device);
@@ -121,7 +121,7 @@ pub fn losses(
         Some((low, high)) => total.clamp(low, high),
         None => total,
     };
-    Losses { total, cross_entropy, center }
+    CenterLosses { total, cross_entropy, center }
 }
 
 #[cfg(test)]

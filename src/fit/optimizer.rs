@@ -99,7 +99,7 @@ impl Adam {
         let steps = self.steps as f64;
         let corrections =
             [self.config.beta_1, self.config.beta_2].map(|beta| 1.0 - beta.powf(steps));
-        module.map(&mut Step { adam: self, grads, lr, scale, corrections })
+        module.map(&mut AdamStep { adam: self, grads, lr, scale, corrections })
     }
 
     /// The module with the running average of its weights, where one is kept.
@@ -176,7 +176,7 @@ fn clip_scale<M: Module>(module: &M, grads: &GradientsParams, limit: f64) -> Opt
     squares.sum.map(|sum| (sum.sqrt() + 1e-6).recip().mul_scalar(limit).clamp_max(1.0))
 }
 
-struct Step<'a> {
+struct AdamStep<'a> {
     adam: &'a mut Adam,
     grads: GradientsParams,
     lr: f64,
@@ -184,7 +184,7 @@ struct Step<'a> {
     corrections: [f64; 2],
 }
 
-impl Step<'_> {
+impl AdamStep<'_> {
     /// The new value `[n]` of one parameter.
     fn updated(&mut self, id: ParamId, value: Tensor<1>, grad: Tensor<1>) -> Tensor<1> {
         let config = &self.adam.config;
@@ -227,7 +227,7 @@ impl Step<'_> {
     }
 }
 
-impl ModuleMapper for Step<'_> {
+impl ModuleMapper for AdamStep<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(grad) = self.grads.remove::<D>(param.id) else { return param };
         let (id, value, mapper) = param.consume();

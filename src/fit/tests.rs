@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::centers::{ClassCenters, losses};
 use super::config::TrainConfig;
 use super::objects::Objects;
-use super::train::{EpochLog, Rows, Run, Watch};
+use super::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
 use super::trainer::Trainer;
 use crate::bundle::manifest::Recipe;
 use crate::nn::projector::ProjectorConfig;
@@ -114,7 +114,7 @@ fn little_world() -> (Objects, TrainConfig) {
 }
 
 fn train(
-    run: &Run,
+    run: &TrainRun,
     resume: bool,
     stop_after: usize,
 ) -> (Result<Trainer, super::FitError>, Vec<EpochLog>) {
@@ -124,7 +124,7 @@ fn train(
         log.push(line.clone());
         cancelled.store(log.len() >= stop_after, std::sync::atomic::Ordering::Relaxed);
     };
-    let mut watch = Watch { on_epoch: &mut on_epoch, cancelled: &cancelled };
+    let mut watch = TrainWatch { on_epoch: &mut on_epoch, cancelled: &cancelled };
     let outcome = run.train(&Device::flex(), resume, &mut watch);
     (outcome, log)
 }
@@ -133,9 +133,10 @@ fn train(
 fn training_learns_and_a_resumed_run_ends_in_the_same_numbers() {
     let (objects, config) = little_world();
     let rows: Vec<usize> = (0..60).collect();
-    let rows = Rows { train: &rows[..48], validation: &rows[48..] };
+    let rows = TrainRows { train: &rows[..48], validation: &rows[48..] };
     let folder = tempfile::tempdir().unwrap();
-    let mut run = Run { config, recipe: Recipe::Released, objects: &objects, rows, folder: None };
+    let mut run =
+        TrainRun { config, recipe: Recipe::Released, objects: &objects, rows, folder: None };
     let (whole, log) = train(&run, false, usize::MAX);
     let (first, last) = (&log[0], &log[log.len() - 1]);
     assert!(last.loss < 0.5 * first.loss, "{first:?} {last:?}");
@@ -150,7 +151,7 @@ fn training_learns_and_a_resumed_run_ends_in_the_same_numbers() {
     let joined: Vec<_> = head.iter().chain(&tail).map(numbers).collect();
     assert_eq!(joined, log.iter().map(numbers).collect::<Vec<_>>());
     assert!(whole.unwrap().weights() == resumed.unwrap().weights());
-    assert!(Run::best_path(&folder.path().join("run")).exists());
+    assert!(TrainRun::best_path(&folder.path().join("run")).exists());
 
     run.config.lr *= 2.0;
     assert!(matches!(train(&run, true, 1).0, Err(super::FitError::OtherRun(_))));

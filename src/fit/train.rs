@@ -48,7 +48,7 @@ pub struct EpochLog {
 
 /// The rows to train on and those to choose by.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
+pub struct TrainRows<'a> {
     /// Rows that are trained on.
     pub train: &'a [usize],
     /// Rows that are held out.
@@ -56,7 +56,7 @@ pub struct Rows<'a> {
 }
 
 /// Who looks on.
-pub struct Watch<'a> {
+pub struct TrainWatch<'a> {
     /// Told of each epoch.
     pub on_epoch: &'a mut dyn FnMut(&EpochLog),
     /// Asked before each step; once true, training stops, to be resumed later.
@@ -64,7 +64,7 @@ pub struct Watch<'a> {
 }
 
 /// A training run that is kept in a folder, so that it can be taken up after a kill.
-pub struct Run<'a> {
+pub struct TrainRun<'a> {
     /// How to train.
     pub config: TrainConfig,
     /// Whose score is logged.
@@ -72,7 +72,7 @@ pub struct Run<'a> {
     /// The images.
     pub objects: &'a Objects,
     /// Which of them to train on.
-    pub rows: Rows<'a>,
+    pub rows: TrainRows<'a>,
     /// Where state and log are kept; `None` keeps nothing.
     pub folder: Option<PathBuf>,
 }
@@ -87,7 +87,7 @@ struct Identity {
     checksum: u64,
 }
 
-impl Run<'_> {
+impl TrainRun<'_> {
     /// Trains to the end, from where an earlier run stopped if `resume`.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Run<'_> {
         &self,
         device: &Device,
         resume: bool,
-        watch: &mut Watch,
+        watch: &mut TrainWatch,
     ) -> Result<Trainer, FitError> {
         let (mut trainer, mut log) = self.start(device, resume)?;
         let mut best = log.iter().map(rank).fold((f64::NEG_INFINITY, 0.0), better);

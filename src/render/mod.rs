@@ -2,7 +2,7 @@
 //! images, and [`points()`], scatter plots of up to a million points.
 //!
 //! [`install`] once with the window's render state; from then on both functions add a shape to an
-//! [`egui::Painter`](eframe::egui::Painter). Each shape carries its own small uniform, so that τ,
+//! [`egui::Painter`]. Each shape carries its own small uniform, so that τ,
 //! zoom and pan follow in the same frame and any number of shapes may be on the screen; the large
 //! data (maps, positions, styles) are shared `Arc`s, uploaded once and dropped from the device
 //! when their last `Arc` is gone.

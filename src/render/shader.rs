@@ -22,33 +22,17 @@ const LARGEST: u64 = 1 << 20;
 
 /// A shader that cannot be used.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum ShaderError {
     /// It is not WGSL.
     #[error("the shader `{name}` does not parse: {message}")]
-    Parse {
-        /// The shader's name.
-        name: &'static str,
-        /// Where and why, over several lines.
-        message: String,
-    },
+    Parse { name: &'static str, message: String },
     /// It is WGSL, but breaks its rules or those of the device or of its pipeline.
     #[error("the shader `{name}` is not valid: {message}")]
-    Invalid {
-        /// The shader's name.
-        name: &'static str,
-        /// Where and why, over several lines.
-        message: String,
-    },
+    Invalid { name: &'static str, message: String },
     /// Its file cannot be read.
     #[error("the shader `{name}` cannot be read: {source}: {}", path.display())]
-    Read {
-        /// The shader's name.
-        name: &'static str,
-        /// Why.
-        source: std::io::Error,
-        /// Its file.
-        path: PathBuf,
-    },
+    Read { name: &'static str, source: std::io::Error, path: PathBuf },
 }
 
 /// Parses and validates WGSL with the features that every WebGPU device has.
@@ -74,7 +58,7 @@ pub(super) struct LivePipeline {
     name: &'static str,
     build: Box<Build>,
     pipeline: wgpu::RenderPipeline,
-    watch: Option<Watch>,
+    watch: Option<FileWatch>,
 }
 
 impl LivePipeline {
@@ -94,7 +78,7 @@ impl LivePipeline {
         let build: Box<Build> = Box::new(build);
         let pipeline = compile(device, name, embedded, &build)?;
         let folder = std::env::var_os(FOLDER).map(PathBuf::from);
-        let watch = folder.map(|folder| Watch::of(folder.join(name).with_extension("wgsl")));
+        let watch = folder.map(|folder| FileWatch::of(folder.join(name).with_extension("wgsl")));
         Ok(Self { name, build, pipeline, watch })
     }
 
@@ -156,13 +140,13 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// A file whose time of change is looked at now and then.
-struct Watch {
+struct FileWatch {
     path: PathBuf,
     modified: Option<SystemTime>,
     looked: Instant,
 }
 
-impl Watch {
+impl FileWatch {
     const INTERVAL: Duration = Duration::from_millis(250);
 
     fn of(path: PathBuf) -> Self {
@@ -250,7 +234,7 @@ mod tests {
     #[test]
     fn a_file_counts_when_it_is_first_seen_and_when_it_changes() {
         let folder = tempfile::tempdir().unwrap();
-        let mut watch = Watch::of(folder.path().join("live.wgsl"));
+        let mut watch = FileWatch::of(folder.path().join("live.wgsl"));
         assert!(!watch.is_due() && !watch.has_changed());
         std::fs::write(&watch.path, EMPTY).unwrap();
         assert!(watch.has_changed() && !watch.has_changed());

@@ -1,14 +1,14 @@
 //! Training of the embedded tagger, on a world and a network small enough for a test.
 
 use burn::tensor::Device;
-use tagood_lens::demo::train::{SceneBatch, TrainConfig, Trainer, draw_batch};
+use tagood_lens::demo::train::{SceneBatch, TaggerTrainConfig, TaggerTrainer, draw_batch};
 use tagood_lens::demo::{ID_CLASSES, TAGS};
 use tagood_lens::nn::ram::RamConfig;
 use tagood_lens::nn::swin::SwinConfig;
 use tagood_lens::nn::tag_decoder::TagDecoderConfig;
 
-fn config() -> TrainConfig {
-    TrainConfig {
+fn config() -> TaggerTrainConfig {
+    TaggerTrainConfig {
         tagger: RamConfig {
             swin: SwinConfig {
                 image: 48,
@@ -32,7 +32,7 @@ fn config() -> TrainConfig {
     }
 }
 
-fn batch(config: &TrainConfig, step: usize) -> SceneBatch {
+fn batch(config: &TaggerTrainConfig, step: usize) -> SceneBatch {
     let swin = &config.tagger.swin;
     draw_batch(config.seed, (step * config.batch) as u64, config.batch, swin.image, swin.grid())
 }
@@ -40,7 +40,7 @@ fn batch(config: &TrainConfig, step: usize) -> SceneBatch {
 #[test]
 fn a_few_steps_lower_the_loss() {
     let config = config();
-    let mut trainer = Trainer::new(config.clone(), &Device::flex()).unwrap();
+    let mut trainer = TaggerTrainer::new(config.clone(), &Device::flex()).unwrap();
     let losses: Vec<f32> =
         (0..40).map(|step| trainer.step(&batch(&config, step)).unwrap().total()).collect();
     let mean = |range: std::ops::Range<usize>| losses[range].iter().sum::<f32>() / 5.0;
@@ -53,12 +53,12 @@ fn a_training_that_was_cut_off_goes_on_with_the_same_numbers() {
     let (config, device) = (config(), Device::flex());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint.safetensors");
-    let mut whole = Trainer::new(config.clone(), &device).unwrap();
+    let mut whole = TaggerTrainer::new(config.clone(), &device).unwrap();
     for step in 0..3 {
         whole.step(&batch(&config, step)).unwrap();
     }
     whole.save(&path).unwrap();
-    let mut resumed = Trainer::resume(config.clone(), &device, &path).unwrap();
+    let mut resumed = TaggerTrainer::resume(config.clone(), &device, &path).unwrap();
     assert_eq!(resumed.steps(), 3);
     for step in 3..6 {
         let batch = batch(&config, step);

@@ -266,8 +266,8 @@ fn pyarrow_reads_an_exported_table() {
     let python = super::named_by("TAGOOD_PYTHON", "a Python with pyarrow");
     let folder = tempfile::tempdir().unwrap();
     let (mut harness, table) = (mapped(folder.path()), folder.path().join("all.parquet"));
-    send(&mut harness, Command::Export(Exported::All, table.clone()));
-    let rows = model(&harness).entries().len();
+    send(&mut harness, UserCommand::Export(Exported::All, table.clone()));
+    let rows = session(&harness).entries().len();
     let script = "import sys, pyarrow.parquet as pq\n\
                   t = pq.read_table(sys.argv[1])\n\
                   print(t.schema, file=sys.stderr)\n\

@@ -9,7 +9,7 @@ use crate::cli::CliResult;
 use crate::cli::extract::cancel_on_ctrl_c;
 use crate::cli::model::ModelArgs;
 use crate::cli::table::aligned;
-use crate::demo::evaluate::{Options, WorldReport, evaluate};
+use crate::demo::evaluate::{DemoOptions, WorldReport, evaluate};
 use crate::demo::{HELD_OUT_SEED, Set};
 use crate::eval::report::{Outcome, Report};
 use crate::eval::scores::Features;
@@ -53,7 +53,7 @@ impl EvaluateSceneArgs {
         let pipeline = self.model.load()?;
         let cancel = cancel_on_ctrl_c()?;
         let detectors = DETECTORS.iter().map(|id| score::by_name(id)).collect::<Result<_, _>>()?;
-        let options = Options {
+        let options = DemoOptions {
             scenes: self.scenes as usize,
             seed: self.seed,
             detectors,

@@ -11,7 +11,7 @@ use crate::bundle::manifest::{Manifest, Recipe};
 use crate::bundle::vocabulary::{Class, Vocabulary};
 use crate::bundle::{BundleFiles, Checksums, Precision, Weights};
 use crate::cli::CliResult;
-use crate::demo::train::{self, Losses, TrainConfig, Trainer};
+use crate::demo::train::{self, TaggerLosses, TaggerTrainConfig, TaggerTrainer};
 use crate::demo::{ID_CLASSES, TAGS, tag_from_class};
 use crate::gpu::{self, DeviceChoice};
 use crate::image::Transform;
@@ -29,16 +29,16 @@ pub struct TrainArgs {
     #[arg(long, value_name = "BUNDLE")]
     out: Option<PathBuf>,
     /// Optimizer steps
-    #[arg(long, default_value_t = TrainConfig::default().steps)]
+    #[arg(long, default_value_t = TaggerTrainConfig::default().steps)]
     steps: usize,
     /// Scenes in a step
-    #[arg(long, default_value_t = TrainConfig::default().batch)]
+    #[arg(long, default_value_t = TaggerTrainConfig::default().batch)]
     batch: usize,
     /// Largest learning rate
-    #[arg(long, default_value_t = TrainConfig::default().learning_rate)]
+    #[arg(long, default_value_t = TaggerTrainConfig::default().learning_rate)]
     learning_rate: f64,
     /// Seed of weights and scenes
-    #[arg(long, default_value_t = TrainConfig::default().seed)]
+    #[arg(long, default_value_t = TaggerTrainConfig::default().seed)]
     seed: u64,
     /// Where to compute
     #[arg(long, value_name = "auto|gpu|cpu", default_value_t)]
@@ -52,26 +52,27 @@ impl TrainArgs {
     /// If the device fails or the checkpoint cannot be written.
     pub fn run(self) -> CliResult {
         let device = gpu::compute(self.device)?.device;
-        let config = TrainConfig {
+        let config = TaggerTrainConfig {
             steps: self.steps,
             batch: self.batch,
             learning_rate: self.learning_rate,
             seed: self.seed,
-            ..TrainConfig::default()
+            ..TaggerTrainConfig::default()
         };
         std::fs::create_dir_all(&self.work)
             .with_context(|| format!("cannot make the folder {}", self.work.display()))?;
         let checkpoint = train::checkpoint_path(&self.work);
         let mut trainer = match checkpoint.exists() {
-            true => Trainer::resume(config.clone(), &device, &checkpoint)?,
-            false => Trainer::new(config.clone(), &device)?,
+            true => TaggerTrainer::resume(config.clone(), &device, &checkpoint)?,
+            false => TaggerTrainer::new(config.clone(), &device)?,
         };
         let started = Instant::now();
-        let (first, mut mean) = (trainer.steps(), None::<Losses>);
+        let (first, mut mean) = (trainer.steps(), None::<TaggerLosses>);
         for batch in train::batches(&config, first) {
             let losses = trainer.step(&batch)?;
-            let recent =
-                mean.map_or(losses, |mean| Losses::default().plus(&mean, 0.95).plus(&losses, 0.05));
+            let recent = mean.map_or(losses, |mean| {
+                TaggerLosses::default().plus(&mean, 0.95).plus(&losses, 0.05)
+            });
             mean = Some(recent);
             let step = trainer.steps();
             if step % 50 == 0 || step == config.steps {
@@ -89,7 +90,7 @@ impl TrainArgs {
         }
     }
 
-    fn validate(&self, trainer: &Trainer) -> anyhow::Result<()> {
+    fn validate(&self, trainer: &TaggerTrainer) -> anyhow::Result<()> {
         let device = gpu::compute(self.device)?.device;
         let (ram, swin) = (trainer.snapshot(&device)?, &trainer.config().tagger.swin);
         let precisions = train::average_precisions(&ram, &device, VALIDATION_SEED, 200, swin)?;
@@ -107,7 +108,7 @@ impl TrainArgs {
     }
 
     /// Writes the tagger as a bundle, with thresholds calibrated on scenes of their own.
-    fn write(&self, trainer: &Trainer, out: &std::path::Path) -> CliResult {
+    fn write(&self, trainer: &TaggerTrainer, out: &std::path::Path) -> CliResult {
         let device = gpu::compute(self.device)?.device;
         let config = trainer.config().tagger.clone();
         let thresholds = train::calibrate(&trainer.snapshot(&device)?, &device, &config.swin)?;

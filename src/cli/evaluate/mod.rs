@@ -21,7 +21,7 @@ use crate::eval::report::{self, Bootstrap, Report};
 use crate::fs::WholeFile;
 use crate::pipeline::{OdinInput, Pipeline};
 use crate::score::{self, Detector};
-use refits::{Sweep, SweepArgs};
+use refits::{RefitSweep, RefitSweepArgs};
 use scoring::Scoring;
 use sets::{NamedSet, Stores};
 
@@ -55,13 +55,13 @@ pub struct EvaluateArgs {
     taus: Taus,
     /// Which detectors, by name
     #[arg(long, value_name = "all|A,B,…", default_value = "all", value_parser = parse_detectors)]
-    detectors: Detectors,
+    detectors: DetectorChoice,
     /// What ODIN moves along the gradient: the object tokens, or (slowly) the images, which must still
     /// be where they were
     #[arg(long, value_name = "tokens|image", default_value_t, value_parser = parse_odin)]
     odin: OdinInput,
     #[command(flatten)]
-    sweep: SweepArgs,
+    sweep: RefitSweepArgs,
     /// Add 95 % intervals from N bootstrap resamples; 1000 is usual
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     bootstrap: Option<u32>,
@@ -91,19 +91,19 @@ fn parse_taus(text: &str) -> Result<Taus, String> {
 }
 
 #[derive(Clone)]
-struct Detectors(Vec<&'static dyn Detector>);
+struct DetectorChoice(Vec<&'static dyn Detector>);
 
 /// Named detectors in the registry's order.
-fn parse_detectors(text: &str) -> Result<Detectors, String> {
+fn parse_detectors(text: &str) -> Result<DetectorChoice, String> {
     if text == "all" {
-        return Ok(Detectors(score::all().to_vec()));
+        return Ok(DetectorChoice(score::all().to_vec()));
     }
     let named: Vec<&str> = text.split(',').map(str::trim).collect();
     for name in &named {
         score::by_name(name).map_err(|error| error.to_string())?;
     }
     let is_named = |detector: &&&dyn Detector| named.contains(&detector.info().id);
-    Ok(Detectors(score::all().iter().filter(is_named).copied().collect()))
+    Ok(DetectorChoice(score::all().iter().filter(is_named).copied().collect()))
 }
 
 fn parse_odin(text: &str) -> Result<OdinInput, String> {
@@ -144,7 +144,7 @@ impl EvaluateArgs {
         let all: Vec<NamedSet> = std::iter::once(id).chain(ood).collect();
         let Some(sets) = stores.open(&all)? else { return Ok(self.stopped()) };
         let plan = self.plan(&pipeline);
-        let sweep = Sweep {
+        let sweep = RefitSweep {
             args: &self.sweep,
             plan: &plan,
             stores: &stores,

@@ -19,7 +19,7 @@ use crate::gpu::Compute;
 
 /// Options of the sweep.
 #[derive(Args)]
-pub struct SweepArgs {
+pub struct RefitSweepArgs {
     /// Also fit projectors again: at every τ of --taus, and to one tag (the paper's figure 3 and table
     /// 5). It trains, and takes its time
     #[arg(long)]
@@ -45,9 +45,9 @@ pub struct Refits {
 }
 
 /// What the sweep works with.
-pub struct Sweep<'a> {
+pub struct RefitSweep<'a> {
     /// Its options.
-    pub args: &'a SweepArgs,
+    pub args: &'a RefitSweepArgs,
     /// What the main scores are made with.
     pub plan: &'a Plan,
     /// To open images to fit to.
@@ -62,7 +62,7 @@ pub struct Sweep<'a> {
     pub cancel: &'a AtomicBool,
 }
 
-impl Sweep<'_> {
+impl RefitSweep<'_> {
     /// Fits every variant; `None` if stopped.
     ///
     /// # Errors

@@ -53,13 +53,13 @@ struct SetMetrics {
 
 /// How the intervals were drawn.
 #[derive(Clone, Copy)]
-struct Bootstrap {
+struct BootstrapArgs {
     resamples: u32,
     seed: u64,
 }
 
 pub(super) fn run(args: MetricsArgs) -> CliResult {
-    let bootstrap = args.bootstrap.map(|resamples| Bootstrap { resamples, seed: args.seed });
+    let bootstrap = args.bootstrap.map(|resamples| BootstrapArgs { resamples, seed: args.seed });
     let in_file = || format!("cannot take metrics from {}", args.scores.display());
     let sets = scores_csv::read(&args.scores).with_context(in_file)?;
     let sets: Vec<SetMetrics> = sets
@@ -79,7 +79,7 @@ pub(super) fn run(args: MetricsArgs) -> CliResult {
 fn set_metrics(
     name: String,
     ranked: &RankedScores,
-    bootstrap: Option<Bootstrap>,
+    bootstrap: Option<BootstrapArgs>,
 ) -> anyhow::Result<SetMetrics> {
     let intervals =
         bootstrap.map(|bootstrap| ranked.bootstrap(bootstrap.resamples as usize, bootstrap.seed));

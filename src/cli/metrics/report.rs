@@ -3,15 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::super::table::aligned;
-use super::{Bootstrap, SetMetrics, TARGET_TPR};
+use super::{BootstrapArgs, SetMetrics, TARGET_TPR};
 use crate::eval::metrics::{Metric, Metrics};
 
 /// One JSON object: the sets in the file's order, each metric a fraction of 1, and the mean.
-pub(super) fn json(sets: &[SetMetrics], bootstrap: Option<Bootstrap>) -> Value {
+pub(super) fn json(sets: &[SetMetrics], bootstrap: Option<BootstrapArgs>) -> Value {
     let mut report = Map::new();
     report.insert("sets".into(), sets.iter().map(set_json).collect());
     report.insert("mean".into(), json!(mean(sets)));
-    if let Some(Bootstrap { resamples, seed }) = bootstrap {
+    if let Some(BootstrapArgs { resamples, seed }) = bootstrap {
         let method = json!({"resamples": resamples, "seed": seed, "interval": 0.95});
         report.insert("bootstrap".into(), method);
     }
@@ -51,10 +51,10 @@ fn mean(sets: &[SetMetrics]) -> Option<Metrics> {
 }
 
 /// Tables in percent: metrics, intervals if there are any, and the threshold's counts.
-pub(super) fn text(sets: &[SetMetrics], bootstrap: Option<Bootstrap>) -> String {
+pub(super) fn text(sets: &[SetMetrics], bootstrap: Option<BootstrapArgs>) -> String {
     let mut text = String::from("Metrics in %; ↑ more is better, ↓ less is better\n\n");
     text.push_str(&metrics_table(sets));
-    if let Some(Bootstrap { resamples, seed }) = bootstrap {
+    if let Some(BootstrapArgs { resamples, seed }) = bootstrap {
         text.push_str(&format!(
             "\n95 % intervals ({resamples} bootstrap resamples, seed {seed})\n\n"
         ));

@@ -20,12 +20,12 @@ pub(super) struct ScoredSet {
 
 /// Scores by label.
 #[derive(Default)]
-struct Scores {
+struct ScoresFile {
     id: Vec<f64>,
     ood: Vec<f64>,
 }
 
-impl Scores {
+impl ScoresFile {
     fn push(&mut self, score: f64, label: Label) {
         match label {
             Label::Id => self.id.push(score),
@@ -48,8 +48,8 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
     let mut reader =
         ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text.as_bytes());
     let columns = Columns::from_header(reader.headers()?)?;
-    let mut shared = Scores::default();
-    let mut sets: Vec<(String, Scores)> = Vec::new();
+    let mut shared = ScoresFile::default();
+    let mut sets: Vec<(String, ScoresFile)> = Vec::new();
     let mut place_of_set: HashMap<String, usize> = HashMap::new();
     let mut record = StringRecord::new();
     while reader.read_record(&mut record)? {
@@ -63,7 +63,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
             sets[place].1.push(score, label);
         } else {
             place_of_set.insert(name.to_owned(), sets.len());
-            let mut scores = Scores::default();
+            let mut scores = ScoresFile::default();
             scores.push(score, label);
             sets.push((name.to_owned(), scores));
         }
@@ -75,7 +75,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<ScoredSet>> {
     sets.into_iter().map(|(name, scores)| rank_set(name, scores, &shared)).collect()
 }
 
-fn rank_set(name: String, scores: Scores, shared: &Scores) -> anyhow::Result<ScoredSet> {
+fn rank_set(name: String, scores: ScoresFile, shared: &ScoresFile) -> anyhow::Result<ScoredSet> {
     let id = scores.id.iter().chain(&shared.id).copied();
     let ood = scores.ood.iter().chain(&shared.ood).copied();
     let ranked = RankedScores::from_sets(id, ood).map_err(|error| {

@@ -13,7 +13,7 @@ const MAX_BYTES: u64 = 1 << 34;
 
 /// Features `[n, d]`, row by row.
 #[derive(Debug)]
-pub struct Features {
+pub struct FeatureMatrix {
     /// The values; f64 is rounded to f32.
     pub values: Vec<f32>,
     /// Points.
@@ -27,7 +27,7 @@ pub struct Features {
 /// # Errors
 ///
 /// A file that cannot be read, another extension, or anything but one matrix of floats.
-pub fn read(path: &Path) -> Result<Features> {
+pub fn read(path: &Path) -> Result<FeatureMatrix> {
     let name = path.display();
     let parse = match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => from_npy,
@@ -88,7 +88,7 @@ fn each<const N: usize>(data: &[u8], big_endian: bool, value: impl Fn([u8; N]) -
 
 /// The `.npy` format, versions 1 to 3: magic, version, length of the header, a Python dictionary, the
 /// values row by row or column by column.
-fn from_npy(bytes: &[u8]) -> Result<Features> {
+fn from_npy(bytes: &[u8]) -> Result<FeatureMatrix> {
     let rest = bytes.strip_prefix(b"\x93NUMPY").context("not an npy file: its magic is missing")?;
     let (length, rest) = match rest {
         [1, _, a, b, rest @ ..] => (u16::from_le_bytes([*a, *b]) as usize, rest),
@@ -124,7 +124,7 @@ fn from_npy(bytes: &[u8]) -> Result<Features> {
         false => values,
         true => (0..n).flat_map(|row| values.iter().skip(row).step_by(n).copied()).collect(),
     };
-    Ok(Features { values, n, d })
+    Ok(FeatureMatrix { values, n, d })
 }
 
 /// The text of a value in the header's dictionary.
@@ -142,7 +142,7 @@ fn entry<'a>(header: &'a str, key: &str) -> Result<&'a str> {
 }
 
 /// The tensor `features`, or the only matrix there is.
-fn from_safetensors(bytes: &[u8]) -> Result<Features> {
+fn from_safetensors(bytes: &[u8]) -> Result<FeatureMatrix> {
     let tensors = SafeTensors::deserialize(bytes).context("not a safetensors file")?;
     let tensor = match tensors.tensor("features") {
         Ok(tensor) => tensor,
@@ -166,7 +166,7 @@ fn from_safetensors(bytes: &[u8]) -> Result<Features> {
         }
         other => bail!("values of type {other:?}; F16, BF16, F32 and F64 are known"),
     };
-    Ok(Features { values, n, d })
+    Ok(FeatureMatrix { values, n, d })
 }
 
 fn matrix(shape: &[usize]) -> Result<(usize, usize)> {

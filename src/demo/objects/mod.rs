@@ -26,7 +26,7 @@ pub struct Look {
 }
 
 /// One kind of object.
-pub struct Kind {
+pub struct ObjectKind {
     /// Its name; for a known kind also its tag.
     pub name: &'static str,
     /// Main colours it comes in.
@@ -47,12 +47,12 @@ const fn kind(
     hues: &'static [Hue],
     foot: f32,
     paint: fn(&mut Painter, &Look),
-) -> Kind {
-    Kind { name, hues, paint, foot }
+) -> ObjectKind {
+    ObjectKind { name, hues, paint, foot }
 }
 
 /// The ID classes, in tag order.
-pub static KNOWN: [Kind; 18] = [
+pub static KNOWN: [ObjectKind; 18] = [
     kind("apple", &[Red, Green, Yellow, Pink], 82.0, food::apple),
     kind("airplane", &[Red, Orange, Blue, Purple, Green, Grey], 60.0, vehicles::airplane),
     kind("bicycle", VIVID, 72.0, vehicles::bicycle),
@@ -74,7 +74,7 @@ pub static KNOWN: [Kind; 18] = [
 ];
 
 /// Kinds that no tag names: the near out-of-distribution objects.
-pub static UNKNOWN: [Kind; 12] = [
+pub static UNKNOWN: [ObjectKind; 12] = [
     kind("anchor", WIDE, 88.0, unknown_made::anchor),
     kind("balloon", VIVID, 94.0, unknown_made::balloon),
     kind("crab", &[Red, Orange, Pink, Purple, Blue], 60.0, unknown_living::crab),

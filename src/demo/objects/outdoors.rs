@@ -1,7 +1,9 @@
 //! Cactus and house.
 
 use super::{GLASS, INK, Look, PAPER, SHADOW, SHEEN, TIMBER};
-use crate::demo::paint::{Painter, Shape, across, circle, down, poly, rect, rgb, round_rect, turn};
+use crate::demo::paint::{
+    Painter, VectorShape, across, circle, down, poly, rect, rgb, round_rect, turn,
+};
 
 /// A saguaro with two arms in a clay pot.
 pub(super) fn cactus(p: &mut Painter, look: &Look) {
@@ -92,7 +94,7 @@ pub(super) fn house(p: &mut Painter, look: &Look) {
     let door = if look.variant.is_multiple_of(2) { -1.0 } else { 1.0 };
     let x = door * 30.0;
     p.body(
-        Shape::from("M-17 86L-17 32C-17 8 17 8 17 32L17 86Z").shifted(x, 0.0),
+        VectorShape::from("M-17 86L-17 32C-17 8 17 8 17 32L17 86Z").shifted(x, 0.0),
         down(14.0, TIMBER.lighter(6), 86.0, TIMBER.darker(26)),
         |p| {
             p.line(poly(&[[x, 0.0], [x, 90.0]]), 2.0, TIMBER.darker(44));

@@ -10,13 +10,15 @@ mod shape;
 use tiny_skia::{FillRule, LineCap, LineJoin, Mask, Path, Rect, Stroke, Transform};
 
 pub use ink::{Ink, Paint, across, down, glow, rgb};
-pub use shape::{Affine, Shape, arc, circle, oval, poly, rect, round_rect, smooth, star, turn};
+pub use shape::{
+    Affine, VectorShape, arc, circle, oval, poly, rect, round_rect, smooth, star, turn,
+};
 
 /// The label of pixels that no object owns.
 pub const UNOWNED: u8 = 0;
 
 /// The picture in work: colour, and for each pixel the label of what is in front.
-pub struct Canvas {
+pub struct Painting {
     size: usize,
     pixels: Vec<[u8; 3]>,
     labels: Vec<u8>,
@@ -57,11 +59,11 @@ impl Window {
     }
 }
 
-impl Canvas {
+impl Painting {
     /// A black square of `size` × `size` pixels; `None` if `size` is 0 or too large.
     pub fn new(size: usize) -> Option<Self> {
         let side = u32::try_from(size).ok()?;
-        Some(Canvas {
+        Some(Painting {
             size,
             pixels: vec![[0; 3]; size * size],
             labels: vec![UNOWNED; size * size],
@@ -240,21 +242,21 @@ impl Ramp {
 
 /// Paints shapes in its own units and claims their pixels for one label.
 pub struct Painter<'a> {
-    canvas: &'a mut Canvas,
+    canvas: &'a mut Painting,
     to_pixels: Affine,
     label: u8,
 }
 
 impl Painter<'_> {
     /// Fills `shape`.
-    pub fn fill(&mut self, shape: impl Into<Shape>, paint: impl Into<Paint>) {
+    pub fn fill(&mut self, shape: impl Into<VectorShape>, paint: impl Into<Paint>) {
         if let Some(path) = shape.into().to_path(&self.to_pixels) {
             self.canvas.lay(&path, &self.to_pixels, paint.into(), self.label);
         }
     }
 
     /// Draws the outline of `shape`, `width` units wide, with round ends.
-    pub fn line(&mut self, shape: impl Into<Shape>, width: f32, paint: impl Into<Paint>) {
+    pub fn line(&mut self, shape: impl Into<VectorShape>, width: f32, paint: impl Into<Paint>) {
         let stroke = Stroke {
             width: width * self.to_pixels.stretch(),
             line_cap: LineCap::Round,
@@ -268,7 +270,7 @@ impl Painter<'_> {
     }
 
     /// Lets `draw` paint only inside `shape`; an inner call replaces the outer clip while it runs.
-    pub fn inside(&mut self, shape: impl Into<Shape>, draw: impl FnOnce(&mut Painter)) {
+    pub fn inside(&mut self, shape: impl Into<VectorShape>, draw: impl FnOnce(&mut Painter)) {
         let side = self.canvas.size as u32;
         let (Some(path), Some(mut clip)) =
             (shape.into().to_path(&self.to_pixels), Mask::new(side, side))
@@ -284,7 +286,7 @@ impl Painter<'_> {
     /// Fills `shape` and lets `draw` paint over it, inside its outline only.
     pub fn body(
         &mut self,
-        shape: impl Into<Shape>,
+        shape: impl Into<VectorShape>,
         paint: impl Into<Paint>,
         draw: impl FnOnce(&mut Painter),
     ) {

@@ -75,7 +75,7 @@ pub fn turn(turns: f32) -> [f32; 2] {
 
 /// One or more outlines; filled by the non-zero rule.
 #[derive(Clone, Debug, Default)]
-pub struct Shape {
+pub struct VectorShape {
     contours: Vec<Contour>,
 }
 
@@ -85,9 +85,9 @@ struct Contour {
     closed: bool,
 }
 
-impl Shape {
+impl VectorShape {
     /// Adds the outlines of `other`.
-    pub fn and(mut self, other: impl Into<Shape>) -> Self {
+    pub fn and(mut self, other: impl Into<VectorShape>) -> Self {
         self.contours.extend(other.into().contours);
         self
     }
@@ -115,18 +115,18 @@ impl Shape {
     }
 
     fn closed(points: Vec<[f32; 2]>) -> Self {
-        Shape { contours: vec![Contour { points, closed: true }] }
+        VectorShape { contours: vec![Contour { points, closed: true }] }
     }
 
     fn open(points: Vec<[f32; 2]>) -> Self {
-        Shape { contours: vec![Contour { points, closed: false }] }
+        VectorShape { contours: vec![Contour { points, closed: false }] }
     }
 }
 
 /// The `d` notation of SVG paths: absolute `M`, `L`, `Q`, `C` and `Z`.
-impl From<&str> for Shape {
+impl From<&str> for VectorShape {
     fn from(d: &str) -> Self {
-        let mut shape = Shape::default();
+        let mut shape = VectorShape::default();
         let mut verb = 'M';
         let mut numbers: Vec<f32> = Vec::with_capacity(6);
         for (token, is_verb) in tokens(d) {
@@ -180,7 +180,7 @@ fn tokens(d: &str) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
-impl Shape {
+impl VectorShape {
     fn segment(&mut self, verb: char, n: &[f32]) {
         let end = [n[n.len() - 2], n[n.len() - 1]];
         if verb == 'M' {
@@ -216,36 +216,36 @@ fn bezier(points: &mut Vec<[f32; 2]>, a: [f32; 2], b: [f32; 2], c: [f32; 2], d: 
 }
 
 /// An ellipse.
-pub fn oval(cx: f32, cy: f32, rx: f32, ry: f32) -> Shape {
+pub fn oval(cx: f32, cy: f32, rx: f32, ry: f32) -> VectorShape {
     let steps = (12.0 + (rx + ry) * 0.4).min(48.0) as usize;
     let at = |i: usize| {
         let [cos, sin] = turn(i as f32 / steps as f32);
         [cx + rx * cos, cy + ry * sin]
     };
-    Shape::closed((0..steps).map(at).collect())
+    VectorShape::closed((0..steps).map(at).collect())
 }
 
 /// A circle.
-pub fn circle(cx: f32, cy: f32, r: f32) -> Shape {
+pub fn circle(cx: f32, cy: f32, r: f32) -> VectorShape {
     oval(cx, cy, r, r)
 }
 
 /// Part of an ellipse's line, angles in turns from the right, clockwise on screen; open.
-pub fn arc(cx: f32, cy: f32, rx: f32, ry: f32, from: f32, to: f32) -> Shape {
+pub fn arc(cx: f32, cy: f32, rx: f32, ry: f32, from: f32, to: f32) -> VectorShape {
     let at = |i: usize| {
         let [cos, sin] = turn(from + (to - from) * i as f32 / 24.0);
         [cx + rx * cos, cy + ry * sin]
     };
-    Shape::open((0..=24).map(at).collect())
+    VectorShape::open((0..=24).map(at).collect())
 }
 
 /// A rectangle by its corner and size.
-pub fn rect(x: f32, y: f32, w: f32, h: f32) -> Shape {
-    Shape::closed(vec![[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
+pub fn rect(x: f32, y: f32, w: f32, h: f32) -> VectorShape {
+    VectorShape::closed(vec![[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
 }
 
 /// A rectangle with corners rounded by `r`.
-pub fn round_rect(x: f32, y: f32, w: f32, h: f32, r: f32) -> Shape {
+pub fn round_rect(x: f32, y: f32, w: f32, h: f32, r: f32) -> VectorShape {
     let corners = [(x + w - r, y + h - r), (x + r, y + h - r), (x + r, y + r), (x + w - r, y + r)];
     let mut points = Vec::with_capacity(28);
     for (corner, (cx, cy)) in corners.into_iter().enumerate() {
@@ -254,16 +254,16 @@ pub fn round_rect(x: f32, y: f32, w: f32, h: f32, r: f32) -> Shape {
             points.push([cx + r * cos, cy + r * sin]);
         }
     }
-    Shape::closed(points)
+    VectorShape::closed(points)
 }
 
 /// A polygon.
-pub fn poly(points: &[[f32; 2]]) -> Shape {
-    Shape::closed(points.to_vec())
+pub fn poly(points: &[[f32; 2]]) -> VectorShape {
+    VectorShape::closed(points.to_vec())
 }
 
 /// A smooth closed curve through `points` (Catmull–Rom).
-pub fn smooth(points: &[[f32; 2]]) -> Shape {
+pub fn smooth(points: &[[f32; 2]]) -> VectorShape {
     let count = points.len();
     let mut outline = Vec::with_capacity(count * 12);
     for i in 0..count {
@@ -274,17 +274,17 @@ pub fn smooth(points: &[[f32; 2]]) -> Shape {
         let c = [handle(d[0], a[0], after[0], -1.0), handle(d[1], a[1], after[1], -1.0)];
         bezier(&mut outline, a, b, c, d);
     }
-    Shape::closed(outline)
+    VectorShape::closed(outline)
 }
 
 /// A star or gear outline: `tips` points at `outer`, valleys at `inner`, first tip upwards.
-pub fn star(cx: f32, cy: f32, tips: usize, outer: f32, inner: f32) -> Shape {
+pub fn star(cx: f32, cy: f32, tips: usize, outer: f32, inner: f32) -> VectorShape {
     let at = |i: usize| {
         let radius = if i.is_multiple_of(2) { outer } else { inner };
         let [cos, sin] = turn(i as f32 / (2 * tips) as f32 - 0.25);
         [cx + radius * cos, cy + radius * sin]
     };
-    Shape::closed((0..2 * tips).map(at).collect())
+    VectorShape::closed((0..2 * tips).map(at).collect())
 }
 
 #[cfg(test)]
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn path_notation_reads_packed_negatives() {
-        let shape = Shape::from("M0-60C10-60 20.5-50,30 0L-5-5Z");
+        let shape = VectorShape::from("M0-60C10-60 20.5-50,30 0L-5-5Z");
         assert_eq!(shape.contours.len(), 1);
         assert!(shape.contours[0].closed);
         assert_eq!(shape.contours[0].points.last(), Some(&[-5.0, -5.0]));

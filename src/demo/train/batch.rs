@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use rayon::prelude::*;
 
-use super::TrainConfig;
+use super::TaggerTrainConfig;
 use crate::demo::{ID_CLASSES, Scene, Set, TAGS, made_up_scene, mixed_scene, scene_at};
 use crate::image::{RgbImage, tensor_data};
 
@@ -103,7 +103,7 @@ fn cover(scene: &Scene, grid: usize) -> Vec<f32> {
 }
 
 /// Draws batches ahead of the training on a thread of its own, from step `from` on.
-pub fn batches(config: &TrainConfig, from: usize) -> Receiver<SceneBatch> {
+pub fn batches(config: &TaggerTrainConfig, from: usize) -> Receiver<SceneBatch> {
     let (sender, receiver) = sync_channel(2);
     let (seed, batch) = (config.seed, config.batch);
     let (side, grid) = (config.tagger.swin.image, config.tagger.swin.grid());

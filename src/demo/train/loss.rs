@@ -26,7 +26,7 @@ const ATTENTION: f32 = 1.0;
 
 /// The parts of the loss, unweighted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Losses {
+pub struct TaggerLosses {
     /// RAM's asymmetric loss of the tag logits.
     pub tagging: f32,
     /// Binary cross-entropy of each tag's presence in the image tokens.
@@ -37,7 +37,7 @@ pub struct Losses {
     pub attention: f32,
 }
 
-impl Losses {
+impl TaggerLosses {
     /// The weighted sum: what is minimised.
     pub fn total(&self) -> f32 {
         self.tagging
@@ -58,7 +58,7 @@ impl Losses {
     }
 }
 
-impl fmt::Display for Losses {
+impl fmt::Display for TaggerLosses {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { tagging, alignment, outline, attention } = self;
         write!(
@@ -78,7 +78,7 @@ pub fn of_batch(
     ram: &Ram,
     batch: &SceneBatch,
     device: &Device,
-) -> anyhow::Result<(Tensor<1>, Losses)> {
+) -> anyhow::Result<(Tensor<1>, TaggerLosses)> {
     let (count, classes) = (batch.len(), ID_CLASSES.len());
     let tags = batch.targets.len() / count;
     let cells = batch.cover.len() / count / classes;
@@ -99,8 +99,12 @@ pub fn of_batch(
     ];
     let values: Vec<f32> = Tensor::cat(parts.to_vec(), 0).try_into_data()?.iter::<f32>().collect();
     let value = |part: usize| values.get(part).copied().unwrap_or(f32::NAN);
-    let losses =
-        Losses { tagging: value(0), alignment: value(1), outline: value(2), attention: value(3) };
+    let losses = TaggerLosses {
+        tagging: value(0),
+        alignment: value(1),
+        outline: value(2),
+        attention: value(3),
+    };
     let [tagging, aligned, outlined, attended] = parts;
     let total = tagging + aligned * ALIGNMENT + outlined * OUTLINE + attended * ATTENTION;
     Ok((total, losses))

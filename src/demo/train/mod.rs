@@ -13,7 +13,7 @@ use burn::tensor::Device;
 
 pub use batch::{SceneBatch, batches, draw_batch};
 pub use check::{average_precisions, calibrate};
-pub use loss::Losses;
+pub use loss::TaggerLosses;
 
 use super::TAGS;
 use crate::fit::checkpoint;
@@ -46,7 +46,7 @@ pub fn tagger_config() -> RamConfig {
 
 /// How to train.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TrainConfig {
+pub struct TaggerTrainConfig {
     /// The tagger's shape.
     pub tagger: RamConfig,
     /// Optimizer steps.
@@ -61,7 +61,7 @@ pub struct TrainConfig {
     pub seed: u64,
 }
 
-impl Default for TrainConfig {
+impl Default for TaggerTrainConfig {
     fn default() -> Self {
         Self {
             tagger: tagger_config(),
@@ -74,7 +74,7 @@ impl Default for TrainConfig {
     }
 }
 
-impl TrainConfig {
+impl TaggerTrainConfig {
     /// The learning rate at a step.
     pub fn learning_rate_at(&self, step: usize) -> f64 {
         let peak = self.learning_rate;
@@ -92,20 +92,20 @@ impl TrainConfig {
 const SHARDS: usize = 2;
 
 /// A tagger in training.
-pub struct Trainer {
-    config: TrainConfig,
+pub struct TaggerTrainer {
+    config: TaggerTrainConfig,
     device: Device,
     names: Names,
     ram: Ram,
     optimizer: Adam,
 }
 
-impl Trainer {
+impl TaggerTrainer {
     /// Starts from random weights.
     ///
     /// # Errors
     /// Never for a configuration that a checkpoint could have.
-    pub fn new(config: TrainConfig, device: &Device) -> anyhow::Result<Self> {
+    pub fn new(config: TaggerTrainConfig, device: &Device) -> anyhow::Result<Self> {
         let device = device.clone().autodiff();
         Self::build(config.clone(), &WeightLoader::random(config.seed, &device))
     }
@@ -114,7 +114,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If the checkpoint cannot be read or is of another shape.
-    pub fn resume(config: TrainConfig, device: &Device, path: &Path) -> anyhow::Result<Self> {
+    pub fn resume(config: TaggerTrainConfig, device: &Device, path: &Path) -> anyhow::Result<Self> {
         let device = device.clone().autodiff();
         let source = Source::open(path)?;
         let mut trainer = Self::build(config, &WeightLoader::stored(&source, &device))?;
@@ -122,7 +122,7 @@ impl Trainer {
         Ok(trainer)
     }
 
-    fn build(config: TrainConfig, from: &WeightLoader) -> anyhow::Result<Self> {
+    fn build(config: TaggerTrainConfig, from: &WeightLoader) -> anyhow::Result<Self> {
         let ram = Ram::new(&config.tagger, from)?;
         let (names, device) = (from.names(), from.device().clone());
         let adam =
@@ -137,23 +137,23 @@ impl Trainer {
     }
 
     /// How it is trained.
-    pub fn config(&self) -> &TrainConfig {
+    pub fn config(&self) -> &TaggerTrainConfig {
         &self.config
     }
 
     /// One optimizer step; the losses before it.
     ///
-    /// The batch is computed in [`SHARDS`] parts, each on a thread of its own with a graph of its
+    /// The batch is computed in a fixed number of parts, each on a thread of its own with a graph of its
     /// own: small products leave cores idle, whole graphs do not. Their gradients are added in
     /// order, so that the numbers do not depend on the threads' pace.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn step(&mut self, batch: &SceneBatch) -> anyhow::Result<Losses> {
+    pub fn step(&mut self, batch: &SceneBatch) -> anyhow::Result<TaggerLosses> {
         let parts = batch.split(SHARDS);
         let share = 1.0 / parts.len() as f32;
         let (ram, device) = (&self.ram, &self.device);
-        let part = |part: &SceneBatch| -> anyhow::Result<(Losses, GradientsParams)> {
+        let part = |part: &SceneBatch| -> anyhow::Result<(TaggerLosses, GradientsParams)> {
             let ram = ram.clone().fork(device);
             let (total, losses) = loss::of_batch(&ram, part, device)?;
             let gradients = (total * share).backward();
@@ -166,7 +166,7 @@ impl Trainer {
             let panicked = |_| Err(anyhow::anyhow!("a training thread panicked"));
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
         });
-        let (mut sum, mut accumulator) = (Losses::default(), GradientsAccumulator::new());
+        let (mut sum, mut accumulator) = (TaggerLosses::default(), GradientsAccumulator::new());
         for result in results {
             let (losses, gradients) = result?;
             sum = sum.plus(&losses, share);

@@ -56,13 +56,13 @@ pub enum Convention {
 
 /// Why scores have no metrics.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum MetricsError {
     /// A score is NaN, so it has no place in the order. Rows count from 1.
     #[error("row {row} ({label}): the score is not a number (NaN)")]
     NanScore {
         /// Row, counted from 1: over all rows, or over the label's own set where sets are given.
         row: usize,
-        /// The row's label.
         label: Label,
     },
     /// One of the two classes has no rows.
@@ -83,14 +83,7 @@ pub enum MetricsError {
     },
     /// Too many OOD scores are +∞, which every threshold keeps.
     #[error("no threshold brings the OOD images kept to {target}: {infinite} of {ood} score +∞")]
-    FprUnreachable {
-        /// The rate asked for.
-        target: f64,
-        /// OOD scores that are +∞.
-        infinite: usize,
-        /// OOD scores in all.
-        ood: usize,
-    },
+    FprUnreachable { target: f64, infinite: usize, ood: usize },
     /// Fewer than two resamples.
     #[error("an interval needs at least 2 resamples, not {0}")]
     TooFewResamples(usize),

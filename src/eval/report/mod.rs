@@ -17,7 +17,7 @@ use super::scores::{Features, ModelFacts};
 
 pub use ablation::{Ablation, AblationRow};
 pub use build::outcome;
-pub use write::{WriteError, write};
+pub use write::{ReportWriteError, write};
 
 /// A choice of tokens, and whether the rule of the tags stands before the score.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,6 +189,7 @@ pub struct Report {
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum ReportError {
     /// No set to tell from.
     #[error("there is no out-of-distribution set to compare with")]
@@ -196,7 +197,6 @@ pub enum ReportError {
     /// A set of which nothing was scored.
     #[error("no image of the set `{0}` could be read")]
     Empty(String),
-    /// A metric.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
 }

@@ -7,15 +7,10 @@ use crate::eval::scores::ScoreTable;
 
 /// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The disk refused.
+#[allow(missing_docs, reason = "the messages say what each field is")]
+pub enum ReportWriteError {
     #[error("cannot write the report: {source}: {}", path.display())]
-    Io {
-        /// What the system said.
-        source: std::io::Error,
-        /// The file or folder.
-        path: PathBuf,
-    },
+    Io { source: std::io::Error, path: PathBuf },
     /// A table could not be laid out.
     #[error("cannot lay out the table: {0}")]
     Csv(#[from] ::csv::Error),
@@ -29,7 +24,7 @@ pub enum WriteError {
 ///
 /// # Errors
 /// If the folder cannot be written; nothing new is left in it.
-pub fn write(report: &Report, table: &ScoreTable, folder: &Path) -> Result<(), WriteError> {
+pub fn write(report: &Report, table: &ScoreTable, folder: &Path) -> Result<(), ReportWriteError> {
     let mut files: Vec<(PathBuf, Vec<u8>)> = Vec::new();
     let main = report.settings[0];
     for set in table.sets() {
@@ -48,7 +43,7 @@ pub fn write(report: &Report, table: &ScoreTable, folder: &Path) -> Result<(), W
     files.push((folder.join("report.json"), json));
     for name in ["scores", "roc"] {
         let path = folder.join(name);
-        std::fs::create_dir_all(&path).map_err(|source| WriteError::Io { source, path })?;
+        std::fs::create_dir_all(&path).map_err(|source| ReportWriteError::Io { source, path })?;
     }
-    crate::fs::write_all(&files).map_err(|(path, source)| WriteError::Io { source, path })
+    crate::fs::write_all(&files).map_err(|(path, source)| ReportWriteError::Io { source, path })
 }

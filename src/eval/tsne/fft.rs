@@ -38,10 +38,10 @@ impl Signals {
 /// The plan for one length.
 pub(super) struct Fft {
     length: usize,
-    stages: Vec<Stage>,
+    stages: Vec<Butterfly>,
 }
 
-struct Stage {
+struct Butterfly {
     radix: usize,
     /// `exp(-2πi·p·k/n)` for p in 0..n/radix, k in 1..radix, n being what is left to transform.
     twiddles: Vec<[f32; 2]>,
@@ -59,7 +59,7 @@ impl Fft {
                 .flat_map(|p| (1..radix).map(move |k| (p * k) as f64 / left as f64))
                 .map(|turns| [(TAU * turns).cos() as f32, -(TAU * turns).sin() as f32])
                 .collect();
-            stages.push(Stage { radix, twiddles });
+            stages.push(Butterfly { radix, twiddles });
             left /= radix;
         }
         Self { length, stages }
@@ -83,7 +83,7 @@ impl Fft {
     #[inline(always)]
     pub fn forward(&self, signals: &mut Signals, scratch: &mut Signals) {
         let mut stride = 1;
-        for Stage { radix, twiddles } in &self.stages {
+        for Butterfly { radix, twiddles } in &self.stages {
             let span = self.length / (radix * stride);
             let (re, im) = (&signals.re, &signals.im);
             let (out_re, out_im) = (&mut scratch.re, &mut scratch.im);

@@ -41,7 +41,7 @@ use rayon::prelude::*;
 use affinity::Affinities;
 use descent::Descent;
 use features::Centered;
-use neighbors::{Neighbor, Points};
+use neighbors::{Neighbor, PointMatrix};
 
 /// How to make a map.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,37 +74,17 @@ impl Default for TsneConfig {
 
 /// Why there is no map.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum TsneError {
     /// The slice's length is not points × dimensions, or there are points without dimensions.
     #[error("{values} values are not {points} points of {dimensions} dimensions")]
-    Shape {
-        /// Length of the slice.
-        values: usize,
-        /// Points expected.
-        points: usize,
-        /// Dimensions of each.
-        dimensions: usize,
-    },
+    Shape { values: usize, points: usize, dimensions: usize },
     /// A feature is NaN or infinite.
     #[error("feature {dimension} of point {point} is {value}, not a finite number")]
-    NotFinite {
-        /// Index of the point.
-        point: usize,
-        /// Index of the feature.
-        dimension: usize,
-        /// What stands there.
-        value: f32,
-    },
+    NotFinite { point: usize, dimension: usize, value: f32 },
     /// The perplexity is no number from 1 up, or the exaggeration is not above 0.
     #[error("{name} is {value}; it must be a finite number, {least} or more")]
-    Setting {
-        /// The setting.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-        /// The least that is allowed.
-        least: f64,
-    },
+    Setting { name: &'static str, value: f64, least: f64 },
     /// Points cannot be placed into a map that has none.
     #[error("the map has no points, so that none can be placed by its neighbours")]
     EmptyMap,
@@ -115,7 +95,7 @@ pub enum TsneError {
 
 /// How far the preparation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct TsneProgress {
     /// Points whose neighbours are found.
     pub done: usize,
     /// All points.
@@ -123,7 +103,7 @@ pub struct Progress {
 }
 
 /// Told of progress from any thread, now and then; `Break` cancels.
-pub type Watch<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
+pub type TsneWatch<'a> = &'a (dyn Fn(TsneProgress) -> ControlFlow<()> + Sync);
 
 /// A map in the making.
 pub struct Tsne {
@@ -147,7 +127,7 @@ impl Tsne {
         n: usize,
         d: usize,
         config: &TsneConfig,
-        watch: Watch<'_>,
+        watch: TsneWatch<'_>,
     ) -> Result<Self, TsneError> {
         check_setting("the perplexity", config.perplexity, 1.0)?;
         check_setting("the exaggeration", config.exaggeration.into(), 1.0)?;
@@ -253,11 +233,11 @@ fn nearest(
     queries: &[f32],
     k: usize,
     among_themselves: bool,
-    watch: Watch<'_>,
+    watch: TsneWatch<'_>,
 ) -> Result<Vec<Neighbor>, TsneError> {
     let total = queries.len() / points.d;
-    let go_on = |done| watch(Progress { done, total }).is_continue();
-    Points { values: &points.values, d: points.d }
+    let go_on = |done| watch(TsneProgress { done, total }).is_continue();
+    PointMatrix { values: &points.values, d: points.d }
         .nearest(queries, k, among_themselves, &go_on)
         .ok_or(TsneError::Cancelled)
 }

@@ -17,14 +17,14 @@ const SPARE: usize = 8;
 pub(super) type Neighbor = (f32, u32);
 
 /// Points to search among.
-pub(super) struct Points<'a> {
+pub(super) struct PointMatrix<'a> {
     /// `[n, d]`, row by row.
     pub values: &'a [f32],
     /// Dimensions of a point, at least 1.
     pub d: usize,
 }
 
-impl Points<'_> {
+impl PointMatrix<'_> {
     fn row(&self, index: usize) -> &[f32] {
         &self.values[index * self.d..(index + 1) * self.d]
     }
@@ -56,8 +56,8 @@ impl Points<'_> {
             |products, (block, (found, queries))| {
                 let own = |row: usize| among_themselves.then_some((block * ROWS + row) as u32);
                 let rows = queries.len() / self.d;
-                let mut nearest: Vec<Nearest> =
-                    (0..rows).map(|row| Nearest::new(k + SPARE, own(row))).collect();
+                let mut nearest: Vec<NearestNeighbors> =
+                    (0..rows).map(|row| NearestNeighbors::new(k + SPARE, own(row))).collect();
                 for first in (0..self.len()).step_by(COLUMNS) {
                     let columns = COLUMNS.min(self.len() - first);
                     let products = &mut products[..rows * columns];
@@ -127,7 +127,7 @@ fn squared_distance(a: &[f32], b: Option<&[f32]>) -> f32 {
 }
 
 /// The nearest points seen so far by one query.
-struct Nearest {
+struct NearestNeighbors {
     wanted: usize,
     own: Option<u32>,
     /// What a candidate must stay below to be taken.
@@ -135,7 +135,7 @@ struct Nearest {
     candidates: Vec<Neighbor>,
 }
 
-impl Nearest {
+impl NearestNeighbors {
     fn new(wanted: usize, own: Option<u32>) -> Self {
         Self { wanted, own, bound: f32::INFINITY, candidates: Vec::with_capacity(4 * wanted) }
     }
@@ -205,7 +205,7 @@ mod tests {
         let mut values: Vec<f32> = (0..n * d).map(|_| rng.random::<f32>() - 0.5).collect();
         // duplicates
         values.copy_within(0..40 * d, 700 * d);
-        let points = Points { values: &values, d };
+        let points = PointMatrix { values: &values, d };
         let found = points.nearest(&values, k, true, &|_| true).unwrap();
         for i in (0..n).step_by(37) {
             let mut all: Vec<(f32, usize)> = (0..n)
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn stops_when_told_to() {
         let values = vec![0.0; 1000];
-        let points = Points { values: &values, d: 1 };
+        let points = PointMatrix { values: &values, d: 1 };
         assert!(points.nearest(&values, 3, true, &|done| done < 300).is_none());
     }
 }

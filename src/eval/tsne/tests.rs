@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const GO_ON: Watch<'static> = &|_| ControlFlow::Continue(());
+const GO_ON: TsneWatch<'static> = &|_| ControlFlow::Continue(());
 
 /// `n` points in `clusters` clusters; `scripts/tsne_reference.py` makes the same ones.
 fn clustered(n: usize, d: usize, clusters: usize) -> (Vec<f32>, Vec<usize>) {

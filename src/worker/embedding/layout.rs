@@ -39,7 +39,7 @@ impl Layout {
         }
         let total = before.len() + after.len();
         let prepare = |points: &Matrix, from: usize| {
-            let watch = |progress: crate::eval::tsne::Progress| {
+            let watch = |progress: crate::eval::tsne::TsneProgress| {
                 tell(from + progress.done, total);
                 if wanted() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             };

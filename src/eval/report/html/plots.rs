@@ -9,7 +9,7 @@ use super::set_names;
 use crate::eval::metrics::{Convention, Metric};
 use crate::eval::scores::{Features, ScoreTable, SetScores};
 use crate::figures::canvas::{Canvas as _, Dashes, Stroke};
-use crate::figures::chart::{Chart, Figure, Glyph, Mark, Sample};
+use crate::figures::chart::{Chart, Figure, Glyph, LegendSample, Mark};
 use crate::figures::palette::Color;
 use crate::figures::plots::{self, SettingLine};
 use crate::figures::{Svg, escape};
@@ -147,7 +147,7 @@ fn side_by_side(report: &Report, plots: [String; 2]) -> String {
     let mut html = String::from("<div class=\"key\">");
     for (at, name) in set_names(report).into_iter().enumerate() {
         let mut svg = Svg::in_page([14.0; 2], name);
-        Sample::Point(Glyph::of_line(at), Color::Series(at)).draw(&mut svg, [7.0; 2]);
+        LegendSample::Point(Glyph::of_line(at), Color::Series(at)).draw(&mut svg, [7.0; 2]);
         // Writing to a string cannot fail.
         write!(html, "<span>{}{}</span>", svg.finish(), escape(name)).ok();
     }

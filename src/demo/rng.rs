@@ -4,16 +4,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// A stream of random draws fixed by a domain, a seed and an index.
-pub struct Dice(ChaCha8Rng);
+pub struct SceneRng(ChaCha8Rng);
 
-impl Dice {
+impl SceneRng {
     /// The stream of `(domain, seed, index)`; no two such triples share one.
     pub fn new(domain: u64, seed: u64, index: u64) -> Self {
         let mut key = [0; 32];
         for (slot, value) in key.chunks_exact_mut(8).zip([domain, seed, index, 0x7461_676f_6f64]) {
             slot.copy_from_slice(&value.to_le_bytes());
         }
-        Dice(ChaCha8Rng::from_seed(key))
+        SceneRng(ChaCha8Rng::from_seed(key))
     }
 
     /// Uniform in `0.0..1.0`, in steps of 2⁻²⁴.
