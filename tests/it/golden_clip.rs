@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use tagood_lens::nn::Activation;
-use tagood_lens::nn::clip::{Clip, ClipConfig, Layout, NoPrompt, NoSide, PositionResize, ends};
+use tagood_lens::nn::clip::{
+    ActivationSource, Checkpoint, Clip, ClipConfig, Layout, LearnedPrompts, NoPrompt, NoSide,
+    PositionResize, ends, weights_file,
+};
 use tagood_lens::nn::source::Source;
 use tagood_lens::nn::weights::{WeightLoader, named_tensors, unexpected};
 
@@ -235,4 +238,73 @@ fn a_missing_tensor_is_named_as_its_file_would_name_it() {
         "vision_model.encoder.layers.1.self_attn.k_proj.sbia",
     );
     assert!(error.contains("layers.1.self_attn.{q,k,v}_proj.bias"), "{error}");
+}
+
+#[test]
+fn learned_prompts_stand_before_the_names() {
+    let (clip, goldens) = load_clipn();
+    let source = Source::open(&fixture("tiny_locoop.pth.tar-50")).unwrap();
+    assert!(LearnedPrompts::are_in(&source) && Layout::of(&source).is_none());
+    let prompts = LearnedPrompts::new(&source, 64, &Device::flex()).unwrap();
+    assert_eq!((prompts.vectors(), prompts.names()), (4, None));
+    let found = prompts.forward(&clip.text, &tokens(&goldens, "locoop.tokens"));
+    close("locoop", &floats(found), &goldens.floats("locoop.text_features"), 2e-6);
+    let error = LearnedPrompts::new(&source, 512, &Device::flex()).unwrap_err().to_string();
+    assert!(error.contains("`ctx`") && error.contains("[4, 512]"), "{error}");
+}
+
+/// The weights of the tiny model in a folder of their own, with files beside them.
+fn folder(weights: &str, name: &str, beside: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture(weights), folder.path().join(name)).unwrap();
+    for (name, text) in beside {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn what_weights_do_not_say_is_read_beside_them() {
+    let config = std::fs::read_to_string(fixture("tiny_hf_config.json")).unwrap();
+    let exact = config.replace("quick_gelu", "gelu");
+    let other = config.replace("\"hidden_size\": 64", "\"hidden_size\": 768");
+    assert!(exact != config && other != config);
+    let open_clip = r#"{"model_cfg": {"embed_dim": 48, "quick_gelu": true},
+        "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.25, 0.5]}}"#;
+    let pixels = r#"{"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}"#;
+    let hf = ("tiny_hf.safetensors", "model.safetensors");
+    let plain = ("tiny_open_clip.bin", "open_clip_pytorch_model.bin");
+    let openai = ("tiny_openai.pt", "ViT-B-16.pt");
+    let (gelu, quick) = (Activation::Gelu, Activation::QuickGelu);
+    let file = ActivationSource::File;
+    let cases: [(_, &[(&str, &str)], _, _); 8] = [
+        (hf, &[("config.json", &config)], quick, file("config.json")),
+        (hf, &[("config.json", &exact)], gelu, file("config.json")),
+        // Another model's.
+        (hf, &[("config.json", &other)], quick, ActivationSource::Assumed),
+        (hf, &[("config.json", "{")], quick, ActivationSource::Assumed),
+        (plain, &[("open_clip_config.json", open_clip)], quick, file("open_clip_config.json")),
+        (plain, &[("config.json", &exact)], gelu, file("config.json")),
+        (plain, &[], gelu, ActivationSource::Assumed),
+        (openai, &[], quick, ActivationSource::Layout),
+    ];
+    for ((weights, name), beside, activation, source) in cases {
+        let folder = folder(weights, name, beside);
+        let found = Checkpoint::open(&weights_file(&folder.path().join(name)), None).unwrap();
+        assert_eq!((found.config.activation, found.activation_source), (activation, source));
+        assert_eq!(found.warning().is_some(), source == ActivationSource::Assumed);
+        let given = Checkpoint::open(&folder.path().join(name), Some(gelu)).unwrap();
+        assert_eq!(given.config.activation, gelu);
+    }
+    // The model's folder stands for its weights.
+    let folder = folder(plain.0, plain.1, &[("open_clip_config.json", open_clip)]);
+    let found = Checkpoint::open(folder.path(), None).unwrap();
+    assert_eq!((found.pixel_mean, found.pixel_std), ([0.5; 3], [0.5, 0.25, 0.5]));
+    std::fs::write(folder.path().join("preprocessor_config.json"), pixels).unwrap();
+    let found = Checkpoint::open(folder.path(), None).unwrap();
+    assert_eq!((found.pixel_mean, found.pixel_std), ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6]));
+    // The built-in vocabulary is too large for the tiny model; its own fits.
+    assert!(found.tokenizer().is_err());
+    std::fs::copy(fixture("tiny_tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+    assert!(Checkpoint::open(folder.path(), None).unwrap().tokenizer().is_ok());
 }

@@ -5,9 +5,11 @@
 
 mod attention;
 mod block;
+mod checkpoint;
 mod config;
 mod image;
 mod layout;
+mod locoop;
 mod no_side;
 mod positions;
 mod text;
@@ -19,9 +21,11 @@ use burn::tensor::Tensor;
 use super::source::WeightsError;
 use super::weights::WeightLoader;
 
+pub use checkpoint::{ActivationSource, Checkpoint, PIXEL_MEAN, PIXEL_STD, weights_file};
 pub use config::{ClipConfig, ImageConfig, TextConfig, TransformerConfig};
 pub use image::ImageTransformer;
 pub use layout::Layout;
+pub use locoop::LearnedPrompts;
 pub use no_side::{NoPrompt, NoSide};
 pub use positions::PositionResize;
 pub use text::{Side, TextTransformer, ends};

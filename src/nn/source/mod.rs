@@ -11,6 +11,8 @@ mod names;
 mod pickle;
 mod strided;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod torch;
 
 use std::collections::BTreeMap;
