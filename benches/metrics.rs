@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::eval::metrics::{Convention, RankedScores};
 use tagood_lens::pipeline::Settings;
+use tagood_lens::score::verdict::Score;
 use tagood_lens::session::curves::Measured;
 use tagood_lens::session::images::SetScores;
 use tagood_lens::session::sets::{ImageSet, Role};
@@ -52,7 +53,8 @@ fn tuning(criterion: &mut Criterion) {
     let sets = || {
         let set = |name: &str, role, mean: f64, images: usize| {
             let scores = scores(mean, images as u64).into_iter().take(images);
-            let scores = scores.map(|score| (score as f32, ImageId::unique())).collect();
+            let score = |score: f64| (Score::of(score as f32), ImageId::unique());
+            let scores = scores.map(score).collect();
             let set = ImageSet { name: name.into(), folder: None, role };
             (set, SetScores { scores, ..SetScores::default() })
         };

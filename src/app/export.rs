@@ -113,7 +113,7 @@ fn scores_of_sets(session: &Session) -> Vec<NamedScores> {
     let set = |set: SetScores| {
         let known = &session.sets()[set.set];
         let is_id = known.role.truth()? == Outcome::Id;
-        let values = set.scores.iter().map(|(score, _)| f64::from(*score)).collect();
+        let values = set.scores.iter().map(|(score, _)| f64::from(score.ranked)).collect();
         Some(NamedScores { name: known.title().to_owned(), is_id, values })
     };
     session.images().set_scores().into_iter().filter_map(set).collect()

@@ -11,12 +11,13 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::extract::{cancel_on_ctrl_c, extract_bar, show_progress};
-use super::model::{MethodArgs, ModelArgs};
+use super::model::{MethodArgs, ModelArgs, parse_part, parse_positive, parse_share};
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::bundle::Bundle;
 use crate::dataset::Dataset;
 use crate::fit::FitError;
 use crate::fit::config::TrainConfig;
+use crate::fit::lambda::TPR;
 use crate::fit::objects::{Objects, Selection};
 use crate::fit::stages::{self, Stored, TrainingData};
 use crate::fit::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
@@ -81,7 +82,7 @@ pub struct FitOptions {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
     /// Learning rate at the start
-    #[arg(long, value_name = "X", default_value_t = 0.01, value_parser = parse_rate)]
+    #[arg(long, value_name = "X", default_value_t = 0.01, value_parser = parse_positive)]
     lr: f64,
     /// Width of the projector's feed-forward layers
     #[arg(long, alias = "ffn", value_name = "N", default_value_t = 4 * WIDTH as u32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -90,10 +91,10 @@ pub struct FitOptions {
     #[arg(long, value_name = "S", default_value_t = 7)]
     seed: u64,
     /// Share of each class's images that is held out, to choose λ and the best epoch by
-    #[arg(long, value_name = "0..1", default_value_t = 0.1)]
+    #[arg(long, value_name = "0..1", default_value_t = 0.1, value_parser = parse_part)]
     validation: f64,
     /// Share of held-out images that λ keeps
-    #[arg(long, value_name = "0..1", default_value_t = 0.95)]
+    #[arg(long, value_name = "0..1", default_value_t = TPR, value_parser = parse_share)]
     tpr: f64,
     /// Which epoch's weights the bundle gets. The last has the centers that moved longest; the best
     /// is that of the highest validation accuracy
@@ -117,13 +118,6 @@ pub struct FitOptions {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("a number above 0 is wanted".into()),
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -169,9 +163,6 @@ impl FitOptions {
     /// Makes the folder beside the bundle, so that a place that cannot be written to is refused
     /// before any work is done.
     fn work_folder(&self) -> anyhow::Result<PathBuf> {
-        if !(self.tpr > 0.0 && self.tpr <= 1.0) {
-            bail!("--tpr must lie between 0 and 1, not {}", self.tpr);
-        }
         if self.propose.is_none() && fs::is_occupied(&self.out) {
             bail!(
                 "will not write over what is already there; name another folder: {}",

@@ -14,7 +14,7 @@ use super::inspect_output::{self, Line};
 use super::model::{ModelArgs, SettingsArgs};
 use super::{CliResult, EXIT_SOME_FAILED};
 use crate::image::{DecodeOptions, ImageError, RgbImage, decode_file, list_images};
-use crate::pipeline::{Keep, Pipeline, Settings};
+use crate::pipeline::{Keep, Pipeline, PipelineError, Settings};
 
 /// Prints tags, kept tokens, score and verdict of images, and why
 #[derive(Args)]
@@ -115,12 +115,19 @@ impl InspectArgs {
     ) -> anyhow::Result<usize> {
         let inputs: Vec<Vec<f32>> =
             batch.iter().filter_map(|(_, p)| p.as_ref().ok()).map(|p| p.input.clone()).collect();
-        let keep = if self.dump.is_some() { Keep::All } else { Keep::Id };
+        let named = |error: PipelineError| {
+            let mut read = batch.iter().filter(|(_, prepared)| prepared.is_ok());
+            error.naming(|place| Some(read.nth(place)?.0.display().to_string()))
+        };
         let started = Instant::now();
-        let tagged = pipeline.tag(&inputs, keep)?;
+        let (tagged, unrounded): (Vec<_>, Vec<_>) = match &self.dump {
+            Some(_) => pipeline.tag_unrounded(&inputs).map_err(named)?.into_iter().unzip(),
+            None => (pipeline.tag(&inputs, Keep::Id).map_err(named)?, Vec::new()),
+        };
         let tagger_ms = started.elapsed().as_secs_f32() * 1e3 / inputs.len().max(1) as f32;
-        let analyses = pipeline.analyse_batch(&tagged.iter().collect::<Vec<_>>(), settings)?;
-        let mut results = tagged.iter().zip(&analyses);
+        let analyses =
+            pipeline.analyse_batch(&tagged.iter().collect::<Vec<_>>(), settings).map_err(named)?;
+        let mut results = tagged.iter().zip(&analyses).enumerate();
         let mut failed = 0;
         let mut out = std::io::stdout().lock();
         for (path, prepared) in &batch {
@@ -130,9 +137,18 @@ impl InspectArgs {
                     inspect_output::print_error(&mut out, path, error, self.json)?;
                 }
                 Ok(prepared) => {
-                    let Some((tagged, analysis)) = results.next() else { continue };
-                    let line =
-                        Line { path, prepared, tagged, analysis, settings, pipeline, tagger_ms };
+                    let Some((at, (tagged, analysis))) = results.next() else { continue };
+                    let unrounded = unrounded.get(at);
+                    let line = Line {
+                        path,
+                        prepared,
+                        tagged,
+                        unrounded,
+                        analysis,
+                        settings,
+                        pipeline,
+                        tagger_ms,
+                    };
                     self.write_files(&line)?;
                     inspect_output::print(&mut out, &line, self.json)?;
                 }

@@ -11,7 +11,7 @@ use super::inspect::Prepared;
 use crate::fs;
 use crate::image::{ImageError, png};
 use crate::overlay;
-use crate::pipeline::{Analysis, Pipeline, Settings, TaggerOutput};
+use crate::pipeline::{Analysis, Nearest, Pipeline, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
 
 /// Everything known of one image.
@@ -19,6 +19,8 @@ pub(super) struct Line<'a> {
     pub path: &'a Path,
     pub prepared: &'a Prepared,
     pub tagged: &'a TaggerOutput,
+    /// The network's own output, of tokens that were not rounded: what a dump holds.
+    pub unrounded: Option<&'a TaggerOutput>,
     pub analysis: &'a Analysis,
     pub settings: &'a Settings,
     pub pipeline: &'a Pipeline,
@@ -58,14 +60,12 @@ impl Line<'_> {
 
     fn json(&self) -> serde_json::Value {
         let (analysis, verdict) = (self.analysis, &self.analysis.verdict);
-        let nearest: Vec<_> = analysis
-            .nearest
-            .iter()
-            .map(|near| {
-                let class = self.pipeline.vocabulary().class_name(near.class);
-                json!({ "class": class, "similarity": near.similarity })
-            })
-            .collect();
+        let near = |near: &Nearest| {
+            let class = self.pipeline.vocabulary().class_name(near.class);
+            json!({ "class": class, "similarity": near.similarity })
+        };
+        let nearest = analysis.nearest.iter().map(near).collect::<Vec<_>>();
+        let nearest = verdict.rejected.is_none().then_some(nearest);
         let [decode, preprocess] = self.prepared.stage_ms;
         let [decompose, project, score] = analysis.stage_ms;
         json!({
@@ -81,6 +81,9 @@ impl Line<'_> {
             "kept_tokens": analysis.decomposition.kept(),
             "total_tokens": self.tagged.positions(),
             "nearest": nearest,
+            "rejected": verdict.rejected,
+            // JSON has no −∞: null.
+            "ranked": verdict.ranked,
             "width": self.prepared.rgb.width(),
             "height": self.prepared.rgb.height(),
             "device": self.pipeline.device_label(),
@@ -191,7 +194,7 @@ pub(super) fn write_heatmaps(folder: &Path, line: &Line) -> anyhow::Result<()> {
 
 /// Every intermediate tensor of one image, as `inspect --help` lists them.
 pub(super) fn write_dump(folder: &Path, line: &Line) -> anyhow::Result<()> {
-    let (tagged, analysis) = (line.tagged, line.analysis);
+    let (tagged, analysis) = (line.unrounded.unwrap_or(line.tagged), line.analysis);
     let attention = &tagged.attention;
     let side = line.pipeline.image_side() as usize;
     let (positions, width) = (tagged.positions(), tagged.width);

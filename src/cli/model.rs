@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -150,7 +151,7 @@ pub struct SettingsArgs {
     #[arg(long, value_name = "NAME")]
     pub detector: Option<String>,
     /// Decision threshold on the score; the model's own if not given
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = parse_finite)]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = parse_finite::<f32>)]
     pub lambda: Option<f32>,
 }
 
@@ -171,17 +172,44 @@ impl SettingsArgs {
     }
 }
 
+/// τ, from 0 to 1.
 pub(super) fn parse_tau(text: &str) -> Result<f32, String> {
-    let tau: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let tau: f32 = parse_finite(text)?;
     match (0.0..=1.0).contains(&tau) {
         true => Ok(tau),
         false => Err("must lie between 0 and 1".into()),
     }
 }
 
-fn parse_finite(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(value) if value.is_finite() => Ok(value),
-        _ => Err("not a finite number".into()),
+/// A number that can be compared with others: NaN and the infinities are refused.
+pub(super) fn parse_finite<N: FromStr + Copy + Into<f64>>(text: &str) -> Result<N, String> {
+    let number: N = text.trim().parse().map_err(|_| "not a number".to_owned())?;
+    match number.into().is_finite() {
+        true => Ok(number),
+        false => Err("must be finite".into()),
+    }
+}
+
+/// A finite number above 0.
+pub(super) fn parse_positive(text: &str) -> Result<f64, String> {
+    match parse_finite(text)? {
+        number if number > 0.0 => Ok(number),
+        _ => Err("must lie above 0".into()),
+    }
+}
+
+/// A share above 0 and below 1.
+pub(super) fn parse_part(text: &str) -> Result<f64, String> {
+    match parse_positive(text)? {
+        share if share < 1.0 => Ok(share),
+        _ => Err("must lie above 0 and below 1".into()),
+    }
+}
+
+/// A share above 0, at most 1.
+pub(super) fn parse_share(text: &str) -> Result<f64, String> {
+    match parse_positive(text)? {
+        share if share <= 1.0 => Ok(share),
+        _ => Err("must lie above 0, up to 1".into()),
     }
 }

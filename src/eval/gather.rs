@@ -4,9 +4,11 @@ use super::scores::{
     Column, DetectorFacts, Features, ModelFacts, ScoreTable, ScoredImage, SetScores,
 };
 use crate::bundle::manifest::Recipe;
-use crate::decompose;
-use crate::pipeline::{Inputs, Kept, Odin, OdinInput, Pipeline, PipelineError, TaggerOutput};
-use crate::score::{Detector, FittedDetector, Input, Sample};
+use crate::fit::lambda::{TPR, lambda_at};
+use crate::pipeline::{
+    self, Image, ImageFeature, OdinInput, Pipeline, PipelineError, ScorePlan, TaggerOutput,
+};
+use crate::score::{Detector, Input};
 
 /// What to compute of every image.
 #[derive(Clone)]
@@ -96,105 +98,56 @@ impl<'a> SetScorer<'a> {
     /// of its scores; the others go on.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or a number of an image is not finite.
     pub fn add(&self, set: &mut SetScores, images: &[TaggedImage]) -> Result<(), PipelineError> {
-        let recipe = self.plan.recipe;
-        let decomposed: Vec<_> = images
-            .iter()
-            .map(|seen| self.pipeline.decompose(&seen.tagged, self.plan.tau, recipe))
-            .collect();
-        let first = set.images.len();
-        set.images.extend(images.iter().zip(&decomposed).map(|(seen, decomposition)| {
-            ScoredImage { has_id_tag: !decomposition.tags.is_empty(), ..seen.image.clone() }
-        }));
-        for (at, features) in self.features.iter().enumerate() {
-            let masks: Vec<Vec<bool>> = decomposed
-                .iter()
-                .map(|d| match features {
-                    Features::Objects { tau } => decompose::mask(&d.map, *tau),
-                    Features::WholeImage => vec![true; d.map.len()],
-                })
-                .collect();
-            let places: Vec<usize> =
-                (0..images.len()).filter(|&i| masks[i].contains(&true)).collect();
-            let kept: Vec<Kept> = places
-                .iter()
-                .map(|&i| {
-                    let tag_score = decomposed[i].tag_score;
-                    Kept { tagged: &images[i].tagged, mask: &masks[i], tag_score }
-                })
-                .collect();
-            let inputs = self.inputs(at, &kept, &places, images)?;
-            if at == self.main {
-                for (&place, inputs) in places.iter().zip(&inputs) {
-                    set.images[first + place].predicted = largest(&inputs.projected.class_logits);
-                }
+        let detectors: Vec<Vec<usize>> =
+            set.columns.iter().map(|columns| scored_places(columns)).collect();
+        let column = |(features, detectors): (&Features, &Vec<usize>)| {
+            let fitted = |&at: &usize| self.pipeline.detector(self.plan.detectors[at].info().id);
+            pipeline::Column {
+                features: *features,
+                detectors: detectors.iter().filter_map(fitted).collect(),
             }
-            self.fill(&mut set.columns[at], &inputs, &places, images.len());
+        };
+        let plan = ScorePlan {
+            recipe: self.plan.recipe,
+            odin: self.plan.odin,
+            columns: self.features.iter().zip(&detectors).map(column).collect(),
+        };
+        let given: Vec<Image> = images
+            .iter()
+            .map(|seen| Image { tagged: &seen.tagged, pixels: seen.pixels.as_deref() })
+            .collect();
+        let scored = self
+            .pipeline
+            .score(&given, &plan)
+            .map_err(|error| error.naming(|at| Some(images.get(at)?.image.path.clone())))?;
+        for (at, scored) in scored.into_iter().enumerate() {
+            if at == self.main {
+                set.images.extend(images.iter().zip(&scored.images).map(described));
+            }
+            for (&detector, scores) in detectors[at].iter().zip(scored.scores) {
+                set.columns[at][detector].extend(scores);
+            }
         }
         Ok(())
-    }
-
-    fn inputs(
-        &self,
-        at: usize,
-        kept: &[Kept],
-        places: &[usize],
-        images: &[TaggedImage],
-    ) -> Result<Vec<Inputs>, PipelineError> {
-        if at != self.main || !self.plan.detectors.iter().any(|detector| wants_odin(*detector)) {
-            return self.pipeline.inputs(kept, Odin::None, true);
-        }
-        let pixels: Option<Vec<Vec<f32>>> = match self.plan.odin {
-            OdinInput::Tokens => None,
-            OdinInput::Image => places.iter().map(|&i| images[i].pixels.clone()).collect(),
-        };
-        match &pixels {
-            Some(pixels) => self.pipeline.inputs(kept, Odin::Images(pixels), true),
-            None => self.pipeline.inputs(kept, Odin::Tokens, true),
-        }
-    }
-
-    /// Adds the scores of images, `places` of which have inputs, to every detector's column.
-    fn fill(&self, columns: &mut [Column], inputs: &[Inputs], places: &[usize], images: usize) {
-        let samples: Vec<Sample> = inputs.iter().map(Inputs::sample).collect();
-        for (detector, column) in self.plan.detectors.iter().zip(columns) {
-            let id = detector.info().id;
-            let (Column::Scores(scores), Some(bound)) = (&mut *column, self.bound(id)) else {
-                continue;
-            };
-            match bound.score_batch(&samples) {
-                Ok(found) => {
-                    let first = scores.len();
-                    scores.resize(first + images, self.hard_rejected(id));
-                    for (&place, score) in places.iter().zip(found) {
-                        scores[first + place] = Some(score);
-                    }
-                }
-                Err(error) => *column = Column::Missing(error.to_string()),
-            }
-        }
-    }
-
-    fn bound(&self, id: &str) -> Option<&FittedDetector> {
-        self.pipeline.detector(id)
-    }
-
-    /// The score of an image that is out-of-distribution outright; `None` below any score.
-    fn hard_rejected(&self, detector: &str) -> Option<f32> {
-        Some(self.plan.recipe.hard_reject_score(detector)).filter(|score| score.is_finite())
     }
 
     /// The sets as one table.
     pub fn table(&self, id: SetScores, ood: Vec<SetScores>) -> ScoreTable {
         let manifest = self.pipeline.manifest();
-        let facts = |detector: &&dyn Detector| {
+        let facts = |(at, detector): (usize, &&dyn Detector)| {
             let info = detector.info();
+            let own = manifest.lambda(info.id, self.plan.recipe).map(|lambda| lambda.value);
+            let column = id.columns.get(self.main).and_then(|columns| columns.get(at));
+            let of_set = || Some(lambda_at_set(column?.scores()?)?.0);
+            let lambda = own.or_else(of_set);
             DetectorFacts {
                 id: info.id.to_owned(),
                 name: info.name.to_owned(),
                 formula: info.formula.to_owned(),
-                lambda: manifest.lambda(info.id, self.plan.recipe).map(|lambda| lambda.value),
+                lambda,
+                lambda_of_set: own.is_none() && lambda.is_some(),
             }
         };
         let classes = &self.pipeline.vocabulary().classes;
@@ -209,7 +162,7 @@ impl<'a> SetScorer<'a> {
             },
             features: self.features.clone(),
             main: self.main,
-            detectors: self.plan.detectors.iter().map(facts).collect(),
+            detectors: self.plan.detectors.iter().enumerate().map(facts).collect(),
             id,
             ood,
         }
@@ -218,6 +171,28 @@ impl<'a> SetScorer<'a> {
 
 fn wants_odin(detector: &dyn Detector) -> bool {
     detector.info().needs.contains(&Input::OdinLogits)
+}
+
+/// The places of the detectors that have scores so far.
+fn scored_places(columns: &[Column]) -> Vec<usize> {
+    let is_scored = |at: &usize| columns[*at].scores().is_some();
+    (0..columns.len()).filter(is_scored).collect()
+}
+
+/// The λ of a set's scores; `None` stands for an image that is rejected.
+fn lambda_at_set(scores: &[Option<f32>]) -> Option<(f32, f32)> {
+    let values: Vec<f32> = scores.iter().copied().flatten().collect();
+    lambda_at(&values, scores.len() - values.len(), TPR)
+}
+
+/// What is known of an image at the model's own τ.
+fn described((seen, feature): (&TaggedImage, &ImageFeature)) -> ScoredImage {
+    let logits = feature.inputs.as_ref().map(|inputs| inputs.projected.class_logits.as_slice());
+    ScoredImage {
+        predicted: logits.and_then(largest),
+        rejected: feature.rejected,
+        ..seen.image.clone()
+    }
 }
 
 fn largest(logits: &[f32]) -> Option<usize> {

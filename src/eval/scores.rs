@@ -1,40 +1,18 @@
 //! Scores of sets of images under many detectors: plain data, from which reports and plots are made.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::manifest::Recipe;
+pub use crate::pipeline::Features;
 use crate::pipeline::OdinInput;
-
-/// Which tokens of an image become its feature.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "tokens", rename_all = "snake_case")]
-pub enum Features {
-    /// Those of its in-distribution objects: relevance above τ. An image without an in-distribution
-    /// tag, or of which nothing is kept, has no score.
-    Objects {
-        /// Relevance above which a token is kept, 0 to 1.
-        tau: f32,
-    },
-    /// All of them.
-    WholeImage,
-}
-
-impl fmt::Display for Features {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Objects { tau } => write!(f, "objects at τ = {tau}"),
-            Self::WholeImage => f.write_str("whole image"),
-        }
-    }
-}
+use crate::score::ScoreError;
+use crate::score::verdict::{Rejection, Score};
 
 /// One detector's scores of one set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
-    /// One for each image; `None` where the image is out-of-distribution outright, below any score.
+    /// One for each image; `None` where the image is rejected.
     Scores(Vec<Option<f32>>),
     /// Why there are none, as a sentence.
     Missing(String),
@@ -46,6 +24,17 @@ impl Column {
         match self {
             Self::Scores(scores) => Some(scores),
             Self::Missing(_) => None,
+        }
+    }
+
+    /// Adds the scores of further images, or takes the reason why there are none in place of all.
+    pub(super) fn extend(&mut self, further: Result<Vec<Score>, ScoreError>) {
+        match (&mut *self, further) {
+            (Self::Scores(scores), Ok(further)) => {
+                scores.extend(further.into_iter().map(|score| score.value));
+            }
+            (column, Err(error)) => *column = Self::Missing(error.to_string()),
+            (Self::Missing(_), Ok(_)) => {}
         }
     }
 }
@@ -62,8 +51,8 @@ pub struct ScoredImage {
     /// The class that the projector sees, by the index in the vocabulary; `None` where nothing is
     /// kept at the model's own τ.
     pub predicted: Option<usize>,
-    /// Whether an in-distribution tag counts for it.
-    pub has_id_tag: bool,
+    /// Why it is out-of-distribution without a score, at the model's own τ.
+    pub rejected: Option<Rejection>,
 }
 
 /// An image that could not be read.
@@ -97,8 +86,11 @@ pub struct DetectorFacts {
     pub name: String,
     /// The score on one line of plain text.
     pub formula: String,
-    /// The bundle's decision threshold under the table's recipe.
+    /// The decision threshold under the table's recipe.
     pub lambda: Option<f32>,
+    /// Whether that is the one that keeps 95 % of this in-distribution set, as the bundle has none.
+    #[serde(default)]
+    pub lambda_of_set: bool,
 }
 
 /// What the scores were made with.

@@ -124,14 +124,16 @@ impl Separation {
         }
     }
 
-    /// 95 % bootstrap intervals of every set's metrics and of their mean: 1,000 resamples, fewer for
-    /// very large sets.
+    /// 95 % bootstrap intervals of every set's metrics and of their mean, from so many resamples;
+    /// [`resamples`] of them where no number is given.
     ///
     /// # Errors
     ///
-    /// None for sets that have scores.
-    pub fn intervals(&self, seed: u64) -> Result<Intervals, MetricsError> {
-        let drawn = |ranked: &RankedScores| resamples(ranked.id_count() + ranked.ood_count());
+    /// The number is below two.
+    pub fn intervals(&self, count: Option<usize>, seed: u64) -> Result<Intervals, MetricsError> {
+        let drawn = |ranked: &RankedScores| {
+            count.unwrap_or_else(|| resamples(ranked.id_count() + ranked.ood_count()))
+        };
         let of_set = |set: &SetSeparation| set.ranked.bootstrap(drawn(&set.ranked), seed);
         let sets = self.sets.iter().map(of_set).collect::<Result<_, _>>()?;
         let ranked: Vec<&RankedScores> = self.sets.iter().map(|set| &set.ranked).collect();

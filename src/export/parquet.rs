@@ -13,6 +13,7 @@ use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 
 use super::{ImageRow, TagRow};
+use crate::score::verdict::Rejection;
 
 /// Rows of one row group.
 const GROUP: usize = 16_384;
@@ -51,6 +52,8 @@ fn batch(rows: &[ImageRow]) -> Result<RecordBatch, ArrowError> {
         ("verdict", verdict, true),
         ("reason", maybe_text(|row| row.reason.as_deref()), true),
         ("score", number(|row| row.score), true),
+        ("rejected", maybe_text(|row| row.rejected.map(Rejection::code)), true),
+        ("ranked", number(|row| row.ranked), true),
         ("lambda", number(|row| row.lambda), true),
         ("tau", number(|row| Some(row.tau)), true),
         ("detector", text(|row| &row.detector), false),

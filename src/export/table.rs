@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::bundle::vocabulary::Vocabulary;
 use crate::dataset::csv_text::safe_cell;
 use crate::pipeline::{Analysis, Settings, TaggerOutput};
-use crate::score::verdict::Outcome;
+use crate::score::verdict::{Outcome, Rejection};
 
 /// What is known of an image, held without copies until a thread makes a row of it.
 #[derive(Clone, Debug)]
@@ -54,6 +54,11 @@ pub struct ImageRow {
     pub reason: Option<String>,
     /// The detector's score, higher = more in-distribution.
     pub score: Option<f32>,
+    /// Why the image is out-of-distribution without a score: `no-known-tag` or `nothing-kept`.
+    pub rejected: Option<Rejection>,
+    /// What metrics rank the image by: the score, or what stands for a rejection, mostly −∞ (`null` in
+    /// JSON, which has none).
+    pub ranked: Option<f32>,
     /// λ in force.
     pub lambda: Option<f32>,
     /// τ in force, 0 to 1.
@@ -94,6 +99,8 @@ impl ExportedImage {
             verdict: analysis.and_then(|analysis| analysis.verdict.outcome),
             reason: analysis.map(|analysis| analysis.verdict.reason.to_string()),
             score: analysis.and_then(|analysis| analysis.verdict.score),
+            rejected: analysis.and_then(|analysis| analysis.verdict.rejected),
+            ranked: analysis.and_then(|analysis| analysis.verdict.ranked),
             lambda: analysis.and_then(|analysis| analysis.verdict.lambda),
             tau: settings.tau,
             detector: settings.detector.clone(),
@@ -131,6 +138,8 @@ pub(super) fn write_csv(out: &mut impl Write, rows: &[ImageRow]) -> io::Result<(
         "verdict",
         "reason",
         "score",
+        "rejected",
+        "ranked",
         "lambda",
         "tau",
         "detector",
@@ -156,6 +165,8 @@ pub(super) fn write_csv(out: &mut impl Write, rows: &[ImageRow]) -> io::Result<(
             row.verdict.map(|verdict| verdict.to_string()).unwrap_or_default(),
             text(&row.reason),
             number(row.score),
+            row.rejected.map(|rejection| rejection.to_string()).unwrap_or_default(),
+            number(row.ranked),
             number(row.lambda),
             row.tau.to_string(),
             row.detector.clone(),

@@ -1,9 +1,11 @@
 use std::fs;
 
+use arrow::array::{Array as _, AsArray as _};
+
 use super::plots::{self, NamedScores};
 use super::*;
 use crate::figures::chart::Mark;
-use crate::score::verdict::Outcome;
+use crate::score::verdict::{Outcome, Rejection};
 
 fn row(path: &str, tags: usize) -> ImageRow {
     let tag = |at: usize| TagRow {
@@ -18,7 +20,9 @@ fn row(path: &str, tags: usize) -> ImageRow {
         class: (tags > 0).then(|| "cat".into()),
         verdict: Some(Outcome::Ood),
         reason: Some("no tag counts".into()),
-        score: Some(-0.25),
+        score: (tags > 0).then_some(-0.25),
+        rejected: (tags == 0).then_some(Rejection::NoKnownTag),
+        ranked: Some(if tags > 0 { -0.25 } else { f32::NEG_INFINITY }),
         lambda: None,
         tau: 0.5,
         detector: "tagood-cosine".into(),
@@ -48,17 +52,26 @@ fn tables_say_the_same_in_every_form() {
     };
     assert_eq!(cell(0, "path"), "a, b.png");
     assert_eq!(cell(0, "tags"), "tag, \"0\"=0.9;tag, \"1\"=0.79999995");
-    assert_eq!([cell(1, "score"), cell(1, "lambda"), cell(1, "verdict")], ["-0.25", "", "ood"]);
+    let scores = |row: usize| ["score", "rejected", "ranked"].map(|name| cell(row, name));
+    assert_eq!(scores(0), ["-0.25", "", "-0.25"]);
+    assert_eq!(scores(1), ["", "no-known-tag", "-inf"]);
+    assert_eq!([cell(1, "lambda"), cell(1, "verdict")], ["", "ood"]);
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(at("table.json")).unwrap()).unwrap();
     assert_eq!(json[1]["path"], "naïve \"c\".png");
     assert_eq!(json[0]["tags"][1]["threshold"], 0.5);
-    assert!(json[0]["lambda"].is_null());
+    assert!(json[0]["lambda"].is_null() && json[0]["rejected"].is_null());
+    assert!(json[1]["score"].is_null() && json[1]["ranked"].is_null());
+    assert_eq!(json[1]["rejected"], "no-known-tag");
     let file = fs::File::open(at("table.parquet")).unwrap();
     let reader = ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file);
     let batches: Vec<_> = reader.unwrap().build().unwrap().map(Result::unwrap).collect();
     assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
-    let tags = batches[0].column_by_name("tags").unwrap();
+    let column = |name: &str| batches[0].column_by_name(name).unwrap();
+    assert!(column("score").is_null(1) && column("rejected").is_null(0));
+    let ranked = column("ranked").as_primitive::<arrow::datatypes::Float32Type>();
+    assert_eq!(ranked.values()[..], [-0.25, f32::NEG_INFINITY]);
+    let tags = column("tags");
     let tags = tags.as_any().downcast_ref::<arrow::array::ListArray>().unwrap();
     assert_eq!([tags.value_length(0), tags.value_length(1)], [2, 0]);
     // Nothing but the tables is left behind.

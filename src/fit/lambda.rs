@@ -1,19 +1,21 @@
 //! Decision thresholds from held-out in-distribution images.
 
-use std::collections::BTreeMap;
-
 use super::error::FitError;
 use crate::bundle::manifest::{Lambda, Recipe};
-use crate::pipeline::{Inputs, Kept, Odin, Pipeline, TaggerOutput};
-use crate::score::{FittedDetector, Input, Sample, ScoreError};
+use crate::pipeline::{Column, Features, Image, OdinInput, Pipeline, ScorePlan, TaggerOutput};
+use crate::score::verdict::Score;
+use crate::score::{FittedDetector, ScoreError};
 
-/// Images that go through the projector together.
+/// The share of in-distribution images that λ keeps, where nobody says another.
+pub const TPR: f64 = 0.95;
+
+/// Images that are scored together.
 const BATCH: usize = 64;
 
 /// The λ that keeps a share `tpr` (0..1) of in-distribution images, and the share it really keeps.
 ///
-/// `rejected` images have no score, as no tag counts for them: no λ can keep them. Where they alone
-/// are too many, λ keeps the share `tpr` of the others. `None` if there is no score.
+/// `rejected` images have no score: no λ is set by them, whatever metrics rank them by. Where they
+/// alone are too many, λ keeps the share `tpr` of the others. `None` if there is no score.
 pub fn lambda_at(scores: &[f32], rejected: usize, tpr: f64) -> Option<(f32, f32)> {
     let mut scores = scores.to_vec();
     scores.sort_by(|a, b| b.total_cmp(a));
@@ -26,6 +28,18 @@ pub fn lambda_at(scores: &[f32], rejected: usize, tpr: f64) -> Option<(f32, f32)
     Some((lambda, kept as f32 / all as f32))
 }
 
+/// As [`lambda_at`], of scores with the images that are rejected among them.
+pub fn lambda_of(scores: impl IntoIterator<Item = Score>, tpr: f64) -> Option<(f32, f32)> {
+    let (mut values, mut rejected) = (Vec::new(), 0);
+    for score in scores {
+        match score.value {
+            Some(value) => values.push(value),
+            None => rejected += 1,
+        }
+    }
+    lambda_at(&values, rejected, tpr)
+}
+
 /// λ of each of some detectors under one recipe at τ, from held-out in-distribution images as
 /// `inspect` would look at them; ODIN moves the tokens. Detectors that need what the model does not
 /// have are left out.
@@ -34,7 +48,7 @@ pub fn lambda_at(scores: &[f32], rejected: usize, tpr: f64) -> Option<(f32, f32)
 /// be there.
 ///
 /// # Errors
-/// If the device fails.
+/// If the device fails, or a detector does.
 pub fn lambdas(
     pipeline: &Pipeline,
     detectors: &[FittedDetector],
@@ -42,33 +56,29 @@ pub fn lambdas(
     (recipe, tau): (Recipe, f32),
     tpr: f64,
 ) -> Result<Vec<Lambda>, FitError> {
-    let wanted = |detector: &FittedDetector| detector.info().needs.contains(&Input::OdinLogits);
-    let odin = if detectors.iter().any(wanted) { Odin::Tokens } else { Odin::None };
-    let mut scores: BTreeMap<&str, Vec<f32>> = BTreeMap::new();
-    let mut rejected = 0;
+    let detectors = detectors.iter().collect::<Vec<_>>();
+    let column = Column { features: Features::Objects { tau }, detectors: detectors.clone() };
+    let plan = ScorePlan { recipe, odin: OdinInput::Tokens, columns: vec![column] };
+    let mut scores: Vec<Vec<Score>> = vec![Vec::new(); detectors.len()];
     for images in images.chunks(BATCH) {
-        let analyses: Vec<_> =
-            images.iter().map(|tagged| (tagged, pipeline.decompose(tagged, tau, recipe))).collect();
-        let kept = analyses.iter().filter(|(_, decomposition)| decomposition.kept() > 0);
-        let kept: Vec<Kept> = kept
-            .map(|(tagged, d)| Kept { tagged, mask: &d.mask, tag_score: d.tag_score })
-            .collect();
-        rejected += analyses.len() - kept.len();
-        let inputs = pipeline.inputs(&kept, odin, true)?;
-        let samples: Vec<Sample> = inputs.iter().map(Inputs::sample).collect();
-        for detector in detectors {
-            match detector.score_batch(&samples) {
-                Ok(found) => scores.entry(detector.info().id).or_default().extend(found),
+        let images: Vec<Image> = images.iter().map(Image::from).collect();
+        let scored = pipeline.score(&images, &plan)?;
+        let found = scored.into_iter().flat_map(|column| column.scores);
+        for (scores, found) in scores.iter_mut().zip(found) {
+            match found {
+                Ok(found) => scores.extend(found),
                 Err(ScoreError::MissingInput { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
-    let lambda = |(detector, scores): (&str, Vec<f32>)| {
-        let (value, tpr) = lambda_at(&scores, rejected, tpr)?;
-        Some(Lambda { detector: detector.to_owned(), recipe, tau, value, tpr })
+    let lambda = |(detector, scores): (&FittedDetector, Vec<Score>)| {
+        let (value, tpr) = lambda_of(scores, tpr)?;
+        Some(Lambda { detector: detector.info().id.to_owned(), recipe, tau, value, tpr })
     };
-    Ok(scores.into_iter().filter_map(lambda).collect())
+    let mut lambdas: Vec<Lambda> = detectors.into_iter().zip(scores).filter_map(lambda).collect();
+    lambdas.sort_by(|a, b| a.detector.cmp(&b.detector));
+    Ok(lambdas)
 }
 
 #[cfg(test)]

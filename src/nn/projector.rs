@@ -323,7 +323,7 @@ impl Projector {
 
     /// Features `[batch, width]` to class logits `[batch, classes]`.
     pub fn class_logits(&self, features: Tensor<2>) -> Tensor<2> {
-        self.classifier.forward(features)
+        linear_of(&self.classifier, features)
     }
 
     /// Features `[batch, width]` to the released model's pattern weights `[batch, patterns]`,

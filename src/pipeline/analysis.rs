@@ -1,14 +1,14 @@
 //! What follows τ: map, mask, object tokens, feature, score, verdict.
 
-use std::time::Instant;
-
 use super::project::Projected;
-use super::{Pipeline, PipelineError, TaggerOutput};
+use super::{
+    Column, Features, Image, ImageFeature, OdinInput, Pipeline, PipelineError, ScorePlan,
+    TaggerOutput,
+};
 use crate::bundle::manifest::Recipe;
 use crate::decompose::{self, Fallback};
 use crate::score::distance::class_scores;
-use crate::score::verdict::{Reason, Verdict};
-use crate::score::{Input, Sample};
+use crate::score::verdict::{Reason, Rejection, Score, Verdict};
 
 /// What a person can turn.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,9 +65,9 @@ pub struct Nearest {
 pub struct Analysis {
     /// Tags, map and mask.
     pub decomposition: Decomposition,
-    /// Feature and class logits; `None` without a projector or where the verdict needs none.
+    /// Feature and class logits; `None` without a projector, or where the image is rejected.
     pub projected: Option<Projected>,
-    /// The nearest class centers, best first.
+    /// The nearest class centers, best first; none where the image is rejected.
     pub nearest: Vec<Nearest>,
     /// Under the released recipe, the cosines of the feature's patterns with the nearest center;
     /// their mean is its similarity. Empty otherwise.
@@ -122,42 +122,73 @@ impl Pipeline {
         tagged: &[&TaggerOutput],
         settings: &Settings,
     ) -> Result<Vec<Analysis>, PipelineError> {
-        let started = Instant::now();
-        let decompositions: Vec<Decomposition> = tagged
-            .iter()
-            .map(|tagged| self.decompose(tagged, settings.tau, settings.recipe))
-            .collect();
-        let objects: Vec<Vec<f32>> = decompositions
-            .iter()
-            .zip(tagged)
-            .map(|(d, tagged)| decompose::object_tokens(&tagged.tokens, tagged.width, &d.mask))
-            .collect();
-        let decomposed = Instant::now();
-        let projected = self.project(&objects, self.reads_ce(&settings.detector))?;
-        let projected_at = Instant::now();
-        let share = |from: Instant, to: Instant| {
-            (to - from).as_secs_f32() * 1e3 / tagged.len().max(1) as f32
+        let detectors = match self.head() {
+            Some(_) => vec![self.fitted(&settings.detector)?],
+            None => Vec::new(),
         };
-        let times = [share(started, decomposed), share(decomposed, projected_at)];
-        let mut projected = projected.into_iter().map(Some);
+        let column = Column { features: Features::Objects { tau: settings.tau }, detectors };
+        let recipe = settings.recipe;
+        let plan = ScorePlan { recipe, odin: OdinInput::Tokens, columns: vec![column] };
+        let images: Vec<Image> = tagged.iter().map(|&tagged| Image::from(tagged)).collect();
         let mut analyses = Vec::with_capacity(tagged.len());
-        for (decomposition, tagged) in decompositions.into_iter().zip(tagged) {
-            let projected = projected.next().flatten();
-            let at = Instant::now();
-            let verdict = self.judge(tagged, &decomposition, projected.as_ref(), settings)?;
-            let nearest = self.nearest(projected.as_ref(), settings.recipe);
-            let patterns = self.patterns(projected.as_ref(), &nearest, settings.recipe);
-            let stage_ms = [times[0], times[1], at.elapsed().as_secs_f32() * 1e3];
-            analyses.push(Analysis {
-                decomposition,
-                projected,
-                nearest,
-                patterns,
-                verdict,
-                stage_ms,
-            });
+        for column in self.score(&images, &plan)? {
+            let stage_ms = column.stage_ms;
+            let mut scores = column.scores.into_iter().next().transpose()?.unwrap_or_default();
+            scores.reverse();
+            for (image, tagged) in column.images.into_iter().zip(tagged) {
+                analyses.push(self.analysis(image, tagged, scores.pop(), settings, stage_ms));
+            }
         }
         Ok(analyses)
+    }
+
+    fn analysis(
+        &self,
+        image: ImageFeature,
+        tagged: &TaggerOutput,
+        score: Option<Score>,
+        settings: &Settings,
+        stage_ms: [f32; 3],
+    ) -> Analysis {
+        let ImageFeature { decomposition, inputs, .. } = image;
+        let projected = inputs.map(|inputs| inputs.projected);
+        let nearest = self.nearest(projected.as_ref(), settings.recipe);
+        let patterns = self.patterns(projected.as_ref(), &nearest, settings.recipe);
+        let verdict = match score {
+            Some(score) => self.verdict(tagged, &decomposition, score, &nearest, settings),
+            None => Verdict::without_projector(),
+        };
+        Analysis { decomposition, projected, nearest, patterns, verdict, stage_ms }
+    }
+
+    /// λ in force: the settings', or the bundle's own.
+    pub fn lambda(&self, settings: &Settings) -> Option<f32> {
+        let own = || self.manifest().lambda(&settings.detector, settings.recipe);
+        settings.lambda.or_else(|| own().map(|lambda| lambda.value))
+    }
+
+    fn verdict(
+        &self,
+        tagged: &TaggerOutput,
+        decomposition: &Decomposition,
+        score: Score,
+        nearest: &[Nearest],
+        settings: &Settings,
+    ) -> Verdict {
+        let lambda = self.lambda(settings);
+        let rejected = |rejection: Rejection| {
+            let reason = match rejection {
+                Rejection::NoKnownTag => Reason::NoIdTag { best: self.best_id_tag(tagged) },
+                Rejection::NothingKept => Reason::NothingKept { tau: settings.tau },
+            };
+            Verdict::rejected(rejection, score.ranked, lambda, reason)
+        };
+        score.rejected.map(rejected).unwrap_or_else(|| {
+            let vocabulary = self.vocabulary();
+            let tags = decomposition.tags.iter().map(|&tag| vocabulary.tags[tag].clone());
+            let nearest = nearest.first().map(|near| vocabulary.class_name(near.class));
+            Verdict::by_threshold(score.ranked, lambda, tags.collect(), nearest)
+        })
     }
 
     /// The class centers nearest to a feature, best first.
@@ -192,76 +223,6 @@ impl Pipeline {
             return Vec::new();
         };
         head.centers().pattern_cosines(&projected.feature, nearest.class).unwrap_or_default()
-    }
-
-    fn judge(
-        &self,
-        tagged: &TaggerOutput,
-        decomposition: &Decomposition,
-        projected: Option<&Projected>,
-        settings: &Settings,
-    ) -> Result<Verdict, PipelineError> {
-        let Some(projected) = projected else {
-            let reason = Reason::NoProjector;
-            return Ok(Verdict { outcome: None, score: None, ranked: None, lambda: None, reason });
-        };
-        let detector = self.bound(&settings.detector)?;
-        let lambda = settings.lambda.or_else(|| {
-            let recipe = settings.recipe;
-            self.manifest().lambda(&settings.detector, recipe).map(|lambda| lambda.value)
-        });
-        // The lowest score there is stands for "directly out-of-distribution".
-        let floor = match settings.recipe {
-            Recipe::Paper => detector.info().range.0,
-            Recipe::Released => 0.0,
-        };
-        let rejected = |reason| {
-            let ranked = settings.recipe.hard_reject_score(&settings.detector);
-            Verdict::hard_rejected(floor.is_finite().then_some(floor), ranked, lambda, reason)
-        };
-        if decomposition.tags.is_empty() {
-            return Ok(rejected(Reason::NoIdTag { best: self.best_id_tag(tagged) }));
-        }
-        if decomposition.kept() == 0 {
-            return Ok(rejected(Reason::NothingKept { tau: settings.tau }));
-        }
-        let object_token = decompose::mean_token(&tagged.tokens, tagged.width, &decomposition.mask);
-        let odin_logits = match detector.info().needs.contains(&Input::OdinLogits) {
-            true => {
-                let mask = &decomposition.mask;
-                let tokens = decompose::object_tokens(&tagged.tokens, tagged.width, mask);
-                self.odin_logits(&[tokens])?.pop()
-            }
-            false => None,
-        };
-        let score = detector.score(&Sample {
-            feature: &projected.feature,
-            class_logits: &projected.class_logits,
-            tag_score: decomposition.tag_score,
-            object_token: &object_token,
-            image_token: &tagged.tokens[..tagged.width],
-            ce_feature: projected.ce_feature.as_deref(),
-            odin_logits: odin_logits.as_deref(),
-            names: None,
-        })?;
-        let names = decomposition.tags.iter().map(|&tag| self.vocabulary().tags[tag].clone());
-        let nearest = self.nearest(Some(projected), settings.recipe);
-        let nearest = nearest.first().map(|nearest| self.vocabulary().class_name(nearest.class));
-        Ok(Verdict::by_threshold(score, lambda, names.collect(), nearest))
-    }
-
-    pub(super) fn bound(
-        &self,
-        detector: &str,
-    ) -> Result<&crate::score::FittedDetector, PipelineError> {
-        match self.detector(detector) {
-            Some(bound) => Ok(bound),
-            // An unknown name is one error, a detector that was not fitted another.
-            None => {
-                crate::score::by_name(detector)?;
-                Err(PipelineError::NotFitted(detector.to_owned()))
-            }
-        }
     }
 
     fn best_id_tag(&self, tagged: &TaggerOutput) -> Option<(String, f32, f32)> {

@@ -2,14 +2,15 @@
 //! follows τ.
 //!
 //! [`Pipeline::tag`] makes [`TaggerOutput`], which depends on the image alone and is worth keeping.
-//! [`Pipeline::analyse`] makes an [`Analysis`] of it at some [`Settings`]: this is what runs while the
-//! slider moves.
+//! [`Pipeline::score`] scores any number of them at any number of settings, and is the only way to a
+//! score. [`Pipeline::analyse`] shows what it did to one image, as an [`Analysis`]: this is what runs
+//! while the slider moves.
 
-mod inputs;
 mod analysis;
+mod features;
 mod odin;
 mod project;
-mod survey;
+mod scoring;
 mod tagger_output;
 
 use std::collections::BTreeMap;
@@ -32,9 +33,10 @@ use crate::score::distance::Centers;
 use crate::score::{self, FittedDetector, Head, ScoreError, Statistics};
 
 pub use analysis::{Analysis, Decomposition, Nearest, Settings};
-pub use inputs::{Inputs, Kept, Odin};
+pub use features::{Features, Image, ImageFeature, Inputs};
 pub use odin::OdinInput;
 pub use project::Projected;
+pub use scoring::{Column, ScorePlan, ScoredColumn};
 pub use tagger_output::{Attention, Keep, TaggerOutput};
 
 /// What can go wrong between an image and its verdict.
@@ -52,9 +54,59 @@ pub enum PipelineError {
     /// A detector that this model was not fitted with.
     #[error("the model was not fitted with the detector `{0}`; run `fit`, or choose another")]
     NotFitted(String),
+    /// The network, or a store, holds NaN or an infinity.
+    #[error(
+        "the {what} are not finite (NaN or infinite): the model's weights or what was stored are \
+         damaged: {image}"
+    )]
+    NotFinite {
+        /// Which numbers.
+        what: &'static str,
+        /// The image: its place among those given, until a caller knows its name.
+        image: ImageName,
+    },
     /// The device failed while it computed.
     #[error("the compute device failed ({0}); try --device cpu or a smaller batch")]
     Device(String),
+}
+
+/// Which image an error is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageName {
+    /// Its place among those that were given.
+    Place(usize),
+    /// Its file, or its name where it is none.
+    Path(String),
+}
+
+impl std::fmt::Display for ImageName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Place(place) => write!(f, "image {} of the batch", place + 1),
+            Self::Path(path) => f.write_str(path),
+        }
+    }
+}
+
+impl PipelineError {
+    /// The same error, with the image called by its name instead of its place.
+    pub fn naming(self, name: impl FnOnce(usize) -> Option<String>) -> Self {
+        match self {
+            Self::NotFinite { what, image: ImageName::Place(place) } => {
+                let image = name(place).map_or(ImageName::Place(place), ImageName::Path);
+                Self::NotFinite { what, image }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Refuses NaN and infinities in what was computed or stored of the image at a place.
+fn check_finite(what: &'static str, values: &[f32], place: usize) -> Result<(), PipelineError> {
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(()),
+        false => Err(PipelineError::NotFinite { what, image: ImageName::Place(place) }),
+    }
 }
 
 impl From<ExecutionError> for PipelineError {
@@ -229,7 +281,7 @@ impl Pipeline {
     }
 
     /// A batch of prepared images as `[batch, 3, S, S]`.
-    fn batch(&self, images: &[Vec<f32>]) -> Tensor<4> {
+    fn batch(&self, images: &[&[f32]]) -> Tensor<4> {
         let side = self.manifest.tagger.swin.image;
         let values: Vec<f32> = images.concat();
         let data = TensorData::new(values, [images.len(), 3, side, side]);

@@ -39,49 +39,41 @@ impl std::fmt::Display for OdinInput {
 }
 
 impl Pipeline {
-    /// Class logits `[C]` of object tokens (`[n, width]` each, any `n` ≥ 1) after ODIN's step, not
-    /// yet divided by its temperature; none without a projector.
+    /// Class logits `[C]` of an image's object tokens (`[n, width]`, n ≥ 1) after ODIN's step, not yet
+    /// divided by its temperature; none without a projector. Each image goes alone: its step follows
+    /// the sign of a gradient, which another batch's rounding might turn.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn odin_logits(&self, objects: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, PipelineError> {
-        let (Some(projector), false) = (&self.projector, objects.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let (tokens, lengths) = self.padded(&objects.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let lengths = lengths.as_deref();
-        let steps: Vec<f32> = objects.iter().map(|tokens| relative_step(tokens)).collect();
-        let step: Tensor<1> = Tensor::from_data(steps.as_slice(), &self.device);
-        let tokens = tokens.autodiff().require_grad();
-        let logits = projector.class_logits(projector.features(tokens.clone(), lengths));
+    pub fn odin_logits(&self, object: &[f32]) -> Result<Vec<f32>, PipelineError> {
+        let Some(projector) = &self.projector else { return Ok(Vec::new()) };
+        let tokens = self.padded(&[object], self.length(object)).0.autodiff().require_grad();
+        let logits = projector.class_logits(projector.features(tokens.clone(), None));
         let gradient = gradient_of(&tokens, logits, TEMPERATURE)?;
-        let step: Tensor<3> = step.reshape([objects.len(), 1, 1]);
-        let moved = tokens.without_autodiff() - gradient.sign() * step;
-        rows(projector.class_logits(projector.features(moved, lengths)), objects.len())
+        let moved = tokens.without_autodiff() - gradient.sign() * relative_step(object);
+        floats(projector.class_logits(projector.features(moved, None)))
     }
 
-    /// Class logits `[C]` of prepared images (`[3, S, S]` each) after ODIN's step on their pixels,
-    /// not yet divided by its temperature; none without a projector. `masks` are the positions that
-    /// were kept of each, at least one.
+    /// Class logits `[C]` of a prepared image (`[3, S, S]`) after ODIN's step on its pixels, not yet
+    /// divided by its temperature; none without a projector. `mask` is the positions that were kept of
+    /// it, at least one.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn odin_logits_of_images(
+    pub fn odin_logits_of_image(
         &self,
-        images: &[Vec<f32>],
-        masks: &[&[bool]],
-    ) -> Result<Vec<Vec<f32>>, PipelineError> {
-        let (Some(projector), false) = (&self.projector, images.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let image = self.batch(images).autodiff().require_grad();
-        let gradient =
-            gradient_of(&image, self.masked_logits(projector, &image, masks), TEMPERATURE)?;
+        pixels: &[f32],
+        mask: &[bool],
+    ) -> Result<Vec<f32>, PipelineError> {
+        let Some(projector) = &self.projector else { return Ok(Vec::new()) };
+        let image = self.batch(&[pixels]).autodiff().require_grad();
+        let logits = self.masked_logits(projector, &image, &[mask]);
+        let gradient = gradient_of(&image, logits, TEMPERATURE)?;
         let steps = PIXEL_STD.map(|std| EPSILON as f32 / std);
         let step: Tensor<1> = Tensor::from_data(steps.as_slice(), &self.device);
         let step: Tensor<4> = step.reshape([1, 3, 1, 1]).cast(image.dtype());
         let moved = image.without_autodiff() - gradient.sign() * step;
-        rows(self.masked_logits(projector, &moved, masks), images.len())
+        floats(self.masked_logits(projector, &moved, &[mask]))
     }
 
     /// Class logits `[batch, C]` of the tokens at the positions of each image's mask.
@@ -142,11 +134,6 @@ fn relative_step(tokens: &[f32]) -> f32 {
     (EPSILON / of_photographs * variance.sqrt()) as f32
 }
 
-fn rows(values: Tensor<2>, count: usize) -> Result<Vec<Vec<f32>>, PipelineError> {
-    let values = floats(values)?;
-    Ok(values.chunks(values.len() / count).map(<[f32]>::to_vec).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -187,7 +174,7 @@ mod tests {
         let projector = pipeline.projector.as_ref().unwrap();
         let joint = pipeline.manifest().tagger.joint;
         let objects = [noise(3 * joint, 1.0), noise(5 * joint, 0.7)];
-        let (tokens, lengths) = pipeline.padded(&[&objects[0], &objects[1]]);
+        let (tokens, lengths) = pipeline.padded(&[&objects[0], &objects[1]], 5);
         let tokens = tokens.autodiff().require_grad();
         let logits = projector.class_logits(projector.features(tokens.clone(), lengths.as_deref()));
         let gradient = floats(gradient_of(&tokens, logits, 1.0).unwrap()).unwrap();
@@ -217,7 +204,7 @@ mod tests {
         let picture = noise(3 * side * side, 0.37);
         let positions = pipeline.manifest().tagger.positions();
         let mask: Vec<bool> = (0..positions).map(|at| at % 3 == 0).collect();
-        let image = pipeline.batch(std::slice::from_ref(&picture)).autodiff().require_grad();
+        let image = pipeline.batch(&[&picture]).autodiff().require_grad();
         let logits = pipeline.masked_logits(projector, &image, &[&mask]);
         let gradient = floats(gradient_of(&image, logits, 1.0).unwrap()).unwrap();
         let norm = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
@@ -225,7 +212,7 @@ mod tests {
         let along: Vec<f32> = gradient.iter().map(|g| g / norm).collect();
         let moved = |h: f32| {
             let moved: Vec<f32> = picture.iter().zip(&along).map(|(x, d)| x + h * d).collect();
-            let logits = pipeline.masked_logits(projector, &pipeline.batch(&[moved]), &[&mask]);
+            let logits = pipeline.masked_logits(projector, &pipeline.batch(&[&moved]), &[&mask]);
             loss(&floats(logits).unwrap())
         };
         assert_slope(&gradient, &along, moved, 0.05);
@@ -237,15 +224,10 @@ mod tests {
         let joint = pipeline.manifest().tagger.joint;
         let objects: Vec<Vec<f32>> = (1..6).map(|i| noise(i * joint, 0.3 * i as f32)).collect();
         let before = pipeline.project(&objects, false).unwrap();
-        let after = pipeline.odin_logits(&objects).unwrap();
-        for (before, after) in before.iter().zip(&after) {
+        for (before, object) in before.iter().zip(&objects) {
+            let after = pipeline.odin_logits(object).unwrap();
             assert_eq!(before.class_logits.len(), after.len());
-            assert!(loss(after) < loss(&before.class_logits));
+            assert!(loss(&after) < loss(&before.class_logits));
         }
-        // One at a time or together: the same.
-        let alone = pipeline.odin_logits(&objects[..1]).unwrap();
-        let pairs = alone[0].iter().zip(&after[0]);
-        assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-4), "{pairs:?}");
-        assert!(pipeline.odin_logits(&[]).unwrap().is_empty());
     }
 }

@@ -1,15 +1,21 @@
 //! From object tokens to features, on whatever device at the least cost.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Pipeline, PipelineError, floats};
+use super::{Pipeline, PipelineError, check_finite, floats};
 use crate::nn::projector::Projector;
-use crate::score::Input;
 
-/// Padding that a batch may carry on the CPU, as a share of its tokens; on a GPU there is no limit.
-const PADDING: f32 = 0.2;
-/// Tokens of padding that cost less than one batch more, which lays out the weights anew.
-const FREE_TOKENS: f32 = 64.0;
+/// On the CPU, images are padded to a multiple of this many tokens, up to [`FEW`], and of twice as
+/// many above: to a length that follows from the image alone, so that its sums run in one order,
+/// whichever images go with it. On a GPU a batch is padded to its longest.
+const STEP: usize = 16;
+/// See [`STEP`].
+const FEW: usize = 64;
+/// Features whose class logits are computed together, always as many: a product's rounding depends
+/// on its size.
+const ROWS: usize = 16;
 
 /// What the projector makes of the kept tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +29,15 @@ pub struct Projected {
     pub ce_feature: Option<Vec<f32>>,
 }
 
+impl Projected {
+    /// Refuses values that are not finite, of the image at a place.
+    pub(super) fn check(&self, place: usize) -> Result<(), PipelineError> {
+        check_finite("features", &self.feature, place)?;
+        check_finite("class logits", &self.class_logits, place)?;
+        check_finite("features", self.ce_feature.as_deref().unwrap_or_default(), place)
+    }
+}
+
 impl Pipeline {
     /// Projects sets of object tokens (`[n, width]` each, any `n`), in their order; nothing without
     /// a projector. With `ce`, through the one trained with cross-entropy alone too, which costs the
@@ -33,87 +48,98 @@ impl Pipeline {
     pub fn project(&self, objects: &[Vec<f32>], ce: bool) -> Result<Vec<Projected>, PipelineError> {
         let Some(projector) = &self.projector else { return Ok(Vec::new()) };
         let mut all = vec![Projected::default(); objects.len()];
-        for part in self.parts(objects) {
+        for (length, part) in self.parts(objects) {
             let together: Vec<&[f32]> = part.iter().map(|&at| objects[at].as_slice()).collect();
-            let (tokens, lengths) = self.padded(&together);
-            let features = projector.features(tokens.clone(), lengths.as_deref());
-            let logits = floats(projector.class_logits(features.clone()))?;
-            let features = floats(features)?;
-            let of_ce = |projector: &Projector| {
-                floats(projector.features(tokens.clone(), lengths.as_deref()))
-            };
-            let ce_features = self.projector_ce.as_ref().filter(|_| ce).map(of_ce).transpose()?;
-            let row = |values: &[f32], index: usize| {
+            let (tokens, lengths) = self.padded(&together, length);
+            let rows = |values: Vec<f32>| -> Vec<Vec<f32>> {
                 let width = values.len() / part.len();
-                values[index * width..(index + 1) * width].to_vec()
+                values.chunks_exact(width).map(<[f32]>::to_vec).collect()
             };
-            for (index, &at) in part.iter().enumerate() {
-                all[at] = Projected {
-                    feature: row(&features, index),
-                    class_logits: row(&logits, index),
-                    ce_feature: ce_features.as_ref().map(|values| row(values, index)),
-                };
+            let features = |projector: &Projector| {
+                floats(projector.features(tokens.clone(), lengths.as_deref())).map(rows)
+            };
+            let ce = self.projector_ce.as_ref().filter(|_| ce).map(features).transpose()?;
+            for (&at, feature) in part.iter().zip(features(projector)?) {
+                all[at].feature = feature;
             }
+            for (&at, feature) in part.iter().zip(ce.into_iter().flatten()) {
+                all[at].ce_feature = Some(feature);
+            }
+        }
+        for rows in all.chunks_mut(ROWS) {
+            self.add_class_logits(projector, rows)?;
         }
         Ok(all)
     }
 
-    /// Whether a detector reads [`Projected::ce_feature`].
-    pub(super) fn reads_ce(&self, detector: &str) -> bool {
-        self.detector(detector).is_some_and(|bound| bound.info().needs.contains(&Input::CeFeature))
+    /// Class logits of at most [`ROWS`] features.
+    fn add_class_logits(
+        &self,
+        projector: &Projector,
+        projected: &mut [Projected],
+    ) -> Result<(), PipelineError> {
+        let Some(first) = projected.first() else { return Ok(()) };
+        let width = first.feature.len();
+        let mut rows: Vec<f32> = projected.iter().flat_map(|row| &row.feature).copied().collect();
+        rows.resize(ROWS * width, 0.0);
+        let rows = Tensor::from_data(TensorData::new(rows, [ROWS, width]), &self.device);
+        let logits = floats(projector.class_logits(rows))?;
+        for (row, logits) in projected.iter_mut().zip(logits.chunks_exact(logits.len() / ROWS)) {
+            row.class_logits = logits.to_vec();
+        }
+        Ok(())
     }
 
-    /// Which objects to project together.
-    fn parts(&self, objects: &[Vec<f32>]) -> Vec<Vec<usize>> {
+    /// Which objects to project together, and to which length they are padded.
+    fn parts(&self, objects: &[Vec<f32>]) -> Vec<(usize, Vec<usize>)> {
         let lengths: Vec<usize> = objects.iter().map(|tokens| self.length(tokens)).collect();
+        let most = self.manifest().projector.as_ref().map_or(usize::MAX, |p| p.max_tokens);
         match self.device == Device::flex() {
-            true => of_like_length(&lengths),
+            true => of_one_length(&lengths, most),
             false if lengths.is_empty() => Vec::new(),
-            false => vec![(0..lengths.len()).collect()],
-        }
-    }
-
-    fn length(&self, tokens: &[f32]) -> usize {
-        tokens.len() / self.manifest().tagger.joint
-    }
-
-    /// Objects as one batch, padded with zeros to the longest, and their lengths if any was padded.
-    pub(super) fn padded(&self, objects: &[&[f32]]) -> (Tensor<3>, Option<Vec<usize>>) {
-        let joint = self.manifest().tagger.joint;
-        let lengths: Vec<usize> = objects.iter().map(|tokens| self.length(tokens)).collect();
-        let longest = lengths.iter().copied().max().unwrap_or_default().max(1);
-        let mut padded = vec![0.0f32; objects.len() * longest * joint];
-        for (row, tokens) in padded.chunks_mut(longest * joint).zip(objects) {
-            row[..tokens.len()].copy_from_slice(tokens);
-        }
-        let shape = [objects.len(), longest, joint];
-        let tokens = Tensor::from_data(TensorData::new(padded, shape), &self.device);
-        (tokens, lengths.iter().any(|&n| n < longest).then_some(lengths))
-    }
-}
-
-/// Groups of places whose lengths are so alike that padding each to the longest of its group adds
-/// little: the shortest first, as many as fit.
-fn of_like_length(lengths: &[usize]) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..lengths.len()).collect();
-    order.sort_by_key(|&at| lengths[at]);
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut tokens = 0;
-    for at in order {
-        tokens += lengths[at];
-        match groups.last_mut() {
-            Some(group) if fits(lengths[at] * (group.len() + 1), tokens) => group.push(at),
-            _ => {
-                tokens = lengths[at];
-                groups.push(vec![at]);
+            false => {
+                let longest = lengths.iter().copied().max().unwrap_or_default().max(1);
+                vec![(longest, (0..lengths.len()).collect())]
             }
         }
     }
-    groups
+
+    pub(super) fn length(&self, tokens: &[f32]) -> usize {
+        tokens.len() / self.manifest().tagger.joint
+    }
+
+    /// Objects as one batch, padded with zeros to a length, and their lengths if any was padded.
+    pub(super) fn padded(
+        &self,
+        objects: &[&[f32]],
+        length: usize,
+    ) -> (Tensor<3>, Option<Vec<usize>>) {
+        let joint = self.manifest().tagger.joint;
+        let lengths: Vec<usize> = objects.iter().map(|tokens| self.length(tokens)).collect();
+        let mut padded = vec![0.0f32; objects.len() * length * joint];
+        for (row, tokens) in padded.chunks_mut(length * joint).zip(objects) {
+            row[..tokens.len()].copy_from_slice(tokens);
+        }
+        let shape = [objects.len(), length, joint];
+        let tokens = Tensor::from_data(TensorData::new(padded, shape), &self.device);
+        (tokens, lengths.iter().any(|&n| n < length).then_some(lengths))
+    }
 }
 
-fn fits(padded: usize, tokens: usize) -> bool {
-    padded as f32 <= tokens as f32 * (1.0 + PADDING) + FREE_TOKENS
+/// The length that an image of so many tokens is padded to, at most `most`.
+fn padded_length(length: usize, most: usize) -> usize {
+    let step = if length <= FEW { STEP } else { 2 * STEP };
+    // One of more tokens than the projector takes is its error to tell.
+    length.max(1).next_multiple_of(step).min(most.max(length))
+}
+
+/// Places by the length that they are padded to, the shortest first.
+fn of_one_length(lengths: &[usize], most: usize) -> Vec<(usize, Vec<usize>)> {
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, &length) in lengths.iter().enumerate() {
+        groups.entry(padded_length(length, most)).or_default().push(at);
+    }
+    groups.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -121,17 +147,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_carry_little_padding_and_leave_nobody_out() {
-        let lengths = [100, 3, 97, 0, 50, 3, 0, 144, 99, 2];
-        let groups = of_like_length(&lengths);
-        let of_group =
-            |group: &Vec<usize>| -> Vec<usize> { group.iter().map(|&at| lengths[at]).collect() };
-        let found: Vec<Vec<usize>> = groups.iter().map(of_group).collect();
-        let wanted: [&[usize]; 3] = [&[0, 0, 2, 3, 3], &[50, 97, 99, 100], &[144]];
-        assert_eq!(found, wanted);
-        let mut places = groups.concat();
-        places.sort_unstable();
-        assert_eq!(places, (0..lengths.len()).collect::<Vec<_>>());
-        assert!(of_like_length(&[]).is_empty());
+    fn an_image_is_padded_alike_in_any_company() {
+        let lengths = [100, 3, 97, 0, 50, 16, 0, 144, 99, 145];
+        let groups = of_one_length(&lengths, 145);
+        let expected =
+            vec![(16, vec![1, 3, 5, 6]), (64, vec![4]), (128, vec![0, 2, 8]), (145, vec![7, 9])];
+        assert_eq!(groups, expected);
+        for (at, &length) in lengths.iter().enumerate() {
+            let alone = of_one_length(&[length], 145)[0].0;
+            assert!(groups.iter().any(|(padded, group)| *padded == alone && group.contains(&at)));
+        }
+        assert!(of_one_length(&[], 145).is_empty());
     }
 }

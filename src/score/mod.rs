@@ -143,8 +143,9 @@ fn each(
     blocks(move |samples| samples.iter().map(&score).collect())
 }
 
-/// Samples scored together: large enough for the matrix products, small enough to share them out.
-const BLOCK: usize = 128;
+/// Samples scored together, always as many: a product's rounding depends on its size, and a score
+/// must not depend on its company. Large enough for the products, small enough to share them out.
+const BLOCK: usize = 16;
 
 /// A detector ready to score.
 pub struct FittedDetector {
@@ -189,12 +190,11 @@ impl FittedDetector {
     ///
     /// An input is missing, has the wrong length, or is not finite.
     pub fn score(&self, sample: &Sample<'_>) -> Result<f32, ScoreError> {
-        self.check(sample)?;
-        let scores = self.scorer.score_block(std::slice::from_ref(sample));
-        Ok(scores.first().copied().map_or(f32::MIN, finite))
+        self.score_batch(std::slice::from_ref(sample))
+            .map(|scores| scores.first().copied().unwrap_or(f32::MIN))
     }
 
-    /// Scores of many images, in their order, on all cores.
+    /// Scores of many images, in their order, on all cores; each is the same in any company.
     ///
     /// # Errors
     ///
@@ -202,7 +202,12 @@ impl FittedDetector {
     pub fn score_batch(&self, samples: &[Sample<'_>]) -> Result<Vec<f32>, ScoreError> {
         let blocks = samples.par_chunks(BLOCK).map(|block| {
             block.iter().try_for_each(|sample| self.check(sample))?;
-            Ok(self.scorer.score_block(block))
+            // A block that is not full is filled up with its last sample.
+            let last = block.iter().copied().last();
+            let full = block.iter().copied().chain(last.into_iter().cycle()).take(BLOCK);
+            let mut scores = self.scorer.score_block(&full.collect::<Vec<_>>());
+            scores.truncate(block.len());
+            Ok(scores)
         });
         let blocks: Vec<Vec<f32>> = blocks.collect::<Result<_, ScoreError>>()?;
         Ok(blocks.into_iter().flatten().map(finite).collect())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -14,25 +14,75 @@ pub enum Outcome {
     Ood,
 }
 
-impl Outcome {
-    /// The decision on a score as metrics rank it: in-distribution at or above λ, as the metrics count.
-    /// −∞, which stands for what is rejected outright, needs no λ.
-    pub fn of_ranked(ranked: f32, lambda: Option<f32>) -> Option<Self> {
-        match lambda {
-            _ if ranked == f32::NEG_INFINITY => Some(Self::Ood),
-            Some(lambda) if ranked >= lambda => Some(Self::Id),
-            Some(_) => Some(Self::Ood),
-            None => None,
-        }
-    }
-}
-
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Id => "id",
             Self::Ood => "ood",
         })
+    }
+}
+
+/// Why an image is out-of-distribution before any score (paper, section 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rejection {
+    /// No in-distribution tag counts for it.
+    NoKnownTag,
+    /// Tags count, but no token lies above τ.
+    NothingKept,
+}
+
+impl Rejection {
+    /// The code in files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoKnownTag => "no-known-tag",
+            Self::NothingKept => "nothing-kept",
+        }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// One image's score under one detector, or the lack of one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// The detector's score, higher = more in-distribution; `None` where the image is rejected.
+    pub value: Option<f32>,
+    /// Why it has none.
+    pub rejected: Option<Rejection>,
+    /// What metrics rank it by: the score, or what stands for a rejection, mostly −∞.
+    pub ranked: f32,
+}
+
+impl Score {
+    /// A score.
+    pub fn of(value: f32) -> Self {
+        Self { value: Some(value), rejected: None, ranked: value }
+    }
+
+    /// A rejection, with what metrics rank it by.
+    pub fn rejected(rejection: Rejection, ranked: f32) -> Self {
+        Self { value: None, rejected: Some(rejection), ranked }
+    }
+
+    /// The decision by a threshold: in-distribution at or above it, as metrics count. A rejected image
+    /// is out-of-distribution, but where metrics rank it by a number that the threshold does not
+    /// exceed. `None` for a score without a threshold; NaN is none.
+    pub fn outcome(self, lambda: Option<f32>) -> Option<Outcome> {
+        let lambda = lambda.filter(|lambda| !lambda.is_nan());
+        let is_kept = |limit: f32| self.ranked.is_finite() && self.ranked >= limit;
+        match (self.value, lambda) {
+            (Some(_), None) => None,
+            (None, None) => Some(Outcome::Ood),
+            (_, Some(limit)) if is_kept(limit) => Some(Outcome::Id),
+            _ => Some(Outcome::Ood),
+        }
     }
 }
 
@@ -79,10 +129,12 @@ pub enum Reason {
 pub struct Verdict {
     /// The decision; `None` where the model cannot make one.
     pub outcome: Option<Outcome>,
-    /// The detector's score, higher = more in-distribution.
+    /// The detector's score, higher = more in-distribution; `None` where the image is rejected, or
+    /// the model has none to give.
     pub score: Option<f32>,
-    /// The score as metrics rank it; `None` where the model can tell none. What is
-    /// out-of-distribution outright has one that is not of its feature, mostly −∞.
+    /// Why the image is out-of-distribution without a score.
+    pub rejected: Option<Rejection>,
+    /// What metrics rank the image by; `None` where the model has no score to give.
     pub ranked: Option<f32>,
     /// The threshold in force.
     pub lambda: Option<f32>,
@@ -91,60 +143,74 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Decides by a threshold: in-distribution at or above it, as the metrics count.
+    /// Decides what has a score by a threshold.
     pub fn by_threshold(
         score: f32,
         lambda: Option<f32>,
         tags: Vec<String>,
         nearest: Option<String>,
     ) -> Self {
-        let outcome = Outcome::of_ranked(score, lambda);
-        let reason = match outcome {
-            _ if lambda.is_none() => Reason::NoLambda { tags, nearest },
-            Some(Outcome::Id) => Reason::Above { tags, nearest },
-            _ => Reason::Below { tags, nearest },
-        };
-        Self { outcome, score: Some(score), ranked: Some(score), lambda, reason }
+        Self::of(Score::of(score), lambda, Reason::NoLambda { tags, nearest })
     }
 
-    /// Decides what has no tag or no token: out-of-distribution, but where metrics rank it by a score
-    /// that the threshold does not exceed.
-    pub fn hard_rejected(
-        score: Option<f32>,
+    /// Decides about what is rejected.
+    pub fn rejected(
+        rejection: Rejection,
         ranked: f32,
         lambda: Option<f32>,
         reason: Reason,
     ) -> Self {
-        let outcome = Some(outright_outcome(ranked, lambda));
-        Self { outcome, score, ranked: Some(ranked), lambda, reason }
+        Self::of(Score::rejected(rejection, ranked), lambda, reason)
+    }
+
+    fn of(score: Score, lambda: Option<f32>, reason: Reason) -> Self {
+        let Score { value, rejected, ranked } = score;
+        let ranked = Some(ranked);
+        let mut verdict =
+            Self { outcome: None, score: value, rejected, ranked, lambda: None, reason };
+        verdict.decide(lambda);
+        verdict
+    }
+
+    /// No decision, as the model has no projector.
+    pub fn without_projector() -> Self {
+        Self {
+            outcome: None,
+            score: None,
+            rejected: None,
+            ranked: None,
+            lambda: None,
+            reason: Reason::NoProjector,
+        }
     }
 
     /// Decides anew by another threshold.
     pub fn decide(&mut self, lambda: Option<f32>) {
-        if let (Reason::NoIdTag { .. } | Reason::NothingKept { .. }, Some(ranked)) =
-            (&self.reason, self.ranked)
-        {
-            self.outcome = Some(outright_outcome(ranked, lambda));
-        }
+        let Some(score) = self.as_score() else { return };
         self.lambda = lambda;
-        let Some(score) = self.score else { return };
+        self.outcome = score.outcome(lambda);
         let (tags, nearest) = match &mut self.reason {
             Reason::Above { tags, nearest }
             | Reason::Below { tags, nearest }
             | Reason::NoLambda { tags, nearest } => (std::mem::take(tags), nearest.take()),
             Reason::NoIdTag { .. } | Reason::NothingKept { .. } | Reason::NoProjector => return,
         };
-        *self = Self::by_threshold(score, lambda, tags, nearest);
+        self.reason = match self.outcome {
+            Some(Outcome::Id) => Reason::Above { tags, nearest },
+            Some(Outcome::Ood) => Reason::Below { tags, nearest },
+            None => Reason::NoLambda { tags, nearest },
+        };
+    }
+
+    /// The score, or the lack of one, by itself; `None` where the model has none to give.
+    pub fn as_score(&self) -> Option<Score> {
+        Some(Score { value: self.score, rejected: self.rejected, ranked: self.ranked? })
     }
 
     /// How far the score lies above λ; negative below it.
     pub fn margin(&self) -> Option<f32> {
         Some(self.score? - self.lambda?)
     }
-}
-
-fn outright_outcome(ranked: f32, lambda: Option<f32>) -> Outcome {
-    Outcome::of_ranked(ranked, lambda).unwrap_or(Outcome::Ood)
 }
 
 /// Tags that a reason names.
@@ -191,12 +257,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_rejected_outright_stays_so_unless_its_score_counts() {
+    fn what_is_rejected_stays_so_unless_its_rank_counts() {
         let reason = || Reason::NothingKept { tau: 0.5 };
-        let mut paper = Verdict::hard_rejected(Some(-1.0), f32::NEG_INFINITY, Some(0.3), reason());
-        let mut released = Verdict::hard_rejected(Some(0.0), 0.0, Some(0.3), reason());
-        assert_eq!(paper.outcome, Some(Outcome::Ood));
-        assert_eq!(released.outcome, Some(Outcome::Ood));
+        let rejected =
+            |ranked| Verdict::rejected(Rejection::NothingKept, ranked, Some(0.3), reason());
+        let (mut paper, mut released) = (rejected(f32::NEG_INFINITY), rejected(0.0));
+        for verdict in [&paper, &released] {
+            assert_eq!((verdict.outcome, verdict.score), (Some(Outcome::Ood), None));
+        }
         for (lambda, expected) in [(-2.0, Outcome::Id), (0.0, Outcome::Id), (0.1, Outcome::Ood)] {
             paper.decide(Some(lambda));
             released.decide(Some(lambda));
@@ -204,5 +272,17 @@ mod tests {
             // As the metrics count: 0 is kept where λ does not exceed it.
             assert_eq!(released.outcome, Some(expected));
         }
+        paper.decide(None);
+        assert_eq!(paper.outcome, Some(Outcome::Ood), "without λ, too");
+    }
+
+    #[test]
+    fn a_score_decides_at_its_threshold_and_never_at_nan() {
+        let mut verdict = Verdict::by_threshold(0.5, Some(0.5), vec!["fish".into()], None);
+        assert_eq!(verdict.outcome, Some(Outcome::Id));
+        verdict.decide(Some(0.6));
+        assert!(matches!(&verdict.reason, Reason::Below { tags, .. } if tags == &["fish"]));
+        verdict.decide(Some(f32::NAN));
+        assert_eq!((verdict.outcome, verdict.score), (None, Some(0.5)));
     }
 }

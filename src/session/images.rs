@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::entry::Entry;
 use super::sets::{self, ClassNames, Folders, ImageSet, Role};
 use crate::pipeline::Analysis;
-use crate::score::verdict::Outcome;
+use crate::score::verdict::{Outcome, Score};
 use crate::worker::{ImageId, ImageSource, JobId};
 
 /// The scores of a set's images.
@@ -15,9 +15,8 @@ use crate::worker::{ImageId, ImageSource, JobId};
 pub struct SetScores {
     /// The set, by its place in [`Images::sets`].
     pub set: usize,
-    /// Scores at the present settings, as metrics rank them: mostly −∞ where an image is rejected
-    /// before it is scored.
-    pub scores: Vec<(f32, ImageId)>,
+    /// Scores at the present settings.
+    pub scores: Vec<(Score, ImageId)>,
     /// Images whose score is still to come.
     pub pending: usize,
     /// Images that cannot be had, or not scored.
@@ -115,7 +114,7 @@ impl Images {
             match &entry.analysis {
                 _ if failed => set.failed += 1,
                 Some(analysis) if entry.generation == self.generation => {
-                    match analysis.verdict.ranked {
+                    match analysis.verdict.as_score() {
                         Some(score) => set.scores.push((score, entry.id)),
                         None => set.failed += 1,
                     }

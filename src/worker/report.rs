@@ -117,6 +117,7 @@ impl Reporting {
             && let Some(at) = table.detector(detector)
         {
             table.detectors[at].lambda = Some(*lambda);
+            table.detectors[at].lambda_of_set = false;
         }
         Some(table)
     }

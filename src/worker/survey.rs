@@ -5,6 +5,7 @@ use super::message::{Event, ImageId};
 use super::work::Work;
 use crate::bundle::manifest::Recipe;
 use crate::pipeline::TaggerOutput;
+use crate::score::verdict::Score;
 
 /// Images scored between two glances at the requests: what the user does waits for no more.
 const CHUNK: usize = 6;
@@ -32,8 +33,8 @@ pub struct Surveyed {
     /// The images of this answer.
     pub images: Vec<ImageId>,
     /// Their scores under each detector, `[detectors][images]`; `None` for a detector that needs
-    /// what an analysis does not give.
-    pub scores: Vec<Option<Vec<f32>>>,
+    /// what the model does not have.
+    pub scores: Vec<Option<Vec<Score>>>,
     /// How many of the survey's images are done, those without a result included.
     pub done: usize,
 }

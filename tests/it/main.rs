@@ -25,6 +25,7 @@ mod image;
 mod inspect;
 mod metrics;
 mod modules;
+mod one_score;
 mod performance;
 mod score;
 mod sizes;

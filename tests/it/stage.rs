@@ -133,7 +133,7 @@ pub fn world_window(world: World) -> Harness<'static, Stage> {
     open(Options { model: model("embedded", embedded), world, ..options(Vec::new()) })
 }
 
-fn open(options: Options) -> Harness<'static, Stage> {
+pub fn open(options: Options) -> Harness<'static, Stage> {
     let stage = Stage { options: Some(options), app: None };
     let builder = Harness::builder().with_size([1400.0, 900.0]).renderer(Blind);
     let mut harness = builder.build_ui_state(draw, stage);
@@ -177,20 +177,13 @@ pub fn send(harness: &mut Harness<'_, Stage>, command: impl Into<UserCommand>) {
     settle(harness);
 }
 
-/// What the library makes of pictures, in the window's batches: the last bits depend on those. Tokens
-/// are kept in half precision, as the window keeps them.
+/// What the library makes of pictures.
 pub fn tagged(pipeline: &Pipeline, paths: &[PathBuf]) -> Vec<TaggerOutput> {
     let prepare = |path: &PathBuf| {
         pipeline.prepare(&decode_file(path, &DecodeOptions::default()).unwrap().rgb)
     };
-    let mut tagged = Vec::new();
-    for batch in paths.chunks(8) {
-        let inputs: Vec<Vec<f32>> = batch.iter().map(prepare).collect();
-        tagged.extend(pipeline.tag(&inputs, Keep::Id).unwrap());
-    }
-    let round = |value: &mut f32| *value = half::f16::from_f32(*value).to_f32();
-    tagged.iter_mut().for_each(|tagged| tagged.tokens.iter_mut().for_each(round));
-    tagged
+    let inputs: Vec<Vec<f32>> = paths.iter().map(prepare).collect();
+    pipeline.tag(&inputs, Keep::Id).unwrap()
 }
 
 /// Runs frames until something holds.

@@ -11,6 +11,7 @@ use crate::bundle::manifest::{Manifest, Recipe};
 use crate::bundle::vocabulary::{Class, Vocabulary};
 use crate::bundle::{BundleFiles, Checksums, Precision, Weights};
 use crate::cli::CliResult;
+use crate::cli::model::parse_positive;
 use crate::demo::train::{self, TaggerLosses, TaggerTrainConfig, TaggerTrainer};
 use crate::demo::{ID_CLASSES, TAGS, tag_from_class};
 use crate::gpu::{self, DeviceChoice};
@@ -35,7 +36,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = TaggerTrainConfig::default().batch)]
     batch: usize,
     /// Largest learning rate
-    #[arg(long, default_value_t = TaggerTrainConfig::default().learning_rate)]
+    #[arg(long, default_value_t = TaggerTrainConfig::default().learning_rate, value_parser = parse_positive)]
     learning_rate: f64,
     /// Seed of weights and scenes
     #[arg(long, default_value_t = TaggerTrainConfig::default().seed)]

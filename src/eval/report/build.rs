@@ -7,8 +7,9 @@ use super::{
     AtLambda, Bootstrap, DetectorReport, Outcome, RefitReport, Report, ReportError, SetFacts,
     SetResult, Setting,
 };
-use crate::eval::metrics::{Metrics, RankedScores, bootstrap_mean};
 use crate::eval::scores::{Column, Features, ScoreTable, ScoredImage, SetScores};
+use crate::eval::separation::{Separation, SetSeparation};
+use crate::score::verdict::Rejection;
 
 impl Report {
     /// Every number of a table of scores. Intervals are drawn for the main setting.
@@ -69,7 +70,7 @@ fn settings(table: &ScoreTable) -> Vec<Setting> {
     settings
 }
 
-/// The scores of a detector on a set at a setting; −∞ where an image is out-of-distribution outright.
+/// The scores of a detector on a set at a setting, as metrics rank them.
 ///
 /// # Errors
 /// The reason why there are none.
@@ -78,7 +79,7 @@ pub(super) fn scores_of(
     set: &SetScores,
     detector: usize,
     setting: Setting,
-) -> Result<Vec<f64>, String> {
+) -> Result<Vec<f32>, String> {
     let at = table.features.iter().position(|features| *features == setting.features);
     let column = at.and_then(|at| set.columns.get(at)?.get(detector));
     let scores = match column {
@@ -86,13 +87,12 @@ pub(super) fn scores_of(
         Some(Column::Missing(reason)) => return Err(reason.clone()),
         None => return Err("it was not computed".into()),
     };
+    let rejected = table.model.recipe.hard_reject_score(&table.detectors[detector].id);
     // Objects without a tag have no score to begin with.
-    let ruled_out = |has_id_tag: bool| {
-        setting.tag_rule && setting.features == Features::WholeImage && !has_id_tag
-    };
+    let rules = setting.tag_rule && setting.features == Features::WholeImage;
     let value = |(score, image): (&Option<f32>, &ScoredImage)| match score {
-        Some(score) if !ruled_out(image.has_id_tag) => f64::from(*score),
-        _ => f64::NEG_INFINITY,
+        Some(score) if !(rules && image.rejected == Some(Rejection::NoKnownTag)) => *score,
+        _ => rejected,
     };
     Ok(scores.iter().zip(&set.images).map(value).collect())
 }
@@ -107,39 +107,31 @@ pub fn outcome(
     setting: Setting,
     bootstrap: Option<Bootstrap>,
 ) -> Result<Outcome, ReportError> {
-    let id = match scores_of(table, &table.id, detector, setting) {
-        Ok(scores) => scores,
+    let scores = |set| scores_of(table, set, detector, setting);
+    let all: Result<Vec<Vec<f32>>, String> = table.sets().map(scores).collect();
+    let all = match all {
+        Ok(all) => all,
         Err(reason) => return Ok(Outcome::Missing(reason)),
     };
+    let names = table.ood.iter().map(|set| set.name.as_str());
+    let ood: Vec<(&str, &[f32])> = names.zip(all[1..].iter().map(Vec::as_slice)).collect();
+    let separation = Separation::of(&all[0], &ood)?;
+    let intervals =
+        bootstrap.map(|b| separation.intervals(Some(b.resamples), b.seed)).transpose()?;
     let lambda = table.detectors[detector].lambda;
-    let (mut sets, mut all) = (Vec::new(), Vec::new());
-    for set in &table.ood {
-        let ood = match scores_of(table, set, detector, setting) {
-            Ok(scores) => scores,
-            Err(reason) => return Ok(Outcome::Missing(reason)),
-        };
-        let ranked = RankedScores::from_sets(id.iter().copied(), ood)?;
-        let draw = |b: Bootstrap| ranked.bootstrap(b.resamples, b.seed);
-        sets.push(SetResult {
-            metrics: ranked.metrics(),
-            intervals: bootstrap.map(draw).transpose()?,
-            at_lambda: lambda.map(|lambda| {
-                let confusion = ranked.counts_at(f64::from(lambda));
-                AtLambda {
-                    id_kept: confusion.id_kept_rate(),
-                    ood_caught: confusion.ood_caught_rate(),
-                }
-            }),
-        });
-        all.push(ranked);
-    }
-    let draw = |b: Bootstrap| bootstrap_mean(&all.iter().collect::<Vec<_>>(), b.resamples, b.seed);
-    let mean_intervals = bootstrap.map(draw).transpose()?.map(Box::new);
-    let metrics: Vec<Metrics> = sets.iter().map(|set| set.metrics).collect();
-    match Metrics::mean(&metrics) {
-        Some(mean) => Ok(Outcome::Measured { sets, mean, mean_intervals }),
-        None => Err(ReportError::NoOodSet),
-    }
+    let set = |(at, set): (usize, &SetSeparation)| SetResult {
+        metrics: set.metrics,
+        intervals: intervals.as_ref().map(|intervals| intervals.sets[at]),
+        at_lambda: lambda.map(|lambda| {
+            let confusion = set.ranked.counts_at(f64::from(lambda));
+            AtLambda { id_kept: confusion.id_kept_rate(), ood_caught: confusion.ood_caught_rate() }
+        }),
+    };
+    Ok(Outcome::Measured {
+        sets: separation.sets.iter().enumerate().map(set).collect(),
+        mean: separation.mean,
+        mean_intervals: intervals.map(|intervals| Box::new(intervals.mean)),
+    })
 }
 
 fn detector_report(
@@ -158,6 +150,7 @@ fn detector_report(
         name: facts.name.clone(),
         formula: facts.formula.clone(),
         lambda: facts.lambda,
+        lambda_of_set: facts.lambda_of_set,
         outcomes: outcomes.collect::<Result<_, _>>()?,
     })
 }
@@ -165,9 +158,8 @@ fn detector_report(
 impl SetFacts {
     /// Counts a set of a table.
     pub fn of(table: &ScoreTable, set: &SetScores) -> Self {
-        let without_id_tag = set.images.iter().filter(|image| !image.has_id_tag).count();
-        let nothing_kept =
-            set.images.iter().filter(|image| image.has_id_tag && image.predicted.is_none()).count();
+        let rejected =
+            |rejection| set.images.iter().filter(|image| image.rejected == Some(rejection)).count();
         let is_right = |image: &&ScoredImage| {
             let predicted = image.predicted.and_then(|class| table.model.classes.get(class));
             predicted.is_some() && predicted == image.class.as_ref()
@@ -181,8 +173,8 @@ impl SetFacts {
             name: set.name.clone(),
             images: set.images.len(),
             failed: set.failed.len(),
-            without_id_tag,
-            nothing_kept,
+            without_id_tag: rejected(Rejection::NoKnownTag),
+            nothing_kept: rejected(Rejection::NothingKept),
             accuracy: (labelled > 0).then(|| right as f64 / labelled as f64),
         }
     }
@@ -216,12 +208,12 @@ fn warnings(table: &ScoreTable) -> Vec<String> {
             few.join(", ")
         ));
     }
-    let hard_rejected = table.id.images.iter().filter(|image| !image.has_id_tag).count();
-    if hard_rejected * 20 > table.id.images.len() {
+    let rejected = table.id.images.iter().filter(|image| image.rejected.is_some()).count();
+    if rejected * 20 > table.id.images.len() {
         warnings.push(format!(
-            "{:.1} % of the images of `{}` have no in-distribution tag that counts and are \
-             out-of-distribution hard_rejected: no threshold keeps 95 % of them, so that FPR95 is 100 %",
-            100.0 * hard_rejected as f64 / table.id.images.len() as f64,
+            "{:.1} % of the images of `{}` are rejected without a score: where metrics rank them at \
+             −∞, no threshold keeps 95 % of the set, and FPR95 is 100 %; λ keeps 95 % of the others",
+            100.0 * rejected as f64 / table.id.images.len() as f64,
             table.id.name
         ));
     }

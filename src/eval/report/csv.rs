@@ -99,15 +99,15 @@ fn missing_cells(reason: &str) -> Vec<String> {
 }
 
 /// A set's scores at the main setting, a row for each image, a column for each detector that could
-/// score; `-inf` where the image is out-of-distribution outright.
+/// score: as metrics rank them, mostly `-inf` where the column `rejected` has a reason.
 pub fn scores(table: &ScoreTable, set: &SetScores, main: Setting) -> Result<Vec<u8>, csv::Error> {
-    let columns: Vec<(usize, Vec<f64>)> = (0..table.detectors.len())
+    let columns: Vec<(usize, Vec<f32>)> = (0..table.detectors.len())
         .filter_map(|at| Some((at, scores_of(table, set, at, main).ok()?)))
         .collect();
     let mut writer = Writer::from_writer(Vec::new());
     let ids = columns.iter().map(|(at, _)| table.detectors[*at].id.as_str());
     let header: Vec<&str> =
-        ["path", "class", "predicted", "id_tag"].into_iter().chain(ids).collect();
+        ["path", "class", "predicted", "rejected"].into_iter().chain(ids).collect();
     writer.write_record(&header)?;
     for (row, image) in set.images.iter().enumerate() {
         let predicted = image.predicted.and_then(|class| table.model.classes.get(class));
@@ -115,10 +115,10 @@ pub fn scores(table: &ScoreTable, set: &SetScores, main: Setting) -> Result<Vec<
             safe_cell(&image.path).into_owned(),
             safe_cell(image.class.as_deref().unwrap_or_default()).into_owned(),
             safe_cell(predicted.map_or("", String::as_str)).into_owned(),
-            u8::from(image.has_id_tag).to_string(),
+            image.rejected.map(|rejection| rejection.to_string()).unwrap_or_default(),
         ];
         // Scores are f32: printed as such, all their digits are there and no more.
-        record.extend(columns.iter().map(|(_, scores)| (scores[row] as f32).to_string()));
+        record.extend(columns.iter().map(|(_, scores)| scores[row].to_string()));
         writer.write_record(&record)?;
     }
     finish(writer)

@@ -63,7 +63,14 @@ pub fn page(report: &Report) -> String {
     put(&mut text, "## All metrics: means over the sets\n");
     put(&mut text, &metrics_table(report));
     if report.detectors.iter().any(|detector| detector.lambda.is_some()) {
-        put(&mut text, "## At the model's own thresholds\n");
+        put(&mut text, "## At the decision thresholds\n");
+        if report.detectors.iter().any(|detector| detector.lambda_of_set) {
+            let id = &report.id.name;
+            put(
+                &mut text,
+                &format!("\\* The model has no λ for it: this one keeps 95 % of `{id}`.\n"),
+            );
+        }
         put(&mut text, &lambda_table(report));
     }
     if report.bootstrap.is_some() {
@@ -189,7 +196,8 @@ fn lambda_table(report: &Report) -> String {
     let rows = report.detectors.iter().filter_map(|detector| {
         let Outcome::Measured { sets, .. } = &detector.outcomes[0] else { return None };
         let at: Vec<_> = sets.iter().filter_map(|set| set.at_lambda).collect();
-        let mut row = vec![detector.name.clone(), format!("{:.6}", detector.lambda?)];
+        let mark = if detector.lambda_of_set { " \\*" } else { "" };
+        let mut row = vec![detector.name.clone(), format!("{:.6}{mark}", detector.lambda?)];
         row.push(percent(at.first()?.id_kept));
         row.extend(at.iter().map(|at| percent(at.ood_caught)));
         Some(row)

@@ -55,7 +55,7 @@ pub struct SetFacts {
     pub accuracy: Option<f64>,
 }
 
-/// What the bundle's own threshold does to one set and the in-distribution one.
+/// What the decision threshold does to one set and the in-distribution one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AtLambda {
     /// Share of in-distribution images that it keeps, 0 to 1.
@@ -71,7 +71,7 @@ pub struct SetResult {
     pub metrics: Metrics,
     /// Their 95 % bootstrap intervals, if they were asked for.
     pub intervals: Option<Intervals>,
-    /// The decision at the bundle's λ, if it has one.
+    /// The decision at λ, if there is one.
     pub at_lambda: Option<AtLambda>,
 }
 
@@ -121,8 +121,11 @@ pub struct DetectorReport {
     pub name: String,
     /// The score on one line of plain text.
     pub formula: String,
-    /// The bundle's decision threshold.
+    /// The decision threshold.
     pub lambda: Option<f32>,
+    /// Whether that is the one that keeps 95 % of this in-distribution set, as the bundle has none.
+    #[serde(default)]
+    pub lambda_of_set: bool,
     /// At each of the report's settings.
     pub outcomes: Vec<Outcome>,
 }

@@ -2,10 +2,11 @@ use super::*;
 use crate::bundle::manifest::Recipe;
 use crate::eval::scores::{Column, DetectorFacts, ScoreTable, ScoredImage, SetScores};
 use crate::pipeline::OdinInput;
+use crate::score::verdict::Rejection;
 
 fn image(path: &str, hash: u64, has_id_tag: bool) -> ScoredImage {
-    let path = path.to_owned();
-    ScoredImage { path, hash: Some(hash), class: None, predicted: None, has_id_tag }
+    let (path, rejected) = (path.to_owned(), (!has_id_tag).then_some(Rejection::NoKnownTag));
+    ScoredImage { path, hash: Some(hash), class: None, predicted: None, rejected }
 }
 
 /// Two detectors at two settings; the second one could not score.
@@ -32,6 +33,7 @@ fn table() -> ScoreTable {
         name: format!("<{id}>"),
         formula: "a < b".into(),
         lambda: Some(2.5),
+        lambda_of_set: false,
     };
     ScoreTable {
         model: ModelFacts {
@@ -93,7 +95,7 @@ fn what_a_reader_should_know_is_said() {
     let mut table = table();
     for image in &mut table.id.images {
         image.class = Some("cat".into());
-        image.predicted = image.has_id_tag.then_some(0);
+        image.predicted = image.rejected.is_none().then_some(0);
     }
     let report = Report::new(&table, None, Vec::new()).unwrap();
     assert_eq!(report.id.without_id_tag, 1);
@@ -102,7 +104,7 @@ fn what_a_reader_should_know_is_said() {
     for says in [
         "1 of the 2 images of `near` are in the in-distribution set `id` too",
         "fewer than 100 images in id, far, near",
-        "25.0 % of the images of `id` have no in-distribution tag",
+        "25.0 % of the images of `id` are rejected without a score",
         "has one class only (cat), of the 2",
     ] {
         assert!(said.contains(says), "{said}");

@@ -93,12 +93,22 @@ fn tangents(
 
 /// `x · weight` with the leading dimensions of `x` laid flat: Burn would lift the weight to the rank
 /// of `x`, and its CPU backend copies a transposed weight for that at every call.
+///
+/// Few rows are filled up with zeros: products of a few take other kernels, which add in another
+/// order, and a row's result must not depend on how many rows there are.
 fn product<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    const ROWS: usize = 16;
     let mut dims = x.dims();
     let [width, d_output] = weight.dims();
     let rows = dims[..D - 1].iter().product::<usize>();
     dims[D - 1] = d_output;
-    linear(x.reshape([rows, width]), weight, None).reshape(dims)
+    let x: Tensor<2> = x.reshape([rows, width]);
+    if rows >= ROWS {
+        return linear(x, weight, None).reshape(dims);
+    }
+    let zeros = Tensor::zeros([ROWS - rows, width], &x.device());
+    let full = linear(Tensor::cat(vec![x, zeros], 0), weight, None);
+    full.slice([0..rows, 0..d_output]).reshape(dims)
 }
 
 /// `activation(layer(x))`.

@@ -8,6 +8,7 @@ use super::pinned::{PinScores, Pinned};
 use super::results::{DetectorRow, Labels, SweepPoint, row, separate};
 use crate::eval::separation::{Intervals, Separation};
 use crate::pipeline::Settings;
+use crate::score::verdict::Score;
 use crate::session::images::SetScores;
 use crate::session::sets::ImageSet;
 
@@ -38,7 +39,7 @@ pub enum Computation {
         /// The detectors' ids.
         detectors: Vec<&'static str>,
         /// Scores, `[detectors][images]`.
-        scores: Vec<Option<Vec<f32>>>,
+        scores: Vec<Option<Vec<Score>>>,
         /// Whether that is all of the survey.
         ended: bool,
     },
@@ -51,7 +52,7 @@ pub enum Computation {
         /// Relevance threshold of the scores.
         tau: f32,
         /// Scores, `[images]`.
-        scores: Option<Vec<f32>>,
+        scores: Option<Vec<Score>>,
     },
 }
 
@@ -92,7 +93,7 @@ impl Computation {
             }
             Self::Pin(scores) => Answer::Pinned(Arc::new(scores.measure())),
             Self::Intervals(measured) => {
-                let intervals = measured.separation.as_ref().map(|s| s.intervals(SEED));
+                let intervals = measured.separation.as_ref().map(|s| s.intervals(None, SEED));
                 Answer::Intervals(measured.revision, intervals.and_then(Result::ok))
             }
             Self::Rows { ticket, labels, detectors, scores, ended } => {

@@ -5,14 +5,11 @@ use std::ops::Range;
 
 use crate::eval::metrics::Confusion;
 use crate::eval::separation::Separation;
-use crate::fit::lambda::lambda_at;
+use crate::fit::lambda::{TPR, lambda_of};
 use crate::pipeline::Settings;
 use crate::session::images::SetScores;
 use crate::session::sets::{ImageSet, Role};
 use crate::worker::ImageId;
-
-/// The share of ID images that a λ keeps where a model has none of its own, as λ is fitted.
-const TPR: f64 = 0.95;
 
 /// One set's scores.
 #[derive(Clone, Debug)]
@@ -25,6 +22,8 @@ pub struct MeasuredSet {
     pub role: Role,
     /// Scores with their images, ascending.
     pub sorted: Vec<(f32, ImageId)>,
+    /// How many of them are rejected without a score, whatever metrics rank them by.
+    pub rejected: usize,
     /// Images whose score is still to come.
     pub pending: usize,
     /// Images that cannot be had.
@@ -88,13 +87,20 @@ pub struct Measured {
 impl Measured {
     /// Sorts and compares.
     pub fn of(revision: u64, settings: Settings, sets: Vec<(ImageSet, SetScores)>) -> Self {
-        let measured = |(set, mut scores): (ImageSet, SetScores)| {
-            scores.scores.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let of_id = sets.iter().filter(|(set, _)| set.role == Role::Id);
+        let of_id = of_id.flat_map(|(_, scores)| scores.scores.iter().map(|(score, _)| *score));
+        let id_lambda = lambda_of(of_id, TPR).map(|found| found.0);
+        let measured = |(set, scores): (ImageSet, SetScores)| {
+            let rejected = scores.scores.iter().filter(|(s, _)| s.rejected.is_some()).count();
+            let ranked = scores.scores.iter().map(|&(score, id)| (score.ranked, id));
+            let mut sorted: Vec<(f32, ImageId)> = ranked.collect();
+            sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             MeasuredSet {
+                rejected,
                 set: scores.set,
                 title: set.title().to_owned(),
                 role: set.role,
-                sorted: scores.scores,
+                sorted,
                 pending: scores.pending,
                 failed: scores.failed,
             }
@@ -107,8 +113,6 @@ impl Measured {
             of_role(Role::Ood).map(|set| (set.title.as_str(), scores(set))).collect();
         let ood: Vec<(&str, &[f32])> = ood.iter().map(|(name, s)| (*name, s.as_slice())).collect();
         let separation = Separation::of(&id, &ood).ok();
-        let scored: Vec<f32> = id.iter().copied().filter(|score| score.is_finite()).collect();
-        let id_lambda = lambda_at(&scored, id.len() - scored.len(), TPR).map(|found| found.0);
         Self { revision, settings, sets, separation, id_lambda }
     }
 
@@ -165,10 +169,15 @@ impl Measured {
 mod tests {
     use super::*;
     use crate::bundle::manifest::Recipe;
+    use crate::score::verdict::{Rejection, Score};
 
     fn measured(id: &[f32], ood: &[f32]) -> Measured {
         let set = |name: &str, role, scores: &[f32]| {
-            let scores = scores.iter().map(|&score| (score, ImageId::unique())).collect();
+            let score = |score: f32| match score.is_finite() {
+                true => Score::of(score),
+                false => Score::rejected(Rejection::NoKnownTag, score),
+            };
+            let scores = scores.iter().map(|&s| (score(s), ImageId::unique())).collect();
             (
                 ImageSet { name: name.into(), folder: None, role },
                 SetScores { scores, ..SetScores::default() },

@@ -7,6 +7,7 @@ use crate::bundle::manifest::Recipe;
 use crate::eval::metrics::Metrics;
 use crate::eval::separation::{CurvePoint, Separation};
 use crate::score::Info;
+use crate::score::verdict::Score;
 use crate::session::sets::Role;
 use crate::worker::ImageId;
 
@@ -121,11 +122,14 @@ pub(in crate::session) fn sampled(
     images.into_iter().filter(|&(set, _)| room(set)).collect()
 }
 
-pub(in crate::session) fn separate((sets, places): &Labels, scores: &[f32]) -> Option<Separation> {
+pub(in crate::session) fn separate(
+    (sets, places): &Labels,
+    scores: &[Score],
+) -> Option<Separation> {
     let mut of_set: Vec<Vec<f32>> = vec![Vec::new(); sets.len()];
-    for (&place, &score) in places.iter().zip(scores) {
+    for (&place, score) in places.iter().zip(scores) {
         if let Some(of_set) = of_set.get_mut(place) {
-            of_set.push(score);
+            of_set.push(score.ranked);
         }
     }
     let of_role =

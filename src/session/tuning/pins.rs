@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::score::verdict::Outcome;
+use crate::score::verdict::Score;
 use crate::session::basis::Basis;
 use crate::session::curves::{Flip, Pin, PinScores, Pinned, Verdicts};
 use crate::session::entry::Entry;
@@ -12,8 +12,8 @@ use crate::worker::ImageId;
 
 /// What a survey of the awaited setting came to.
 pub(super) enum PinSurvey {
-    /// Its images with their scores, as metrics rank them.
-    Scored(Vec<ImageId>, Vec<f32>),
+    /// Its images with their scores.
+    Scored(Vec<ImageId>, Vec<Score>),
     /// It cannot be made; the sentence says why.
     Failed(String),
 }
@@ -75,7 +75,7 @@ impl Pins {
     pub fn score(
         &mut self,
         scored: &[ImageId],
-        scores: &[f32],
+        scores: &[Score],
         images: &Images,
     ) -> Option<PinScores> {
         let pin = self.awaited.clone()?;
@@ -84,8 +84,7 @@ impl Pins {
         let mut of_set: Vec<SetScores> = (0..images.sets().len()).map(empty).collect();
         for (&id, &score) in scored.iter().zip(scores) {
             let Some(entry) = images.entry(id) else { continue };
-            let outcome = Outcome::of_ranked(score, pin.lambda);
-            verdicts.insert(id, (Some(score).filter(|score| score.is_finite()), outcome));
+            verdicts.insert(id, (score.value, score.outcome(pin.lambda)));
             if let Some(set) = of_set.get_mut(entry.set_at) {
                 set.scores.push((score, id));
             }

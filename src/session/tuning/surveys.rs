@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::pins::PinSurvey;
+use crate::score::verdict::Score;
 use crate::session::basis::Basis;
 use crate::session::curves::{
     Computation, DetectorRow, DetectorTable, Labels, Pin, Subject, Sweep, SweepPoint, sampled,
@@ -44,7 +45,7 @@ struct Running {
     step: usize,
     detectors: Vec<&'static str>,
     images: Vec<ImageId>,
-    scores: Vec<Option<Vec<f32>>>,
+    scores: Vec<Option<Vec<Score>>>,
     total: usize,
     /// Whether the worker is done with it, so that only the comparison is to come.
     scored: bool,

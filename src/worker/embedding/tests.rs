@@ -4,7 +4,7 @@ use std::sync::{Mutex, mpsc};
 use super::*;
 use crate::pipeline::{Attention, Decomposition, Projected, TaggerOutput};
 use crate::score::distance::Centers;
-use crate::score::verdict::{Reason, Verdict};
+use crate::score::verdict::Verdict;
 
 const WIDTH: usize = 8;
 
@@ -31,13 +31,7 @@ fn image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
         projected: Some(Projected { feature, ..Projected::default() }),
         nearest: Vec::new(),
         patterns: Vec::new(),
-        verdict: Verdict {
-            outcome: None,
-            score: None,
-            ranked: None,
-            lambda: None,
-            reason: Reason::NoProjector,
-        },
+        verdict: Verdict::without_projector(),
         stage_ms: [0.0; 3],
     };
     let id = ImageId::unique();

@@ -43,7 +43,10 @@ pub fn roc(report: &Report, table: &ScoreTable, scores: &SetScores, chosen: usiz
 pub fn histograms(report: &Report, table: &ScoreTable, ood: &SetScores, chosen: usize) -> String {
     let main = report.settings[0];
     let chart = |detector: usize| {
-        let of = |set: &SetScores| scores_of(table, set, detector, main).ok();
+        let of = |set: &SetScores| -> Option<Vec<f64>> {
+            let scores = scores_of(table, set, detector, main).ok()?;
+            Some(scores.into_iter().map(f64::from).collect())
+        };
         let lambda = table.detectors[detector].lambda.map(f64::from);
         let chart = plots::mirrored_histogram(&of(&table.id)?, &of(ood)?, lambda);
         Some((Some(detector), chart))
