@@ -4,8 +4,9 @@
     python scripts/make_image_fixtures.py --pictures DIR PHOTO...
 
 The first form writes the files and `expected.safetensors`: for each file, under its name, the RGB
-picture [H, W, 3] of `Image.open(file).convert("RGB")`; under `resize.*`, Pillow's bilinear
-resizes of `resize.source`. The second writes `DIR/pictures.safetensors` for photographs:
+picture [H, W, 3] of `Image.open(file).convert("RGB")`; under `resize.FILTER.*`, Pillow's resizes
+of `resize.source`; under `transform.WxH.*`, what the released code of each network makes of
+`transform.WxH.source` at side 32. The second writes `DIR/pictures.safetensors` for photographs:
 `{i}.decoded`, `{i}.ram.resized` and `{i}.tagood.resized` at side 384, with their names in the
 metadata. Needs numpy, safetensors and Pillow 10.4.
 """
@@ -175,6 +176,18 @@ def tiffs(rgb, rng):
     yield "oriented.tif", saved(image, "TIFF", exif=exif)
 
 
+def transforms(image, side):
+    """The square that each network's released code makes."""
+    yield "ram", image.resize((side, side), Image.BILINEAR)
+    yield "tagood", image.resize((side + 8, side + 8), Image.BILINEAR).crop((4, 4, side + 4, side + 4))
+    width, height = image.size
+    longer = int(side * max(width, height) / min(width, height))
+    size = (side, longer) if width <= height else (longer, side)
+    left, top = (int(round((length - side) / 2.0)) for length in size)
+    for name, method in (("clip", Image.BICUBIC), ("clip-bilinear", Image.BILINEAR)):
+        yield name, image.resize(size, method).crop((left, top, left + side, top + side))
+
+
 def make(out):
     rng = np.random.default_rng(SEED)
     rgb = picture(10, 9)
@@ -187,9 +200,15 @@ def make(out):
             expected[name] = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).copy()
     source = picture(37, 23)
     expected["resize.source"] = source
-    for width, height in ((12, 12), (16, 16), (37, 12), (16, 23), (41, 27)):
-        resized = Image.fromarray(source).resize((width, height), Image.BILINEAR)
-        expected[f"resize.{width}x{height}"] = np.asarray(resized).copy()
+    for name, method in (("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)):
+        for width, height in ((12, 12), (16, 16), (37, 12), (16, 23), (41, 27), (300, 5)):
+            resized = Image.fromarray(source).resize((width, height), method)
+            expected[f"resize.{name}.{width}x{height}"] = np.asarray(resized).copy()
+    for width, height in ((45, 31), (31, 45), (33, 32), (5, 7), (32, 32), (120, 9), (9, 120)):
+        source = picture(width, height)
+        expected[f"transform.{width}x{height}.source"] = source
+        for name, square in transforms(Image.fromarray(source), 32):
+            expected[f"transform.{width}x{height}.{name}"] = np.asarray(square).copy()
     save_file(dict(sorted(expected.items())), os.path.join(out, "expected.safetensors"))
 
 

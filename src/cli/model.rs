@@ -32,8 +32,9 @@ pub struct ModelArgs {
     /// In-distribution classes and their tags: lines `CLASS<tab>TAG`, or INDEX WNID NAME,TAG
     #[arg(long, value_name = "FILE")]
     pub vocabulary: Option<PathBuf>,
-    /// How images become the network's input: `ram` (resize) or `tagood` (resize larger, crop)
-    #[arg(long, value_name = "ram|tagood")]
+    /// How images become the network's input: `ram` (resize), `tagood` (resize larger, crop), `clip`
+    /// (resize the shorter side, crop the middle) or `clip-bilinear`
+    #[arg(long, value_name = "ram|tagood|clip|clip-bilinear")]
     pub transform: Option<Transform>,
     /// Where to compute
     #[arg(long, value_name = "auto|gpu|cpu", default_value_t)]

@@ -10,6 +10,7 @@ mod gif_canvas;
 mod jpeg_stream;
 mod png;
 mod preprocess;
+mod resample;
 mod thumbnail;
 mod walk;
 
@@ -17,9 +18,9 @@ pub use decode::{DecodeOptions, Decoded, FileFormat, decode_bytes, decode_file};
 pub use error::ImageError;
 pub use png::{png, png_of};
 pub use preprocess::{
-    CROP_MARGIN_PX, PIXEL_MEAN, PIXEL_STD, Transform, UnknownTransform, resize_bilinear,
-    tensor_data, thumbnail,
+    CROP_MARGIN_PX, Normalisation, Region, Transform, UnknownTransform, tensor_data, thumbnail,
 };
+pub use resample::{Filter, resize};
 pub use thumbnail::Thumbnail;
 pub use walk::{IMAGE_EXTENSIONS, Listing, WalkError, images_below, list_folder, list_images};
 

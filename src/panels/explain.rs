@@ -102,7 +102,7 @@ fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown)
         0 => drop(photo(ui, rect, picture)),
         1 => {
             let photo = photo(ui, rect, picture);
-            grid_lines(ui, field_rect(photo, subject.info), map);
+            grid_lines(ui, field_rect(photo, subject.entry, subject.info), map);
         }
         2 => tags(ui, rect, subject),
         3 => heads(ui, rect, subject),
@@ -110,7 +110,7 @@ fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown)
         5 => {
             let photo = photo(ui, rect, picture);
             let mask = &analysis.decomposition.mask;
-            let field = field_rect(photo, subject.info);
+            let field = field_rect(photo, subject.entry, subject.info);
             cells(ui, field, map, |value, at| match mask.get(at + 1) {
                 Some(true) => color(value).gamma_multiply(0.6),
                 _ => Color32::from_black_alpha(150),
@@ -120,7 +120,7 @@ fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown)
             let photo = photo(ui, rect, picture);
             let mask = &analysis.decomposition.mask;
             let ground = Palette::of_ui(ui).ground;
-            let field = field_rect(photo, subject.info);
+            let field = field_rect(photo, subject.entry, subject.info);
             cells(ui, field, map, |_, at| match mask.get(at + 1) {
                 Some(true) => Color32::TRANSPARENT,
                 _ => ground,

@@ -23,7 +23,7 @@ use crate::bundle::manifest::{Manifest, Recipe};
 use crate::bundle::vocabulary::Vocabulary;
 use crate::bundle::{Bundle, BundleError};
 use crate::gpu::Compute;
-use crate::image::{RgbImage, tensor_data};
+use crate::image::{Normalisation, RgbImage, tensor_data};
 use crate::nn::projector::Projector;
 use crate::nn::ram::Ram;
 use crate::nn::source::WeightsError;
@@ -277,7 +277,8 @@ impl Pipeline {
 
     /// The network's input for a decoded image: `[3, S, S]`, row-major.
     pub fn prepare(&self, image: &RgbImage) -> Vec<f32> {
-        tensor_data(&self.manifest.transform.apply(image, self.image_side()))
+        let square = self.manifest.transform.apply(image, self.image_side());
+        tensor_data(&square, &Normalisation::IMAGENET)
     }
 
     /// A batch of prepared images as `[batch, 3, S, S]`.

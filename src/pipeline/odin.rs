@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::{Pipeline, PipelineError, floats};
-use crate::image::PIXEL_STD;
+use crate::image::Normalisation;
 use crate::nn::projector::Projector;
 use crate::score::detectors::odin::{EPSILON, TEMPERATURE};
 
@@ -69,7 +69,7 @@ impl Pipeline {
         let image = self.batch(&[pixels]).autodiff().require_grad();
         let logits = self.masked_logits(projector, &image, &[mask]);
         let gradient = gradient_of(&image, logits, TEMPERATURE)?;
-        let steps = PIXEL_STD.map(|std| EPSILON as f32 / std);
+        let steps = Normalisation::IMAGENET.std.map(|std| EPSILON as f32 / std);
         let step: Tensor<1> = Tensor::from_data(steps.as_slice(), &self.device);
         let step: Tensor<4> = step.reshape([1, 3, 1, 1]).cast(image.dtype());
         let moved = image.without_autodiff() - gradient.sign() * step;
@@ -130,7 +130,8 @@ fn relative_step(tokens: &[f32]) -> f32 {
     let count = tokens.len().max(1) as f64;
     let mean = tokens.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
     let variance = tokens.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
-    let of_photographs = PIXEL_STD.iter().map(|&std| f64::from(std)).sum::<f64>() / 3.0;
+    let of_photographs =
+        Normalisation::IMAGENET.std.iter().map(|&std| f64::from(std)).sum::<f64>() / 3.0;
     (EPSILON / of_photographs * variance.sqrt()) as f32
 }
 

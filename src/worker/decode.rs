@@ -15,8 +15,8 @@ use super::job::{JobId, Progress};
 use super::message::{Event, ImageId, ImageSource};
 use crate::demo::World;
 use crate::image::{
-    DecodeOptions, RgbImage, Thumbnail, Transform, decode_bytes, decode_file, list_images,
-    tensor_data, thumbnail,
+    DecodeOptions, Normalisation, RgbImage, Thumbnail, Transform, decode_bytes, decode_file,
+    list_images, tensor_data, thumbnail,
 };
 
 /// Images that go through the network at once.
@@ -157,7 +157,8 @@ impl Decoding {
 
     fn prepare(&self, image: ImageId, decoded: &Decoded, how: Preparation) -> Vec<f32> {
         let started = Instant::now();
-        let input = tensor_data(&how.transform.apply(&decoded.rgb, how.side_px));
+        let input =
+            tensor_data(&how.transform.apply(&decoded.rgb, how.side_px), &Normalisation::IMAGENET);
         let prepare_ms = started.elapsed().as_secs_f32() * 1e3;
         let stage_ms = [decoded.decode_ms, prepare_ms];
         self.tell_decoded(image, &decoded.small, &decoded.rgb, stage_ms);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use tagood_lens::bundle::Bundle;
 use tagood_lens::gpu::{self, DeviceChoice};
-use tagood_lens::image::{Transform, tensor_data};
+use tagood_lens::image::{Normalisation, Transform, tensor_data};
 use tagood_lens::nn::source::Source;
 use tagood_lens::pipeline::{Keep, Pipeline};
 
@@ -55,7 +55,8 @@ fn swin_l_384_agrees_with_the_reference() {
         };
         let mut worst = [0.0f64; 4];
         for (index, picture) in pictures.iter().enumerate() {
-            let input = tensor_data(&transform.apply(picture, 384));
+            let square = transform.apply(picture, 384);
+            let input = tensor_data(&square, &Normalisation::IMAGENET);
             let expected = part(&normalised, index);
             // A level of 255 is 0.017 after normalisation.
             let far = input.iter().zip(&expected).filter(|(a, b)| (*a - *b).abs() > 0.018).count();

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::TaggerTrainConfig;
 use crate::demo::{ID_CLASSES, Scene, Set, TAGS, made_up_scene, mixed_scene, scene_at};
-use crate::image::{RgbImage, tensor_data};
+use crate::image::{Normalisation, RgbImage, tensor_data};
 
 /// A batch of drawn scenes.
 #[derive(Clone, Debug)]
@@ -66,7 +66,8 @@ pub fn draw_batch(seed: u64, first: u64, count: usize, side: usize, grid: usize)
             let cover = cover(&scene, grid);
             let pixels = std::mem::take(&mut scene.image);
             let image = RgbImage::from_raw(side as u32, side as u32, pixels);
-            (image.as_ref().map(tensor_data).unwrap_or_default(), cover, scene.tags)
+            let input = image.map(|image| tensor_data(&image, &Normalisation::IMAGENET));
+            (input.unwrap_or_default(), cover, scene.tags)
         })
         .collect();
     let mut batch = SceneBatch {

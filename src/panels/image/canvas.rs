@@ -10,7 +10,6 @@ use eframe::egui::{
 use super::super::PanelCtx;
 use super::camera::Camera;
 use crate::colormap::VIRIDIS_SRGB;
-use crate::image::{CROP_MARGIN_PX, Transform};
 use crate::panels::WindowCommand;
 use crate::pipeline::Analysis;
 use crate::render::{self, HeatmapLook, Sampling};
@@ -70,7 +69,7 @@ impl Canvas {
         let map = subject.entry.map(&cx.session.map, &info, cx.session.settings());
         self.keep(map.as_deref());
         let hovered = self.map.clone().and_then(|map| {
-            let field = field_rect(image_rect, &info);
+            let field = field_rect(image_rect, subject.entry, &info);
             let hovered = hovered(&response, field, &map);
             map_ui(ui, &painter, &cx.session.map, subject.tau, field, &map, hovered.or(linked));
             if let Some(cell) = hovered {
@@ -174,16 +173,12 @@ fn hovered(response: &Response, field: Rect, map: &[f32]) -> Option<[u32; 2]> {
     render::patch_at(field, grid, response.hover_pos()?)
 }
 
-/// Where the tokens lie on an image: all of it, but for the margin that a transform cuts off.
-pub fn field_rect(image: Rect, info: &ModelInfo) -> Rect {
-    let side = info.manifest.tagger.swin.image as f32;
-    match info.manifest.transform {
-        Transform::Ram => image,
-        Transform::Tagood => {
-            let share = CROP_MARGIN_PX as f32 / 2.0 / (side + CROP_MARGIN_PX as f32);
-            image.shrink2(image.size() * share)
-        }
-    }
+/// Where the tokens lie on an image: on the part of it that the network sees.
+pub fn field_rect(image: Rect, entry: &Entry, info: &ModelInfo) -> Rect {
+    let side_px = info.manifest.tagger.swin.image as u32;
+    let seen = info.manifest.transform.seen(entry.size.unwrap_or([1, 1]), side_px);
+    let place = vec2(seen.left, seen.top) * image.size();
+    Rect::from_min_size(image.min + place, vec2(seen.width, seen.height) * image.size())
 }
 
 fn hover_ui(response: Response, tau: f32, map: &[f32], [column, row]: [u32; 2]) {
