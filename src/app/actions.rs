@@ -1,22 +1,41 @@
 //! Everything that can be done, with its name and key: what the palette and the list of keys show.
 
+use std::borrow::Cow;
+
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
 
-use crate::panels::{Exported, UserCommand, WindowCommand as W};
+use crate::panels::{Exported, PANELS, PanelInfo, UserCommand, WindowCommand as W};
 use crate::session::Command;
 use crate::session::compare::CompareMode;
 use crate::session::embedding::EmbedCommand;
 
 /// Something that can be done.
+#[derive(Clone)]
 pub struct Action {
     /// What the palette calls it.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its key.
     pub key: Option<KeyboardShortcut>,
-    /// What it sends.
-    pub command: fn() -> UserCommand,
     /// The heading under which the list of keys shows it.
     pub group: &'static str,
+    does: Does,
+}
+
+/// What an action sends.
+#[derive(Clone, Copy)]
+enum Does {
+    Send(fn() -> UserCommand),
+    Show(&'static str),
+}
+
+impl Action {
+    /// What it sends.
+    pub fn command(&self) -> UserCommand {
+        match self.does {
+            Does::Send(command) => command(),
+            Does::Show(panel) => W::Show(panel).into(),
+        }
+    }
 }
 
 const CTRL: Modifiers = Modifiers::COMMAND;
@@ -30,12 +49,17 @@ const fn key(modifiers: Modifiers, key: Key) -> Option<KeyboardShortcut> {
 
 macro_rules! actions {
     ($($group:literal { $($name:literal, $key:expr, $command:expr;)* })*) => {
-        &[$($(Action { name: $name, key: $key, command: || $command.into(), group: $group },)*)*]
+        &[$($(Action {
+            name: Cow::Borrowed($name),
+            key: $key,
+            group: $group,
+            does: Does::Send(|| $command.into()),
+        },)*)*]
     };
 }
 
-/// Every action.
-pub const ACTIONS: &[Action] = actions! {
+/// The actions that are no panel's.
+const ACTIONS: &[Action] = actions! {
     "Files" {
         "Open images…", key(CTRL, Key::O), W::OpenFiles;
         "Open folder…", key(CTRL_SHIFT, Key::O), W::OpenFolder;
@@ -80,18 +104,11 @@ pub const ACTIONS: &[Action] = actions! {
         "Redo", key(CTRL_SHIFT, Key::Z), Command::Redo;
     }
     "Map" {
-        "Show the t-SNE map", key(NONE, Key::S), W::Show("tsne");
         "Make the map anew", key(NONE, Key::N), Command::Embed(EmbedCommand::Start);
         "Pause or resume the map", key(NONE, Key::K), Command::Embed(EmbedCommand::TogglePause);
         "Stop the map where it is", None, Command::Embed(EmbedCommand::Stop);
     }
     "Tuning" {
-        "Show scores", key(NONE, Key::H), W::Show("scores");
-        "Show ROC curves", key(NONE, Key::R), W::Show("roc");
-        "Show detectors", key(NONE, Key::D), W::Show("detectors");
-        "Show τ sweep", key(NONE, Key::T), W::Show("sweep");
-        "Show comparison of A and B", key(NONE, Key::B), W::Show("compare");
-        "Show training", None, W::Show("training");
         "Pin the setting as A", key(NONE, Key::P), Command::Pin;
         "Unpin A", key(SHIFT, Key::P), Command::Unpin;
         "Go back to setting A", key(NONE, Key::A), Command::RestorePinned;
@@ -108,6 +125,25 @@ pub const ACTIONS: &[Action] = actions! {
         "Reset layout", None, W::ResetLayout;
     }
 };
+
+/// The heading of the panels.
+pub const PANEL_GROUP: &str = "Panels";
+
+/// Every action: those of no panel, and one that brings each panel to the front.
+pub fn actions() -> impl Iterator<Item = Action> {
+    let show = |panel: &'static PanelInfo| Action {
+        name: Cow::Owned(format!("Show panel {}", panel.title)),
+        key: panel_key(panel),
+        group: PANEL_GROUP,
+        does: Does::Show(panel.name),
+    };
+    ACTIONS.iter().cloned().chain(PANELS.iter().map(show))
+}
+
+/// The key that brings a panel to the front.
+pub fn panel_key(panel: &PanelInfo) -> Option<KeyboardShortcut> {
+    panel.key.map(|key| KeyboardShortcut::new(NONE, key))
+}
 
 /// A key as people read it: the character on it where it has one.
 pub fn key_text(ctx: &Context, key: &KeyboardShortcut) -> String {
@@ -130,7 +166,7 @@ pub fn pressed(ctx: &Context) -> Vec<UserCommand> {
     let typing = ctx.text_edit_focused();
     let mut commands = Vec::new();
     // A key with more modifiers is asked for first: Ctrl+Z would take Ctrl+Shift+Z with it.
-    let mut actions: Vec<&Action> = ACTIONS.iter().filter(|action| action.key.is_some()).collect();
+    let mut actions: Vec<Action> = actions().filter(|action| action.key.is_some()).collect();
     actions.sort_by_key(|action| action.key.is_none_or(|key| !key.modifiers.shift));
     for action in actions {
         let Some(key) = action.key else { continue };
@@ -139,7 +175,7 @@ pub fn pressed(ctx: &Context) -> Vec<UserCommand> {
         }
         // A slow frame may hold several presses of a key; each counts.
         let presses = ctx.input_mut(|i| i.count_and_consume_key(key.modifiers, key.logical_key));
-        commands.extend((0..presses).map(|_| (action.command)()));
+        commands.extend((0..presses).map(|_| action.command()));
     }
     commands
 }
@@ -150,7 +186,7 @@ mod tests {
 
     #[test]
     fn no_key_does_two_things() {
-        let keys: Vec<KeyboardShortcut> = ACTIONS.iter().filter_map(|action| action.key).collect();
+        let keys: Vec<KeyboardShortcut> = actions().filter_map(|action| action.key).collect();
         for (at, key) in keys.iter().enumerate() {
             assert!(!keys[..at].contains(key), "{key:?}");
         }

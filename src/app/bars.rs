@@ -5,9 +5,9 @@ use eframe::egui::{
     TextStyle, Ui, vec2,
 };
 
-use super::actions::{ACTIONS, key_text};
+use super::actions::{actions, key_text, panel_key};
 use super::overlays::bar_frame;
-use crate::panels::{UserCommand, WindowCommand};
+use crate::panels::{PanelInfo, UserCommand, WindowCommand};
 use crate::score::verdict::Outcome;
 use crate::session::{Command, Session};
 use crate::ui::theme::Palette;
@@ -55,10 +55,8 @@ const MENU: &str = "Menu";
 
 /// A panel as the menus list it.
 pub struct PanelEntry {
-    /// Its name in layouts.
-    pub name: &'static str,
-    /// Its tab's title.
-    pub title: &'static str,
+    /// Its name, title, key.
+    pub info: &'static PanelInfo,
     /// Whether it has a place in the window.
     pub is_open: bool,
     /// Whether it can be seen.
@@ -67,7 +65,7 @@ pub struct PanelEntry {
 
 /// The menus; what was chosen goes to `commands`.
 pub fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<UserCommand>) {
-    let explaining = panels.iter().any(|panel| panel.name == "explain" && panel.is_shown);
+    let explaining = panels.iter().any(|panel| panel.info.name == "explain" && panel.is_shown);
     let frame = bar_frame(ui);
     egui::Panel::top("menu").frame(frame).show(ui, |ui| {
         ui.horizontal(|ui| {
@@ -120,12 +118,12 @@ fn group_ui(ui: &mut Ui, group: &str, panels: &[PanelEntry], commands: &mut Vec<
     let height = (ui.ctx().content_rect().height() - 60.0).max(80.0);
     ui.set_max_height(height);
     ScrollArea::vertical().max_height(height).show(ui, |ui| {
-        for action in ACTIONS.iter().filter(|action| action.group == group) {
+        for action in actions().filter(|action| action.group == group) {
             let key = action.key.map(|key| key_text(ui.ctx(), &key));
             let key = RichText::new(key.unwrap_or_default()).color(palette.weak).small();
-            let button = egui::Button::new(action.name).right_text(key).frame(false);
+            let button = egui::Button::new(&*action.name).right_text(key).frame(false);
             if ui.add(button.min_size(vec2(226.0, 22.0))).clicked() {
-                commands.push((action.command)());
+                commands.push(action.command());
                 ui.close();
             }
         }
@@ -145,13 +143,18 @@ fn panels_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<UserCommand>
             (true, false) => "behind",
             (false, _) => "closed",
         };
+        let state = match panel_key(panel.info) {
+            Some(key) if state.is_empty() => key_text(ui.ctx(), &key),
+            Some(key) => format!("{state}  {}", key_text(ui.ctx(), &key)),
+            None => state.to_owned(),
+        };
         let state = RichText::new(state).color(palette.weak).small();
-        let title = RichText::new(panel.title);
+        let title = RichText::new(panel.info.title);
         let title = if panel.is_open { title } else { title.color(palette.weak) };
         let button = egui::Button::new(title).right_text(state).frame(false);
         let response = ui.add(button.min_size(vec2(226.0, 22.0)));
-        if response.accessible_name(format!("Panel {}", panel.title)).clicked() {
-            commands.push(WindowCommand::Show(panel.name).into());
+        if response.accessible_name(format!("Panel {}", panel.info.title)).clicked() {
+            commands.push(WindowCommand::Show(panel.info.name).into());
             ui.close();
         }
     }

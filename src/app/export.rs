@@ -137,7 +137,7 @@ fn map_figure(session: &Session, color_by: ColorBy) -> Option<Figure> {
         }
     };
     let spaces = vec![space(0, "Before projection"), space(1, "After projection")];
-    let key = |key: &crate::panels::map_view::Key| LegendKey {
+    let key = |key: &crate::panels::map_view::LegendEntry| LegendKey {
         label: format!("{} ({})", key.label, key.images.len()),
         sample: LegendSample::Point(glyph(key.shape), fixed(key.color)),
     };

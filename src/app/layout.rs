@@ -7,41 +7,44 @@ use egui_tiles::{
     Behavior, Container, Linear, LinearDir, TabState, Tile, TileId, Tiles, Tree, UiResponse,
 };
 
-use crate::panels::{Panel, PanelCtx};
+use crate::panels::{Home, PANELS, Panel, PanelCtx};
 use crate::session::tuning::VisiblePanels;
 use crate::ui::theme::Palette;
 
 /// A panel's place holds its name.
 pub type Layout = Tree<String>;
 
-/// The panels in the place of the image, and those below it.
-const MIDDLE: [&str; 3] = ["image", "explain", "tsne"];
-const BOTTOM: [&str; 7] = ["scores", "roc", "detectors", "sweep", "compare", "training", "log"];
-
-/// Where panels belong: columns from left to right, each of groups of tabs.
-const COLUMNS: [&[&[&str]]; 3] = [&[&["gallery"]], &[&MIDDLE, &BOTTOM], &[&["verdict"], &["tags"]]];
+/// Where panels are, in columns from left to right.
+const COLUMNS: [&[Home]; 3] =
+    [&[Home::Left], &[Home::Middle, Home::Bottom], &[Home::RightUpper, Home::RightLower]];
+/// The columns' shares of the window, and those of a column's upper and lower place.
+const WIDTHS: [f32; 3] = [0.19, 0.57, 0.24];
+const HEIGHTS: [f32; 2] = [0.62, 0.38];
 
 /// A new column's share of what all others have.
 const NEW_COLUMN: f32 = 0.25;
 
+/// The panels whose place this is.
+fn panels_at(home: Home) -> impl Iterator<Item = &'static str> {
+    PANELS.iter().filter(move |panel| panel.home == home).map(|panel| panel.name)
+}
+
 /// The panels as they are at first.
 pub fn initial() -> Layout {
     let mut tiles = Tiles::default();
-    let pane = |tiles: &mut Tiles<String>, name: &str| tiles.insert_pane(name.to_owned());
-    let tabs = |tiles: &mut Tiles<String>, children: Vec<TileId>| tiles.insert_tab_tile(children);
-    let gallery = pane(&mut tiles, "gallery");
-    let gallery = tabs(&mut tiles, vec![gallery]);
-    let image = MIDDLE.map(|name| pane(&mut tiles, name));
-    let image = tabs(&mut tiles, image.to_vec());
-    let bottom = BOTTOM.map(|name| pane(&mut tiles, name));
-    let bottom = tabs(&mut tiles, bottom.to_vec());
-    let verdict = pane(&mut tiles, "verdict");
-    let verdict = tabs(&mut tiles, vec![verdict]);
-    let tags = pane(&mut tiles, "tags");
-    let tags = tabs(&mut tiles, vec![tags]);
-    let center = split(&mut tiles, LinearDir::Vertical, &[(image, 0.62), (bottom, 0.38)]);
-    let right = split(&mut tiles, LinearDir::Vertical, &[(verdict, 0.62), (tags, 0.38)]);
-    let columns = [(gallery, 0.19), (center, 0.57), (right, 0.24)];
+    let mut columns = Vec::new();
+    for (homes, width) in COLUMNS.into_iter().zip(WIDTHS) {
+        let mut groups = Vec::new();
+        for (&home, height) in homes.iter().zip(HEIGHTS) {
+            let panes = panels_at(home).map(|name| tiles.insert_pane(name.to_owned())).collect();
+            groups.push((tiles.insert_tab_tile(panes), height));
+        }
+        let column = match groups[..] {
+            [(tabs, _)] => tabs,
+            _ => split(&mut tiles, LinearDir::Vertical, &groups),
+        };
+        columns.push((column, width));
+    }
     let root = split(&mut tiles, LinearDir::Horizontal, &columns);
     Tree::new(egui::Id::unique("layout"), root, tiles)
 }
@@ -70,14 +73,9 @@ pub fn tiled(names: &[String]) -> Layout {
         })
         .collect();
     let rows = split(&mut tiles, LinearDir::Vertical, &rows);
-    let gallery = alone(&mut tiles, COLUMNS[0][0][0]);
+    let gallery = alone(&mut tiles, "gallery");
     let root = split(&mut tiles, LinearDir::Horizontal, &[(gallery, 0.16), (rows, 0.84)]);
     Tree::new(egui::Id::unique("layout"), root, tiles)
-}
-
-/// Every panel that has a place, from left to right and from above.
-pub fn places() -> impl Iterator<Item = &'static str> {
-    COLUMNS.into_iter().flatten().copied().flatten().copied()
 }
 
 /// Brings a panel to the front, wherever it is; puts it back where it belongs if it was closed.
@@ -95,14 +93,10 @@ pub fn is_open(layout: &Layout, name: &str) -> bool {
 
 /// Adds the panels that a saved layout lacks because the program that saved it did not know them; the
 /// others that it lacks were closed. None comes to the front.
-pub fn add_unknown<'a>(
-    layout: &mut Layout,
-    known: &BTreeSet<String>,
-    all: impl Iterator<Item = &'a str>,
-) {
-    for name in all.filter(|name| !known.contains(*name)) {
-        if !is_open(layout, name) {
-            add(layout, name);
+pub fn add_unknown(layout: &mut Layout, known: &BTreeSet<String>) {
+    for panel in PANELS.iter().filter(|panel| !known.contains(panel.name)) {
+        if !is_open(layout, panel.name) {
+            add(layout, panel.name);
         }
     }
 }
@@ -111,11 +105,13 @@ pub fn add_unknown<'a>(
 /// its own at the side.
 fn add(layout: &mut Layout, name: &str) {
     let pane = layout.tiles.insert_pane(name.to_owned());
-    let column = COLUMNS.iter().position(|groups| groups.iter().any(|group| group.contains(&name)));
-    let groups = column.map_or(COLUMNS[1], |column| COLUMNS[column]);
-    let (own, others): (Vec<&[&str]>, Vec<&[&str]>) =
-        groups.iter().copied().partition(|group| group.contains(&name));
-    let tabs = own.iter().chain(&others).copied().flatten().find_map(|near| tabs_of(layout, near));
+    let home =
+        PANELS.iter().find(|panel| panel.name == name).map_or(Home::Middle, |panel| panel.home);
+    let first = COLUMNS[0].contains(&home);
+    let column = COLUMNS.into_iter().find(|homes| homes.contains(&home)).unwrap_or_default();
+    let others = column.iter().copied().filter(|other| *other != home);
+    let mut near = std::iter::once(home).chain(others).flat_map(panels_at);
+    let tabs = near.find_map(|near| tabs_of(layout, near));
     if let Some(Tile::Container(tabs)) = tabs.and_then(|tabs| layout.tiles.get_mut(tabs)) {
         return tabs.add_child(pane);
     }
@@ -124,7 +120,6 @@ fn add(layout: &mut Layout, name: &str) {
         layout.root = Some(tabs);
         return;
     };
-    let first = column == Some(0);
     if let Some(Tile::Container(Container::Linear(row))) = layout.tiles.get_mut(root)
         && row.dir == LinearDir::Horizontal
     {
@@ -183,7 +178,11 @@ impl Behavior<String> for Panes<'_, '_> {
     }
 
     fn tab_title_for_pane(&mut self, name: &String) -> WidgetText {
-        self.panels.get(name.as_str()).map_or(name.as_str(), |panel| panel.title()).into()
+        PANELS
+            .iter()
+            .find(|panel| panel.name == name)
+            .map_or(name.as_str(), |panel| panel.title)
+            .into()
     }
 
     fn is_tab_closable(&self, _tiles: &Tiles<String>, _tile: TileId) -> bool {
@@ -279,13 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn every_panel_has_its_place() {
-        let mut placed: Vec<&str> = places().collect();
-        let mut all: Vec<&str> = crate::panels::all().iter().map(|panel| panel.name()).collect();
-        placed.sort_unstable();
-        all.sort_unstable();
-        assert_eq!(placed, all);
-        assert!(all.iter().all(|name| is_open(&initial(), name)));
+    fn every_panel_has_its_place_and_a_name_of_its_own() {
+        for (at, panel) in PANELS.iter().enumerate() {
+            assert!(is_open(&initial(), panel.name), "{}", panel.name);
+            assert!(PANELS[..at].iter().all(|other| other.name != panel.name), "{}", panel.name);
+        }
     }
 
     #[test]
@@ -300,8 +297,8 @@ mod tests {
                 is_shown(&layout, name) && neighbours(&layout, name).contains(&near.to_owned())
             );
             let kept = |name: &str| layout.tiles.find_pane(&name.to_owned());
-            let same = |name: &&str| kept(name) == before.tiles.find_pane(&(*name).to_owned());
-            assert!(BOTTOM.iter().filter(|other| **other != name).all(same));
+            let same = |name: &str| kept(name) == before.tiles.find_pane(&name.to_owned());
+            assert!(PANELS.iter().map(|panel| panel.name).filter(|other| *other != name).all(same));
         }
         let mut layout = initial();
         close(&mut layout, "gallery");
@@ -319,12 +316,11 @@ mod tests {
         for name in ["tags", "training", "tsne"] {
             close(&mut layout, name);
         }
-        let all: Vec<&str> = crate::panels::all().iter().map(|panel| panel.name()).collect();
         let new = ["training", "tsne"];
-        let known =
-            all.iter().filter(|name| !new.contains(name)).map(|name| (*name).to_owned()).collect();
+        let known = PANELS.iter().map(|panel| panel.name.to_owned());
+        let known = known.filter(|name| !new.contains(&name.as_str())).collect();
         let front = layout.active_tiles();
-        add_unknown(&mut layout, &known, all.iter().copied());
+        add_unknown(&mut layout, &known);
         assert!(new.iter().all(|name| is_open(&layout, name)) && !is_open(&layout, "tags"));
         assert_eq!(layout.active_tiles(), front);
     }

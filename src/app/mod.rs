@@ -21,7 +21,7 @@ use eframe::egui::{self, Context, Event as UiEvent, Theme, Ui};
 
 use crate::demo::World;
 use crate::gpu::DeviceChoice;
-use crate::panels::{self, Panel, PanelCtx, UserCommand, View, WindowCommand};
+use crate::panels::{PANELS, Panel, PanelCtx, PanelInfo, UserCommand, View, WindowCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
 use crate::session::{Request, Session, curves};
@@ -104,7 +104,7 @@ impl App {
             device: options.model.device,
             pictures: Pictures::default(),
             view: View::default(),
-            panels: panels::all().into_iter().map(|panel| (panel.name(), panel)).collect(),
+            panels: PANELS.iter().map(|panel| (panel.name, (panel.make)())).collect(),
             layout: layout::initial(),
             palette: overlays::CommandPalette::default(),
             shortcuts: false,
@@ -346,13 +346,12 @@ impl App {
     }
 
     fn panel_entries(&self) -> Vec<bars::PanelEntry> {
-        let entry = |name: &'static str| {
-            let title = self.panels.get(name)?.title();
-            let is_open = layout::is_open(&self.layout, name);
-            let is_shown = layout::is_shown(&self.layout, name);
-            Some(bars::PanelEntry { name, title, is_open, is_shown })
+        let entry = |info: &'static PanelInfo| bars::PanelEntry {
+            info,
+            is_open: layout::is_open(&self.layout, info.name),
+            is_shown: layout::is_shown(&self.layout, info.name),
         };
-        layout::places().filter_map(entry).collect()
+        PANELS.iter().map(entry).collect()
     }
 
     fn take_drops(&mut self, ctx: &Context) {

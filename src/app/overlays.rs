@@ -5,7 +5,7 @@ use eframe::egui::{
     Stroke, StrokeKind, Ui,
 };
 
-use super::actions::{ACTIONS, Action, key_text};
+use super::actions::{Action, actions, key_text};
 use crate::panels::UserCommand;
 use crate::ui::theme::Palette;
 
@@ -65,7 +65,7 @@ impl CommandPalette {
                         response.scroll_to_me(None);
                     }
                     if response.clicked() || (enter && row == self.chosen) {
-                        command = Some((action.command)());
+                        command = Some(action.command());
                     }
                 }
             });
@@ -80,21 +80,20 @@ impl CommandPalette {
 fn row_ui(ui: &mut Ui, action: &Action, chosen: bool) -> egui::Response {
     let palette = Palette::of_ui(ui);
     let key = action.key.map(|key| key_text(ui.ctx(), &key)).unwrap_or_default();
-    let button = egui::Button::selectable(chosen, action.name)
+    let button = egui::Button::selectable(chosen, &*action.name)
         .right_text(RichText::new(key).color(palette.weak).small())
         .min_size(egui::vec2(ui.available_width(), 26.0));
     ui.add(button)
 }
 
 /// The actions whose names hold all letters of `text` in order, those that hold it whole first.
-fn find(text: &str) -> Vec<&'static Action> {
+fn find(text: &str) -> Vec<Action> {
     let needle = text.trim().to_lowercase();
     let scattered = |name: &str| {
         let mut letters = name.chars();
         needle.chars().all(|wanted| letters.any(|letter| letter == wanted))
     };
-    let mut found: Vec<(bool, &Action)> = ACTIONS
-        .iter()
+    let mut found: Vec<(bool, Action)> = actions()
         .filter_map(|action| {
             let name = action.name.to_lowercase();
             scattered(&name).then(|| (!name.contains(&needle), action))
@@ -131,7 +130,7 @@ pub fn shortcuts_ui(ui: &Ui) -> bool {
 }
 
 fn keys_ui(ui: &mut Ui, palette: Palette, count: usize) {
-    let mut groups: Vec<&str> = ACTIONS.iter().map(|action| action.group).collect();
+    let mut groups: Vec<&str> = actions().map(|action| action.group).collect();
     groups.dedup();
     ui.columns(count, |columns| {
         for (at, group) in groups.iter().enumerate() {
@@ -140,11 +139,11 @@ fn keys_ui(ui: &mut Ui, palette: Palette, count: usize) {
             // All groups' names begin on one line.
             let grid = Grid::new(group).num_columns(2).min_col_width(KEYS).spacing([14.0, 4.0]);
             grid.show(ui, |ui| {
-                for action in ACTIONS.iter().filter(|action| action.group == *group) {
+                for action in actions().filter(|action| action.group == *group) {
                     let Some(key) = action.key else { continue };
                     let key = key_text(ui.ctx(), &key);
                     ui.label(RichText::new(key).monospace().color(palette.accent));
-                    ui.label(action.name);
+                    ui.label(&*action.name);
                     ui.end_row();
                 }
             });

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::layout::Layout;
 use crate::fs;
+use crate::panels::PANELS;
 use crate::panels::map_view::ColorBy;
 use crate::session::Session;
 use crate::session::saved::SavedState;
@@ -81,10 +82,7 @@ impl SavedSession {
             color_by: looks.color_by,
             panels: looks.panels,
             layout: looks.layout,
-            known_panels: crate::panels::all()
-                .iter()
-                .map(|panel| panel.name().to_owned())
-                .collect(),
+            known_panels: PANELS.iter().map(|panel| panel.name.to_owned()).collect(),
             dark: looks.dark,
             zoom: looks.zoom,
         }

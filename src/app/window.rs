@@ -144,7 +144,7 @@ impl App {
             }
         }
         self.layout = saved.layout;
-        layout::add_unknown(&mut self.layout, &saved.known_panels, self.panels.keys().copied());
+        layout::add_unknown(&mut self.layout, &saved.known_panels);
         ctx.set_theme(if saved.dark { Theme::Dark } else { Theme::Light });
         ctx.set_zoom_factor(saved.zoom.clamp(0.5, 3.0));
         self.wanted_focus.clone_from(&saved.state.focus);

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use eframe::egui::{self, Theme, Vec2, vec2};
 use eframe::egui_wgpu::WgpuConfiguration;
 
@@ -15,7 +16,7 @@ use super::{CliResult, display};
 use crate::app::{App, Options, offscreen, saved};
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
-use crate::panels::UserCommand;
+use crate::panels::{PANELS, UserCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
 use crate::worker::{FitJob, FitMode, Program};
@@ -36,6 +37,7 @@ pub struct GuiArgs {
     screenshot: Option<PathBuf>,
     /// The panel to bring to the front; several are shown two by two
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "screenshot")]
+    #[arg(value_parser = PossibleValuesParser::new(PANELS.iter().map(|panel| panel.name)))]
     panel: Vec<String>,
     /// The theme
     #[arg(long, value_name = "light|dark", value_parser = parse_theme)]

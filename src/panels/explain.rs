@@ -7,7 +7,7 @@ use eframe::egui::{
 
 use super::explain_steps::{Subject, TITLES};
 use super::image::field_rect;
-use super::{Panel, PanelCtx};
+use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::colormap::viridis_srgb;
 use crate::decompose;
 use crate::ui::pictures::Picture;
@@ -17,15 +17,16 @@ use crate::ui::widgets::{bar, empty_note, outcome_shape};
 /// The panel.
 pub struct Explain;
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "explain",
+    title: "Explain",
+    home: Home::Middle,
+    key: None,
+    make: || Box::new(Explain),
+};
+
 impl Panel for Explain {
-    fn name(&self) -> &'static str {
-        "explain"
-    }
-
-    fn title(&self) -> &'static str {
-        "Explain"
-    }
-
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let (Some(entry), Some(info)) = (cx.session.focused(), cx.session.info().cloned()) else {
             return empty_note(

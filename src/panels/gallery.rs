@@ -9,7 +9,7 @@ use eframe::egui::{
 
 use super::WindowCommand;
 use super::gallery_order::{Filter, Kind, Sort, survey};
-use super::{Panel, PanelCtx};
+use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::session::Command;
 use crate::session::entry::Entry;
 use crate::ui::theme::Palette;
@@ -36,15 +36,16 @@ pub struct Gallery {
     chosen_here: bool,
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "gallery",
+    title: "Images",
+    home: Home::Left,
+    key: None,
+    make: || Box::new(Gallery::default()),
+};
+
 impl Panel for Gallery {
-    fn name(&self) -> &'static str {
-        "gallery"
-    }
-
-    fn title(&self) -> &'static str {
-        "Images"
-    }
-
     fn choices(&self) -> Option<serde_json::Value> {
         serde_json::to_value(self.filter.sort).ok()
     }

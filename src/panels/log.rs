@@ -2,22 +2,23 @@
 
 use eframe::egui::{RichText, ScrollArea, Ui};
 
-use super::{Panel, PanelCtx};
+use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::empty_note;
 
 /// The panel.
 pub struct Log;
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "log",
+    title: "Messages",
+    home: Home::Bottom,
+    key: None,
+    make: || Box::new(Log),
+};
+
 impl Panel for Log {
-    fn name(&self) -> &'static str {
-        "log"
-    }
-
-    fn title(&self) -> &'static str {
-        "Messages"
-    }
-
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let failed = cx.session.entries().iter().filter_map(|e| Some((&e.name, e.error.as_ref()?)));
         let failed: Vec<_> = failed.collect();

@@ -9,14 +9,14 @@ mod tools;
 /// What figures of the map share with the panel.
 pub mod view {
     pub use super::labels::class_words;
-    pub use super::style::{ColorBy, Key, MapStyle};
+    pub use super::style::{ColorBy, LegendEntry, MapStyle};
 }
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{self, Rect, Ui, Vec2, pos2, vec2};
+use eframe::egui::{self, Key, Rect, Ui, Vec2, pos2, vec2};
 
-use super::{Panel, PanelCtx};
+use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::session::Command;
 use crate::session::embedding::{EmbedCommand, LEAST, Phase, Row};
 use crate::session::{Session, entry::Entry};
@@ -100,15 +100,16 @@ impl Default for MapPanel {
     }
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "tsne",
+    title: "t-SNE",
+    home: Home::Middle,
+    key: Some(Key::S),
+    make: || Box::new(MapPanel::default()),
+};
+
 impl Panel for MapPanel {
-    fn name(&self) -> &'static str {
-        "tsne"
-    }
-
-    fn title(&self) -> &'static str {
-        "t-SNE"
-    }
-
     fn choices(&self) -> Option<serde_json::Value> {
         serde_json::to_value(self.follows).ok()
     }

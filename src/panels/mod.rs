@@ -1,5 +1,5 @@
 //! One file for each panel. A panel holds what is only on show (filters, zoom), reads the model, and
-//! sends commands; to add one, write its file and name it in [`all`].
+//! sends commands; to add one, write its file and name it in [`PANELS`].
 
 mod command;
 mod explain;
@@ -18,7 +18,7 @@ mod vocabulary_review;
 /// How maps of features are coloured and labelled, for figures of them.
 pub use map::view as map_view;
 
-use eframe::egui::Ui;
+use eframe::egui::{Key, Ui};
 
 use crate::session::Session;
 use crate::ui::pictures::Pictures;
@@ -74,14 +74,37 @@ const DEMO_WORLD: (&str, &str) = (
     "Drawn scenes in five sets: one of classes that the embedded model knows, four of others (G)",
 );
 
+/// Where a panel is at first, and where it goes back to when it was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// The column at the left.
+    Left,
+    /// The largest place, in the middle.
+    Middle,
+    /// Below the middle.
+    Bottom,
+    /// The upper place at the right.
+    RightUpper,
+    /// The lower place at the right.
+    RightLower,
+}
+
+/// A panel as the window knows it: in menus, the palette, layouts, and on the command line.
+pub struct PanelInfo {
+    /// Its name in layouts and on the command line.
+    pub name: &'static str,
+    /// Its tab's title.
+    pub title: &'static str,
+    /// Its place.
+    pub home: Home,
+    /// The key that brings it to the front.
+    pub key: Option<Key>,
+    /// Makes it.
+    pub make: fn() -> Box<dyn Panel>,
+}
+
 /// A part of the window.
 pub trait Panel {
-    /// Its name in layouts and on the command line.
-    fn name(&self) -> &'static str;
-
-    /// Its tab's title.
-    fn title(&self) -> &'static str;
-
     /// How it shows what it shows, for the session's file; `None` if there is nothing to choose.
     fn choices(&self) -> Option<serde_json::Value> {
         None
@@ -94,21 +117,19 @@ pub trait Panel {
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>);
 }
 
-/// Every panel there is.
-pub fn all() -> Vec<Box<dyn Panel>> {
-    vec![
-        Box::new(gallery::Gallery::default()),
-        Box::new(image::ImagePanel::default()),
-        Box::new(explain::Explain),
-        Box::new(verdict::VerdictPanel::default()),
-        Box::new(tags::Tags::default()),
-        Box::new(tuning::roc::RocPanel::default()),
-        Box::new(tuning::histogram::Histogram::default()),
-        Box::new(tuning::detectors::Detectors::default()),
-        Box::new(tuning::sweep::SweepPanel::default()),
-        Box::new(tuning::compare::Compare::default()),
-        Box::new(training::Training::default()),
-        Box::new(map::MapPanel::default()),
-        Box::new(log::Log),
-    ]
-}
+/// Every panel there is; those that share a place stand there in this order.
+pub const PANELS: &[PanelInfo] = &[
+    gallery::PANEL,
+    image::PANEL,
+    explain::PANEL,
+    map::PANEL,
+    tuning::histogram::PANEL,
+    tuning::roc::PANEL,
+    tuning::detectors::PANEL,
+    tuning::sweep::PANEL,
+    tuning::compare::PANEL,
+    training::PANEL,
+    log::PANEL,
+    verdict::PANEL,
+    tags::PANEL,
+];

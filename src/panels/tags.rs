@@ -4,7 +4,7 @@ use eframe::egui::{
     self, Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::{Panel, PanelCtx};
+use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::session::Command;
 use crate::session::entry::Entry;
 use crate::ui::theme::Palette;
@@ -21,15 +21,16 @@ pub struct Tags {
     seen: Option<(ImageId, u64, String)>,
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "tags",
+    title: "Tags",
+    home: Home::RightLower,
+    key: None,
+    make: || Box::new(Tags::default()),
+};
+
 impl Panel for Tags {
-    fn name(&self) -> &'static str {
-        "tags"
-    }
-
-    fn title(&self) -> &'static str {
-        "Tags"
-    }
-
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let (Some(entry), Some(info)) = (cx.session.focused(), cx.session.info().cloned()) else {
             return empty_note(ui, "Tags", "What the tagger sees in the image on show.");

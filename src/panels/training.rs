@@ -11,7 +11,7 @@ use egui_plot::{Line, LineStyle, PlotPoints};
 use super::WindowCommand;
 use super::tuning::{column, side_by_side, weak_ui};
 use super::vocabulary_review::review_ui;
-use super::{Panel, PanelCtx};
+use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::bundle::manifest::Recipe;
 use crate::fit::train::EpochLog;
 use crate::fs;
@@ -55,15 +55,16 @@ impl Default for Training {
     }
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "training",
+    title: "Training",
+    home: Home::Bottom,
+    key: None,
+    make: || Box::new(Training::default()),
+};
+
 impl Panel for Training {
-    fn name(&self) -> &'static str {
-        "training"
-    }
-
-    fn title(&self) -> &'static str {
-        "Training"
-    }
-
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         if cx.session.fitting.program.is_none() {
             return empty_note(ui, "Training", "This window cannot start a training.");

@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
-use super::{Panel, PanelCtx};
+use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::bundle::manifest::Recipe;
 use crate::pipeline::Analysis;
 use crate::score::verdict::Outcome;
@@ -32,15 +32,16 @@ struct Scale {
     to: f32,
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "verdict",
+    title: "Verdict",
+    home: Home::RightUpper,
+    key: None,
+    make: || Box::new(VerdictPanel::default()),
+};
+
 impl Panel for VerdictPanel {
-    fn name(&self) -> &'static str {
-        "verdict"
-    }
-
-    fn title(&self) -> &'static str {
-        "Verdict"
-    }
-
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let Some(info) = cx.session.info().cloned() else {
             return empty_note(ui, "Verdict", "There is no model yet.");

@@ -1,1 +1,318 @@
-//! What a session does with what it is told, without a thread.
+//! What a session does with commands and events, without a thread.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::command::{Command, ModelSource};
+use super::sets::Role;
+use super::tuning::VisiblePanels;
+use super::{LambdaOrigin, Request, Session};
+use crate::bundle::embedded;
+use crate::gpu::DeviceChoice;
+use crate::pipeline::{Analysis, Settings};
+use crate::score::verdict::{Outcome, Rejection, Score, Verdict};
+use crate::worker::{self, Event, ImageId, ImageSource, JobId, ModelInfo, Surveyed};
+
+/// What there is to know of the embedded model, without weights.
+fn model() -> Arc<ModelInfo> {
+    let bundle = embedded::bundle().unwrap();
+    let defaults = Settings::new(bundle.manifest.tau, bundle.manifest.recipe);
+    let detectors = ["tagood-cosine", "msp"].map(|id| crate::score::by_name(id).unwrap().info());
+    Arc::new(ModelInfo {
+        manifest: bundle.manifest,
+        vocabulary: bundle.vocabulary,
+        device: "none".into(),
+        head: None,
+        detectors: detectors.to_vec(),
+        defaults,
+        load_ms: 0.0,
+    })
+}
+
+fn list(session: &mut Session, root: &str, files: &[&str]) -> Vec<ImageId> {
+    let image = |file: &&str| {
+        (ImageId::unique(), ImageSource::File(PathBuf::from(format!("{root}/{file}"))))
+    };
+    let images: Vec<(ImageId, ImageSource)> = files.iter().map(image).collect();
+    let ids = images.iter().map(|(id, _)| *id).collect();
+    let (job, folders) = (JobId::unique(), vec![PathBuf::from(root)]);
+    session.take(Event::Listed { job, images, folders }.into());
+    session.take(Event::JobEnded(job).into());
+    ids
+}
+
+/// Says that an image was tagged, and what it scores at the present settings.
+fn score(session: &mut Session, image: ImageId, score: f32) {
+    let analysis = Arc::new(Analysis {
+        decomposition: Default::default(),
+        projected: None,
+        nearest: Vec::new(),
+        patterns: Vec::new(),
+        verdict: Verdict::by_threshold(score, None, vec!["a tag".into()], None),
+        stage_ms: [0.0; 3],
+    });
+    let generation = session.images().generation();
+    session.take(Event::TaggerOutput { image, tagger_ms: 1.0 }.into());
+    session.take(Event::Analysed { image, generation, analysis }.into());
+}
+
+/// Four images in an ID set and four in an OOD set, tagged and scored.
+fn scored() -> (Session, Vec<ImageId>) {
+    let mut session = Session::default();
+    session.take(Event::ModelReady(model()).into());
+    let files = ["id/1.png", "id/2.png", "id/3.png", "id/4.png"];
+    let mut ids = list(&mut session, "/w", &files);
+    ids.extend(list(&mut session, "/w", &["near/1.png", "near/2.png", "near/3.png", "near/4.png"]));
+    for (id, value) in ids.iter().zip([0.9, 0.8, 0.7, 0.6, 0.65, 0.3, 0.2, 0.1]) {
+        score(&mut session, *id, value);
+    }
+    (session, ids)
+}
+
+const CURVES: VisiblePanels = VisiblePanels { curves: true, table: false, sweep: false };
+
+/// Does what a window does between two frames, computations at once; what the worker is asked.
+fn settle(session: &mut Session, time: f64, visible: VisiblePanels) -> Vec<worker::Request> {
+    let mut asked = Vec::new();
+    let (mut requests, _) = session.follow(time, visible);
+    while let Some(request) = requests.pop() {
+        match request {
+            Request::Compute(computation) => {
+                requests.extend(session.take(computation.run().into()));
+            }
+            Request::Worker(request) => asked.push(request),
+            Request::Embedding(_) | Request::Fit(_) | Request::Recall(_) => {}
+        }
+    }
+    asked
+}
+
+fn roles(session: &Session) -> Vec<(&str, Role)> {
+    session.sets().iter().map(|set| (set.title(), set.role)).collect()
+}
+
+fn asks_for_analyses(requests: &[Request]) -> bool {
+    let is =
+        |request: &Request| matches!(request, Request::Worker(worker::Request::Analysis { .. }));
+    requests.iter().any(is)
+}
+
+#[test]
+fn images_fall_into_sets_with_roles() {
+    let mut session = Session::default();
+    list(&mut session, "/w", &["id/a/1.png", "near/b/1.png", "masks/1.png"]);
+    let told = [("id", Role::Id), ("near", Role::Ood), ("masks", Role::Unused)];
+    assert_eq!(roles(&session), told);
+    assert!(session.apply(Command::SetRole("masks".into(), Role::Ood)).is_empty());
+    assert_eq!(roles(&session)[2], ("masks", Role::Ood));
+    assert_eq!(session.truth(2), Some(Outcome::Ood));
+    // More images change nothing of what the user said.
+    list(&mut session, "/w", &["id/a/2.png"]);
+    assert_eq!(roles(&session)[2], ("masks", Role::Ood));
+}
+
+#[test]
+fn a_models_classes_make_sets() {
+    let mut session = Session::default();
+    let info = model();
+    let class = info.vocabulary.classes[0].name.clone();
+    let files = [format!("{class}/1.png"), "holiday/2.png".to_owned()];
+    list(&mut session, "/photos", &files.each_ref().map(String::as_str));
+    assert_eq!(session.entries()[0].class, None);
+    session.take(Event::ModelReady(info).into());
+    assert_eq!(session.entries()[0].class, Some(0));
+    assert_eq!(roles(&session), [("photos", Role::Id)], "half of its images have a known class");
+}
+
+#[test]
+fn a_slider_is_one_step_of_undo() {
+    let (mut session, _) = scored();
+    let before = session.settings().clone();
+    for (step, tau) in [0.41, 0.42, 0.43].into_iter().enumerate() {
+        settle(&mut session, step as f64 * 0.2, CURVES);
+        assert!(asks_for_analyses(&session.apply(Command::SetTau(tau))));
+    }
+    session.apply(Command::SetRole("near".into(), Role::Unused));
+    settle(&mut session, 9.0, CURVES);
+    session.apply(Command::SetTau(0.6));
+    session.apply(Command::Undo);
+    assert_eq!(session.settings().tau, 0.43);
+    session.apply(Command::Undo);
+    assert_eq!(roles(&session)[1].1, Role::Ood);
+    assert!(asks_for_analyses(&session.apply(Command::Undo)));
+    assert_eq!(*session.settings(), before);
+    assert!(session.apply(Command::Undo).is_empty(), "there is nothing more to undo");
+    for _ in 0..3 {
+        session.apply(Command::Redo);
+    }
+    assert_eq!((session.settings().tau, roles(&session)[1].1), (0.6, Role::Unused));
+    // A new step takes the place of those that were undone.
+    session.apply(Command::Undo);
+    session.apply(Command::SetLambda(Some(0.5)));
+    session.apply(Command::Redo);
+    assert_eq!((session.settings().tau, session.settings().lambda), (0.43, Some(0.5)));
+}
+
+#[test]
+fn a_lambda_decides_without_the_worker_and_says_where_it_is_from() {
+    let (mut session, ids) = scored();
+    assert_eq!(session.lambda_origin(), Some(LambdaOrigin::Model));
+    assert!(session.apply(Command::SetLambda(Some(0.75))).is_empty());
+    assert_eq!(session.lambda_origin(), Some(LambdaOrigin::User));
+    let outcome = |session: &Session, at: usize| session.entry(ids[at]).unwrap().outcome();
+    assert_eq!(
+        (outcome(&session, 1), outcome(&session, 2)),
+        (Some(Outcome::Id), Some(Outcome::Ood))
+    );
+    session.apply(Command::SetLambda(Some(f32::NAN)));
+    assert_eq!(session.lambda(), Some(0.75));
+    // A detector without a threshold of its own takes the one that keeps 95 % of the open ID set.
+    session.apply(Command::SetDetector("msp".into()));
+    assert_eq!((session.lambda(), session.lambda_origin()), (None, None));
+    ids.iter().zip([8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]).for_each(|(id, value)| {
+        score(&mut session, *id, value);
+    });
+    settle(&mut session, 1.0, CURVES);
+    assert_eq!(
+        (session.lambda(), session.lambda_origin()),
+        (Some(5.0), Some(LambdaOrigin::OpenSet))
+    );
+    assert_eq!(
+        (outcome(&session, 3), outcome(&session, 4)),
+        (Some(Outcome::Id), Some(Outcome::Ood))
+    );
+}
+
+#[test]
+fn a_pinned_setting_is_compared_with_the_present_one() {
+    let (mut session, ids) = scored();
+    session.apply(Command::SetLambda(Some(0.5)));
+    for request in session.apply(Command::Pin) {
+        let Request::Compute(computation) = request else { panic!("a pin asks for curves alone") };
+        session.take(computation.run().into());
+    }
+    assert!(session.flips().is_empty());
+    session.apply(Command::SetLambda(Some(0.66)));
+    let flips: Vec<(ImageId, Option<bool>)> =
+        session.flips().iter().map(|flip| (flip.image, flip.is_better())).collect();
+    assert_eq!(flips, [(ids[3], Some(false)), (ids[4], Some(true))]);
+    session.apply(Command::RestorePinned);
+    assert_eq!(session.settings().lambda, Some(0.5));
+    session.apply(Command::Unpin);
+    assert!(session.tuning.pinned().is_none());
+}
+
+#[test]
+fn a_saved_pin_is_scored_by_a_survey() {
+    let (mut session, ids) = scored();
+    session.apply(Command::SetLambda(Some(0.5)));
+    session.apply(Command::Pin);
+    let saved = session.saved();
+    session.apply(Command::Restore(Box::new(saved)));
+    assert!(session.entries().is_empty() && session.tuning.pinned().is_none());
+    let again = list(&mut session, "/w", &["id/1.png", "near/1.png", "near/2.png"]);
+    again.iter().zip([0.9, 0.6, 0.1]).for_each(|(id, value)| score(&mut session, *id, value));
+    settle(&mut session, 1.0, CURVES);
+    let asked = settle(&mut session, 2.0, CURVES);
+    let survey = asked.iter().find_map(|request| match request {
+        worker::Request::Survey(survey) => survey.as_ref(),
+        _ => None,
+    });
+    let survey = survey.expect("the pinned setting is scored");
+    let rejected = Score::rejected(Rejection::NoKnownTag, f32::NEG_INFINITY);
+    let scores = vec![Some(vec![Score::of(0.9), rejected, Score::of(0.5)])];
+    let images = again.clone();
+    let surveyed = Surveyed { ticket: survey.ticket, images, scores, done: 3 };
+    session.take(Event::Surveyed(surveyed).into());
+    settle(&mut session, 3.0, CURVES);
+    let pinned = session.tuning.pinned().expect("its scores are there");
+    let verdicts = again.iter().map(|id| pinned.verdicts[id]).collect::<Vec<_>>();
+    let expected = [
+        (Some(0.9), Some(Outcome::Id)),
+        (None, Some(Outcome::Ood)),
+        (Some(0.5), Some(Outcome::Id)),
+    ];
+    assert_eq!(verdicts, expected);
+    drop(ids);
+}
+
+#[test]
+fn what_is_removed_leaves_its_neighbour_on_show() {
+    let (mut session, ids) = scored();
+    session.apply(Command::Select(vec![ids[0], ids[2]]));
+    let requests = session.apply(Command::RemoveSelected);
+    let [Request::Worker(worker::Request::Remove(gone))] = requests.as_slice() else {
+        panic!("the worker is asked to forget them")
+    };
+    assert_eq!(*gone, [ids[0], ids[2]]);
+    assert_eq!(session.focus, Some(ids[3]));
+    assert_eq!(session.selected, [ids[3]]);
+    assert!(session.entry(ids[0]).is_none());
+    session.apply(Command::Remove(ids[4..].to_vec()));
+    assert_eq!(roles(&session), [("id", Role::Id)]);
+    session.apply(Command::Remove(ids));
+    assert_eq!((session.focus, session.sets().len()), (None, 0));
+    assert!(session.apply(Command::RemoveSelected).is_empty(), "nothing is selected");
+}
+
+#[test]
+fn the_old_model_stays_until_another_is_whole() {
+    let (mut session, ids) = scored();
+    session.apply(Command::ShowTags(vec![3]));
+    let open: worker::OpenModel = Arc::new(|_| anyhow::bail!("never opened here"));
+    let source = ModelSource { name: "other".into(), open, device: DeviceChoice::Cpu };
+    session.apply(Command::LoadModel(source));
+    let old = session.info().unwrap().clone();
+    assert_eq!(session.model().loading.as_deref(), Some("other"));
+    session.take(Event::ModelFailed("no model here: /empty".into()).into());
+    assert!(Arc::ptr_eq(session.info().unwrap(), &old));
+    assert!(session.model().loading.is_none() && !session.notices().is_empty());
+    assert!(session.entries().iter().all(|entry| entry.outcome().is_some()));
+
+    let requests = session.take(Event::ModelReady(model()).into());
+    assert!(asks_for_analyses(&requests));
+    let reopened = requests.iter().find_map(|request| match request {
+        Request::Worker(worker::Request::Reopen { images, .. }) => Some(images.len()),
+        _ => None,
+    });
+    assert_eq!(reopened, Some(ids.len()));
+    assert!(session.entries().iter().all(|entry| entry.analysis.is_none() && !entry.is_tagged));
+    assert!(session.map.tags.is_empty());
+    assert_eq!(session.jobs().len(), 1);
+    // Answers to what the old model was asked change nothing.
+    let before = session.revision();
+    session.take(Event::Compared { image: ids[0], generation: 0, analysis: None }.into());
+    assert_eq!(session.revision(), before);
+}
+
+/// What ends early is asked of the worker once, and its answers of another time are dropped.
+#[test]
+fn a_table_fills_while_nothing_else_is_done() {
+    let (mut session, ids) = scored();
+    let table = VisiblePanels { table: true, ..CURVES };
+    settle(&mut session, 1.0, table);
+    let asked = settle(&mut session, 2.0, table);
+    let [worker::Request::Survey(Some(survey))] = asked.as_slice() else {
+        panic!("the detectors are surveyed")
+    };
+    assert_eq!(survey.detectors, ["tagood-cosine", "msp"]);
+    assert_eq!(survey.images.len(), ids.len());
+    let (ticket, images) = (survey.ticket, survey.images.clone());
+    let of = |id: &ImageId| Score::of(if ids[..4].contains(id) { 1.0 } else { 0.0 });
+    let scores: Vec<Score> = images.iter().map(of).collect();
+    let answer = |ticket| {
+        let scores = vec![Some(scores.clone()), None];
+        Event::Surveyed(Surveyed { ticket, images: images.clone(), scores, done: ids.len() })
+    };
+    session.take(answer(ticket + 1).into());
+    settle(&mut session, 3.0, table);
+    assert!(!session.is_table_current());
+    session.take(answer(ticket).into());
+    settle(&mut session, 4.0, table);
+    assert!(session.is_table_current());
+    let rows = &session.tuning.table().rows;
+    assert_eq!(rows.len(), 1, "a detector that cannot score has no row");
+    assert_eq!(rows[0].mean.auroc, 1.0);
+    session.apply(Command::SetTau(0.9));
+    assert!(!session.is_table_current());
+}

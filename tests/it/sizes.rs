@@ -2,8 +2,9 @@
 
 use eframe::egui::{Id, Vec2, vec2};
 use egui_kittest::Harness;
-use egui_tiles::{Tile, Tiles, Tree};
+use egui_tiles::{Tiles, Tree};
 use tagood_lens::app::layout::{self, Layout};
+use tagood_lens::panels::PANELS;
 use tagood_lens::session::Command;
 use tagood_lens::session::sets::Role;
 
@@ -60,14 +61,7 @@ fn panels_bear_every_size() {
         pictures(&folder);
         folders.push(folder);
     }
-    let names: Vec<String> = {
-        let layout = layout::initial();
-        let panes = layout.tiles.tiles().filter_map(|tile| match tile {
-            Tile::Pane(name) => Some(name.clone()),
-            Tile::Container(_) => None,
-        });
-        panes.collect()
-    };
+    let names: Vec<&str> = PANELS.iter().map(|panel| panel.name).collect();
     assert!(names.len() > 10, "{names:?}");
     let (empty, full) = (window(Vec::new()), window(folders));
     for (mut harness, is_full) in [(empty, false), (full, true)] {

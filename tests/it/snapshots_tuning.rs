@@ -95,7 +95,7 @@ fn panels_cope_with_little_room() {
     send(&mut harness, Command::Pin);
     send(&mut harness, Command::SetTau(0.25));
     harness.state_mut().app.as_mut().unwrap().enable_fitting(Program::default());
-    let names: Vec<&str> = panels::all().iter().map(|panel| panel.name()).collect();
+    let names: Vec<&str> = panels::PANELS.iter().map(|panel| panel.name).collect();
     let (columns, [width, height]) = (5, SMALL.map(|side| side as u32));
     let rows = (names.len() as u32).div_ceil(columns);
     let mut sheet = image::RgbaImage::new(columns * width, rows * height);

@@ -6,7 +6,7 @@ mod tools;
 
 use eframe::egui::{self, Rect, Sense, Ui, pos2, vec2};
 
-use super::{DEMO_WORLD, Panel, PanelCtx};
+use super::{DEMO_WORLD, Home, Panel, PanelCtx, PanelInfo};
 use crate::panels::WindowCommand;
 use crate::session::compare::CompareMode;
 use crate::ui::widgets::{empty_choice, empty_note};
@@ -31,15 +31,16 @@ pub struct ImagePanel {
     hovered: Option<[u32; 2]>,
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "image",
+    title: "Image",
+    home: Home::Middle,
+    key: None,
+    make: || Box::new(ImagePanel::default()),
+};
+
 impl Panel for ImagePanel {
-    fn name(&self) -> &'static str {
-        "image"
-    }
-
-    fn title(&self) -> &'static str {
-        "Image"
-    }
-
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let session = cx.session;
         let Some(entry) = session.focused() else { return nothing_ui(ui, cx) };

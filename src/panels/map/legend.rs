@@ -6,7 +6,7 @@ use eframe::egui::{
 
 use super::PanelCtx;
 use super::plot::swatch;
-use super::style::{Key, MapStyle};
+use super::style::{LegendEntry, MapStyle};
 use crate::colormap::viridis_srgb;
 use crate::render::Shape;
 use crate::ui::theme::{Palette, RADIUS};
@@ -49,7 +49,7 @@ pub(super) fn ui(ui: &mut Ui, style: &MapStyle, cx: &PanelCtx<'_>) -> Option<Vec
 }
 
 /// One line; whether it was clicked.
-fn row_ui(ui: &mut Ui, key: &Key) -> bool {
+fn row_ui(ui: &mut Ui, key: &LegendEntry) -> bool {
     let palette = Palette::of_ui(ui);
     let (rect, response) =
         ui.allocate_exact_size(vec2(ui.available_width() - 6.0, 19.0), Sense::click());

@@ -48,7 +48,7 @@ impl ColorBy {
 
 /// A line of the legend.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct LegendEntry {
     /// Its colour.
     pub color: Color32,
     /// Its shape.
@@ -72,7 +72,7 @@ pub struct MapStyle {
     /// The colours that styles name.
     pub palette: Arc<[Color32]>,
     /// What colours and shapes mean.
-    pub legend: Vec<Key>,
+    pub legend: Vec<LegendEntry>,
     /// Lowest and highest score, where colours mean scores.
     pub scores: Option<(f32, f32)>,
     /// Grows with every change.
@@ -261,9 +261,9 @@ impl<'a> StyleBuilder<'a> {
         (0..PALETTE).map(color).collect()
     }
 
-    fn legend(&self) -> Vec<Key> {
+    fn legend(&self) -> Vec<LegendEntry> {
         let palette = self.palette();
-        let mut keys: BTreeMap<(usize, bool), Key> = BTreeMap::new();
+        let mut keys: BTreeMap<(usize, bool), LegendEntry> = BTreeMap::new();
         for entry in &self.entries {
             let cross = is_cross(self.session, entry);
             let (at, label) = match self.color_by {
@@ -279,7 +279,7 @@ impl<'a> StyleBuilder<'a> {
                 }
                 ColorBy::Score => continue,
             };
-            let key = keys.entry((at, cross)).or_insert_with(|| Key {
+            let key = keys.entry((at, cross)).or_insert_with(|| LegendEntry {
                 color: palette[usize::from(self.color(entry))],
                 shape: if cross { Shape::Cross } else { Shape::Circle },
                 label,

@@ -2,7 +2,8 @@
 //! change their verdict.
 
 use eframe::egui::{
-    self, Align, Layout, RichText, Role as WidgetRole, ScrollArea, Stroke, Ui, WidgetInfo, vec2,
+    self, Align, Key, Layout, RichText, Role as WidgetRole, ScrollArea, Stroke, Ui, WidgetInfo,
+    vec2,
 };
 use egui_extras::{Column, TableBuilder};
 use egui_plot::{Line, LineStyle, PlotPoints, Points};
@@ -13,7 +14,7 @@ use super::picture_list::{Row, list_ui};
 use super::roc_plot::Axes;
 use super::sets::{chips_ui, partial_ui, weak_ui};
 use crate::eval::metrics::{Confusion, Convention, Metric, Metrics};
-use crate::panels::{Panel, PanelCtx};
+use crate::panels::{Home, Panel, PanelCtx, PanelInfo};
 use crate::pipeline::Settings;
 use crate::session::Command;
 use crate::session::curves::{Flip, Measured, Pinned};
@@ -40,15 +41,16 @@ pub struct Compare {
     flips: Option<(u64, Vec<Flip>)>,
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "compare",
+    title: "A / B",
+    home: Home::Bottom,
+    key: Some(Key::B),
+    make: || Box::new(Compare::default()),
+};
+
 impl Panel for Compare {
-    fn name(&self) -> &'static str {
-        "compare"
-    }
-
-    fn title(&self) -> &'static str {
-        "A / B"
-    }
-
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let Some(pinned) = cx.session.tuning.pinned().cloned() else {
             ui.horizontal_wrapped(|ui| {

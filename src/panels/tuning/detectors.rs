@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use eframe::egui::{self, Align, Layout, ProgressBar, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{self, Align, Key, Layout, ProgressBar, RichText, ScrollArea, Ui, vec2};
 use egui_extras::{Column, TableBuilder};
 
 use super::metric_table::{copy_menu_ui, heading_ui};
 use super::sets::{chips_ui, nothing_ui, weak_ui};
 use crate::eval::metrics::{Metric, Metrics};
-use crate::panels::{Panel, PanelCtx};
+use crate::panels::{Home, Panel, PanelCtx, PanelInfo};
 use crate::session::Command;
 use crate::session::curves::{DetectorRow, DetectorTable};
 use crate::ui::theme::Palette;
@@ -24,15 +24,16 @@ pub struct Detectors {
     sort: Option<(usize, bool)>,
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "detectors",
+    title: "Detectors",
+    home: Home::Bottom,
+    key: Some(Key::D),
+    make: || Box::new(Detectors::default()),
+};
+
 impl Panel for Detectors {
-    fn name(&self) -> &'static str {
-        "detectors"
-    }
-
-    fn title(&self) -> &'static str {
-        "Detectors"
-    }
-
     fn choices(&self) -> Option<serde_json::Value> {
         serde_json::to_value(self.sort).ok()
     }

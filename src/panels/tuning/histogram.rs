@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use eframe::egui::{
-    self, Align2, Color32, CursorIcon, FontId, Id, Rect, RichText, Role, Sense, Stroke, Ui,
+    self, Align2, Color32, CursorIcon, FontId, Id, Key, Rect, RichText, Role, Sense, Stroke, Ui,
     WidgetInfo, pos2, vec2,
 };
 
@@ -13,7 +13,7 @@ use super::sets::{
     chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, set_color, weak_ui,
 };
 use super::{lambda_text, score_bounds};
-use crate::panels::{Panel, PanelCtx};
+use crate::panels::{Home, Panel, PanelCtx, PanelInfo};
 use crate::score::verdict::Outcome;
 use crate::session::Command;
 use crate::session::curves::{Measured, MeasuredSet};
@@ -71,15 +71,16 @@ impl Scale {
     }
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "scores",
+    title: "Scores",
+    home: Home::Bottom,
+    key: Some(Key::H),
+    make: || Box::new(Histogram::default()),
+};
+
 impl Panel for Histogram {
-    fn name(&self) -> &'static str {
-        "scores"
-    }
-
-    fn title(&self) -> &'static str {
-        "Scores"
-    }
-
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let Some(measured) = cx.session.tuning.present.clone() else {
             return nothing_ui(ui, cx, "Scores");

@@ -1,7 +1,7 @@
 //! ROC curves of the open sets, with λ as an operating point, and their metrics.
 
 use eframe::egui::{
-    self, ComboBox, CursorIcon, Id, Pos2, Rect, Role, Stroke, Ui, WidgetInfo, vec2,
+    self, ComboBox, CursorIcon, Id, Key, Pos2, Rect, Role, Stroke, Ui, WidgetInfo, vec2,
 };
 use egui_plot::{GridInput, GridMark, PlotPoint, PlotTransform};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::sets::{chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, 
 use super::{lambda_text, percent};
 use crate::eval::metrics::Convention;
 use crate::eval::separation::{CurvePoint, Separation};
-use crate::panels::{Panel, PanelCtx};
+use crate::panels::{Home, Panel, PanelCtx, PanelInfo};
 use crate::session::Command;
 use crate::session::curves::Measured;
 use crate::ui::handle::Handle;
@@ -47,15 +47,16 @@ struct Choices {
     goals: Goals,
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "roc",
+    title: "ROC",
+    home: Home::Bottom,
+    key: Some(Key::R),
+    make: || Box::new(RocPanel::default()),
+};
+
 impl Panel for RocPanel {
-    fn name(&self) -> &'static str {
-        "roc"
-    }
-
-    fn title(&self) -> &'static str {
-        "ROC"
-    }
-
     fn choices(&self) -> Option<serde_json::Value> {
         serde_json::to_value(&self.choices).ok()
     }

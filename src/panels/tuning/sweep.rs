@@ -1,7 +1,7 @@
 //! AUROC and FPR95 over τ, the paper's figures 3 and 5, filled in while the window is idle.
 
 use eframe::egui::{
-    Align2, CursorIcon, Id, ProgressBar, Rect, RichText, Role, Stroke, Ui, WidgetInfo, pos2,
+    Align2, CursorIcon, Id, Key, ProgressBar, Rect, RichText, Role, Stroke, Ui, WidgetInfo, pos2,
 };
 use egui_plot::{Line, LineStyle, MarkerShape, PlotPoint, PlotPoints, PlotTransform, Points};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::percent;
 use super::sets::{chips_ui, nothing_ui, partial_ui, set_color, weak_ui};
 use crate::eval::metrics::{Metric, Metrics};
-use crate::panels::{Panel, PanelCtx};
+use crate::panels::{Home, Panel, PanelCtx, PanelInfo};
 use crate::session::Command;
 use crate::session::curves::{Sweep, SweepPoint};
 use crate::session::sets::Role as SetRole;
@@ -32,15 +32,16 @@ impl Default for SweepPanel {
     }
 }
 
+/// How the window knows it.
+pub const PANEL: PanelInfo = PanelInfo {
+    name: "sweep",
+    title: "τ sweep",
+    home: Home::Bottom,
+    key: Some(Key::T),
+    make: || Box::new(SweepPanel::default()),
+};
+
 impl Panel for SweepPanel {
-    fn name(&self) -> &'static str {
-        "sweep"
-    }
-
-    fn title(&self) -> &'static str {
-        "τ sweep"
-    }
-
     fn choices(&self) -> Option<serde_json::Value> {
         serde_json::to_value(self).ok()
     }
