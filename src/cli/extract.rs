@@ -20,8 +20,9 @@ use crate::store::{self, ExtractOptions, Progress, StoreHeader, Summary};
 /// Brings images into a feature store, which `fit` and `evaluate` read
 ///
 /// A store is a folder of Arrow files with the tokens, tag logits and attention of each image.
-/// Interrupted with Ctrl-C or killed, the same command goes on where it stood. Several sets may
-/// share a store.
+/// Interrupted with Ctrl-C or killed, the same command goes on where it stood. Images that changed since
+/// they were extracted, or could not be read then and can now, are extracted anew. Several sets may share
+/// a store.
 #[derive(Args)]
 pub struct ExtractArgs {
     /// A folder of images, a folder of class folders, or a CSV with the columns path,class
@@ -137,22 +138,22 @@ pub fn show_progress(bar: &ProgressBar, progress: Progress) {
 }
 
 fn report(summary: &Summary, store: &Path) {
-    let Summary { set, total, resumed, added, failed, changed, cancelled } = summary;
-    if let Some(first) = changed.first() {
-        eprintln!(
-            "{} images changed since they were extracted, and their rows did not; for new rows, \
-             extract into another store: {first}",
-            changed.len()
-        );
+    let Summary { set, total, resumed, added, failed, renewed, cancelled, .. } = summary;
+    if let Some(sentence) = summary.changes() {
+        eprintln!("{sentence}");
     }
     if *cancelled {
         eprintln!(
             "stopped at {} of {total} images; the same command goes on from here",
-            resumed + added
+            resumed + added + renewed
         );
     }
+    let renewed = match renewed {
+        0 => String::new(),
+        count => format!("{count} extracted anew, "),
+    };
     println!(
-        "{set}: {total} images, {added} added, {resumed} there before, {failed} failed: {}",
+        "{set}: {total} images, {added} added, {resumed} there before, {renewed}{failed} failed: {}",
         store.display()
     );
 }

@@ -145,6 +145,9 @@ impl FitOptions {
         };
         let rows = store.rows_of(&dataset, &dataset.name);
         let stored = Stored { store: &store, dataset: &dataset, rows };
+        if let Some(sentence) = stored.contradictions() {
+            eprintln!("{sentence}");
+        }
         if self.choose_vocabulary(&mut bundle, &stored, &work)? {
             return Ok(ExitCode::SUCCESS);
         }
@@ -198,6 +201,9 @@ impl FitOptions {
             eprintln!("stopped while tagging images; --resume goes on from here");
             return Ok(None);
         }
+        if let Some(sentence) = summary.changes() {
+            eprintln!("{sentence}");
+        }
         if summary.failed > 0 {
             eprintln!(
                 "{} of {} images cannot be read and are left out",
@@ -218,7 +224,7 @@ impl FitOptions {
         let classes = if named {
             vocabulary::in_order_of(&bundle.vocabulary, &stored.dataset.classes)?
         } else {
-            let counts = stored.count_tags(&bundle.vocabulary.thresholds);
+            let counts = stored.count_tags(&bundle.vocabulary.thresholds)?;
             let file = self.propose.clone().unwrap_or_else(|| work.join("vocabulary.tsv"));
             fs::write(&file, counts.text(&bundle.vocabulary))
                 .with_context(|| format!("cannot write the vocabulary {}", file.display()))?;

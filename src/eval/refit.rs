@@ -59,7 +59,7 @@ impl Labelled {
             let Some(row) = store.row(index).filter(|row| row.error().is_none()) else { continue };
             let class = row.class().and_then(|name| classes.iter().position(|c| c == name));
             if class.is_some() {
-                labelled.dataset.items.push(Item { path: row.path().into(), class });
+                labelled.dataset.items.push(Item { path: row.path(), class });
                 labelled.rows.push(index);
                 labelled.places.push(place);
             }

@@ -4,12 +4,25 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
+use thiserror::Error;
+
 use super::gather::TaggedImage;
 use super::scores::{FailedImage, ScoredImage};
 use crate::bundle::manifest::Recipe;
 use crate::image::{DecodeOptions, decode_file};
 use crate::pipeline::{Pipeline, PipelineError};
-use crate::store::{Row, Store, add_missing_attention};
+use crate::store::{Row, Store, StoreError, add_missing_attention};
+
+/// What can go wrong while a set is read.
+#[derive(Debug, Error)]
+pub enum ScanError {
+    /// Its store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+}
 
 /// Images in a block: enough to sort by length and to score on all cores, some 80 MB of tokens.
 const BLOCK: usize = 256;
@@ -23,15 +36,17 @@ pub struct StoredSet {
     pub store: Store,
     /// Its rows.
     pub rows: Vec<usize>,
+    /// What a reader of its numbers should know of its images, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// One block of a set.
 #[derive(Debug, Default)]
 pub struct Block {
-    /// Place in the set of its first image, failed ones counted.
-    pub first: usize,
-    /// The images, each with its place in the set.
-    pub seen: Vec<(usize, TaggedImage)>,
+    /// The images.
+    pub images: Vec<TaggedImage>,
+    /// The place of each in the set, failed ones counted.
+    pub places: Vec<usize>,
     /// Those that could not be read.
     pub failed: Vec<FailedImage>,
 }
@@ -41,30 +56,33 @@ impl StoredSet {
     /// `pixels`, images are decoded again for what needs their pixels.
     ///
     /// # Errors
-    /// If the device fails, while it computes attention that the store does not have.
+    /// If a row is not what was written, or the device fails while it computes attention that the store
+    /// does not have.
     pub fn scan(
         &self,
         pipeline: &Pipeline,
         recipe: Recipe,
         pixels: bool,
         each: &mut dyn FnMut(Block) -> Result<ControlFlow<()>, PipelineError>,
-    ) -> Result<ControlFlow<()>, PipelineError> {
+    ) -> Result<ControlFlow<()>, ScanError> {
+        let options = self.store.header().decode_options();
+        let decoder = pixels.then_some((pipeline, options));
         for (index, rows) in self.rows.chunks(BLOCK).enumerate() {
-            let first = index * BLOCK;
-            let read = |(at, row): (usize, &usize)| {
-                let row = self.store.row(*row)?;
-                Some(read(row, pixels.then_some(pipeline)).map(|seen| (first + at, seen)))
-            };
-            let read: Vec<_> = rows.par_iter().enumerate().filter_map(read).collect();
-            let mut block = Block { first, ..Block::default() };
-            for outcome in read {
-                match outcome {
-                    Ok(seen) => block.seen.push(seen),
-                    Err(failed) => block.failed.push(failed),
+            let read = |row: &usize| self.store.row(*row).map(|row| read(row, decoder));
+            let read: Vec<Option<_>> = rows.par_iter().map(read).collect();
+            let mut block = Block::default();
+            for (at, outcome) in read.into_iter().enumerate() {
+                match outcome.transpose()? {
+                    Some(Ok(image)) => {
+                        block.images.push(image);
+                        block.places.push(index * BLOCK + at);
+                    }
+                    Some(Err(failed)) => block.failed.push(failed),
+                    None => {}
                 }
             }
-            for (_, seen) in &mut block.seen {
-                add_missing_attention(pipeline, &mut seen.tagged, recipe)?;
+            for image in &mut block.images {
+                add_missing_attention(pipeline, &mut image.tagged, recipe)?;
             }
             if each(block)?.is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -74,16 +92,25 @@ impl StoredSet {
     }
 }
 
-fn read(row: Row, pixels: Option<&Pipeline>) -> Result<TaggedImage, FailedImage> {
-    let path = row.path().to_owned();
+/// An image of a row, or why it has none; with its pixels, if there is something to decode them with.
+fn read(
+    row: Row,
+    decoder: Option<(&Pipeline, DecodeOptions)>,
+) -> Result<Result<TaggedImage, FailedImage>, StoreError> {
+    let path = row.shown_path().to_owned();
     let failed = |error: String| FailedImage { path: path.clone(), error };
-    let tagged = row.tagged().ok_or_else(|| failed(row.error().unwrap_or_default().to_owned()))?;
-    let decode = |pipeline: &Pipeline| {
-        let decoded = decode_file(row.path().as_ref(), &DecodeOptions::default());
+    let Some(tagged) = row.tagged()? else {
+        return Ok(Err(failed(row.error().unwrap_or_default().to_owned())));
+    };
+    let decode = |(pipeline, options): (&Pipeline, DecodeOptions)| {
+        let decoded = decode_file(&row.path(), &options);
         decoded.map(|decoded| pipeline.prepare(&decoded.rgb)).map_err(|e| failed(e.to_string()))
     };
-    let pixels = pixels.map(decode).transpose()?;
+    let pixels = match decoder.map(decode).transpose() {
+        Ok(pixels) => pixels,
+        Err(failed) => return Ok(Err(failed)),
+    };
     let class = row.class().map(str::to_owned);
     let image = ScoredImage { hash: row.hash(), class, path, ..ScoredImage::default() };
-    Ok(TaggedImage { image, tagged, pixels })
+    Ok(Ok(TaggedImage { image, tagged, pixels }))
 }

@@ -7,6 +7,7 @@ use crate::bundle::vocabulary::VocabularyError;
 use crate::nn::source::WeightsError;
 use crate::pipeline::PipelineError;
 use crate::score::ScoreError;
+use crate::store::StoreError;
 
 /// What can go wrong in fitting.
 #[derive(Debug, Error)]
@@ -14,6 +15,9 @@ use crate::score::ScoreError;
 pub enum FitError {
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The feature store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A list of classes.
     #[error(transparent)]
     Vocabulary(#[from] VocabularyError),

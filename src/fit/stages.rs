@@ -1,5 +1,6 @@
 //! The stages of a fit between the feature store and the bundle.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::nn::projector::ProjectorConfig;
 use crate::nn::source::{SafetensorsBytes, Source};
 use crate::pipeline::{Pipeline, TaggerOutput};
 use crate::score::{self, FittedDetector, Rows, Statistics, TrainingSet};
-use crate::store::{Store, add_attention};
+use crate::store::{Store, StoreError, add_attention};
 
 /// A labelled set in a feature store.
 pub struct Stored<'a> {
@@ -28,21 +29,51 @@ pub struct Stored<'a> {
 
 impl Stored<'_> {
     /// Index, class and content of each image that could be read.
-    fn images(&self) -> impl Iterator<Item = (usize, usize, TaggerOutput)> {
+    fn images(&self) -> impl Iterator<Item = Result<(usize, usize, TaggerOutput), StoreError>> {
         let items = self.dataset.items.iter().zip(&self.rows).enumerate();
         items.filter_map(|(index, (item, row))| {
-            let tagged = self.store.row((*row)?)?.tagged()?;
-            Some((index, item.class?, tagged))
+            let (row, class) = (self.store.row((*row)?)?, item.class?);
+            Some(row.tagged().transpose()?.map(|tagged| (index, class, tagged)))
         })
     }
 
     /// How often each tag is seen in each class.
-    pub fn count_tags(&self, thresholds: &[f32]) -> TagCounts {
+    ///
+    /// # Errors
+    /// If a row of the store is not what was written.
+    pub fn count_tags(&self, thresholds: &[f32]) -> Result<TagCounts, StoreError> {
         let mut counts = TagCounts::new(self.dataset.classes.clone(), thresholds.len());
-        for (_, class, tagged) in self.images() {
+        for image in self.images() {
+            let (_, class, tagged) = image?;
             counts.add(class, &tagged.logits, thresholds);
         }
-        counts
+        Ok(counts)
+    }
+
+    /// Pictures that lie in several classes, by their content: a sentence, if there are any. What a
+    /// projector learns of them contradicts itself.
+    pub fn contradictions(&self) -> Option<String> {
+        let mut first: HashMap<u64, (usize, &str)> = HashMap::new();
+        let mut example = None;
+        let mut count = 0usize;
+        for (item, row) in self.dataset.items.iter().zip(&self.rows) {
+            let row = row.and_then(|row| self.store.row(row)).filter(|row| row.error().is_none());
+            let Some((row, class)) = row.zip(item.class) else { continue };
+            let Some(hash) = row.hash() else { continue };
+            let (other, path) = *first.entry(hash).or_insert((class, row.shown_path()));
+            if other != class {
+                count += 1;
+                example.get_or_insert((other, path, class, row.shown_path()));
+            }
+        }
+        let (class, path, other, copy) = example?;
+        let name = |class: usize| &self.dataset.classes[class];
+        Some(format!(
+            "{count} images are the same as one of another class, such as those of `{}` and `{}`, which \
+             teaches the projector contradictions: {path} and {copy}",
+            name(class),
+            name(other)
+        ))
     }
 }
 
@@ -74,7 +105,8 @@ pub fn gather(
     let vocabulary = pipeline.vocabulary();
     let mut gathered = TrainingData::default();
     let mut trained = vec![0usize; stored.dataset.classes.len()];
-    for (index, class, mut tagged) in stored.images() {
+    for image in stored.images() {
+        let (index, class, mut tagged) = image?;
         let probabilities = tagged.probabilities();
         let mut tags = selection.tags(&probabilities, class, vocabulary);
         if held_out[index] {

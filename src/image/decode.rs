@@ -110,9 +110,15 @@ pub struct Decoded {
 /// # Errors
 /// [`ImageError`]: nothing there, not readable, not an image, damaged, or over a limit.
 pub fn decode_file(path: &Path, options: &DecodeOptions) -> Result<Decoded, ImageError> {
-    let name = path.display().to_string();
-    let bytes = read_limited(path, &name, options.max_bytes)?;
-    decode_bytes(&name, &bytes, options)
+    decode_bytes(&path.display().to_string(), &read_file(path, options)?, options)
+}
+
+/// Reads the file at `path`, for [`decode_bytes`].
+///
+/// # Errors
+/// [`ImageError`]: nothing there, not readable, or over a limit.
+pub fn read_file(path: &Path, options: &DecodeOptions) -> Result<Vec<u8>, ImageError> {
+    read_limited(path, &path.display().to_string(), options.max_bytes)
 }
 
 /// Decodes `bytes`, which errors call `name`: what was pasted or dropped.

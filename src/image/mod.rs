@@ -14,7 +14,7 @@ mod resample;
 mod thumbnail;
 mod walk;
 
-pub use decode::{DecodeOptions, Decoded, FileFormat, decode_bytes, decode_file};
+pub use decode::{DecodeOptions, Decoded, FileFormat, decode_bytes, decode_file, read_file};
 pub use error::ImageError;
 pub use png::{png, png_of};
 pub use preprocess::{

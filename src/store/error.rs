@@ -33,10 +33,10 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A chunk that is not whole, or not of this store.
+    /// A chunk that is not what was written.
     #[error(
-        "the chunk is damaged or of another store ({reason}); delete it and the chunks after it, \
-         and run `extract` again: {}", path.display()
+        "the chunk is damaged ({reason}); move it away and run `extract` again, which makes its rows \
+         anew: {}", path.display()
     )]
     Chunk {
         /// What is wrong.
@@ -44,11 +44,17 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// A chunk in the middle that is gone.
+    /// A chunk that is gone.
     #[error(
-        "a chunk is missing; delete the chunks after it, and run `extract` again: {}", .0.display()
+        "a chunk is missing; run `extract` again, which makes its rows anew: {}", .0.display()
     )]
     MissingChunk(PathBuf),
+    /// A file that is called as chunks are.
+    #[error(
+        "the file is no chunk of this store, whose chunks.toml does not name it; move it away: {}",
+        .0.display()
+    )]
+    UnknownChunk(PathBuf),
     /// A store that another tagger made.
     #[error(
         "the store was made with the model `{stored}`, whose {difference} from those of `{given}`; \
@@ -68,7 +74,7 @@ pub enum StoreError {
     #[error("another run is writing to this store: {}", .0.display())]
     Busy(PathBuf),
     /// A row that does not fit the header.
-    #[error("{what} has {found} values where the store's tagger makes {expected}: {path}")]
+    #[error("{what} has {found} values where the store's tagger makes {expected}: {}", path.display())]
     Shape {
         /// The column.
         what: &'static str,
@@ -77,8 +83,11 @@ pub enum StoreError {
         /// Values by the header.
         expected: usize,
         /// The image.
-        path: String,
+        path: PathBuf,
     },
+    /// A row with NaN or an infinity.
+    #[error("the tagger's numbers for the image are not finite in the store's precision: {}", .0.display())]
+    NotFinite(PathBuf),
     /// The model's weights, which the store is to be compared with.
     #[error(transparent)]
     Weights(#[from] WeightsError),

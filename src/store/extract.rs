@@ -8,9 +8,14 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use super::attention::{add_attention, tags_to_keep};
-use super::{Known, Record, StoreError, StoreHeader, StoreWriter, Tensors, hash_file, stored_path};
+use super::content::hash_bytes;
+use super::record::shown_path;
+use super::{
+    Known, Record, Row, Stamp, Store, StoreError, StoreHeader, StoreWriter, Tensors, hash_file,
+    stored_path,
+};
 use crate::dataset::{Dataset, Item};
-use crate::image::{DecodeOptions, decode_file};
+use crate::image::{DecodeOptions, decode_bytes, read_file};
 use crate::pipeline::{Keep, Pipeline, PipelineError, TaggerOutput};
 
 /// What can go wrong while a set is extracted; an image that fails is not among it.
@@ -31,6 +36,25 @@ pub struct ExtractOptions {
     pub set: Option<String>,
     /// Images that go through the network at once. Results differ with it in their last bits.
     pub batch: usize,
+}
+
+impl Summary {
+    /// What became of images that changed since they were extracted, as a sentence; `None` if none did.
+    pub fn changes(&self) -> Option<String> {
+        let first = self.changed.first()?;
+        let left = self.changed.len() - self.renewed;
+        let left = if left > 0 { format!(" but for {left}") } else { String::new() };
+        Some(format!(
+            "{} images of `{}` changed since they were extracted, and were extracted anew{left}: {first}",
+            self.changed.len(),
+            self.set
+        ))
+    }
+
+    /// Images of the set that have a row of their content.
+    fn done(&self) -> usize {
+        self.resumed + self.added + self.renewed
+    }
 }
 
 impl Default for ExtractOptions {
@@ -57,22 +81,27 @@ pub struct Summary {
     pub set: String,
     /// Images of the set.
     pub total: usize,
-    /// Images that had a row before.
+    /// Images whose row stayed.
     pub resumed: usize,
-    /// Rows added by this run, failed ones included.
+    /// Rows of images that had none, failed ones included.
     pub added: usize,
     /// Images of the set whose row is an error, those of earlier runs included.
     pub failed: usize,
-    /// Images that have a row and whose file is another one by now; the row stays as it was.
+    /// Images whose file is another one than their row was of, or could not be read then and can now.
+    /// They have a new row, unless the run was cancelled.
     pub changed: Vec<String>,
+    /// How many of the changed ones have a new row.
+    pub renewed: usize,
     /// Whether the run was cancelled; what it did is kept.
     pub cancelled: bool,
 }
 
 /// Brings a set of images into the store in `dir`, made if it is not there, and skips the images
-/// that it has. Decoding runs ahead of the network by a batch. Images that cannot be read become
-/// rows with an error. `cancel` is looked at between batches; a cancelled or killed run goes on at
-/// the next call, and ends in the same rows in the same order.
+/// that it has: those whose file has the size and time that it had, or else the content. Images whose
+/// file has changed, or could not be read then and can now, get a new row. Decoding runs ahead of the
+/// network by a batch, and reads each file once. Images that cannot be read become rows with an error.
+/// `cancel` is looked at between batches; a cancelled or killed run goes on at the next call, and ends
+/// in the same rows in the same order.
 ///
 /// `header` is that of the bundle behind the pipeline; see [`StoreHeader::of_bundle`].
 ///
@@ -90,22 +119,31 @@ pub fn extract(
 ) -> Result<Summary, ExtractError> {
     let mut writer = StoreWriter::create_or_resume(dir, header)?;
     let set = options.set.clone().unwrap_or_else(|| dataset.name.clone());
-    let known = |item: &Item| writer.known(&set, &stored_path(&item.path));
+    let decode = header.decode_options();
+    let states: Vec<RowState> = dataset
+        .items
+        .par_iter()
+        .map(|item| RowState::of(&item.path, writer.known(&set, &item.path), &decode))
+        .collect();
+    let items: Vec<(&Item, RowState)> = dataset.items.iter().zip(states).collect();
     // Batches start at the same images in every run, so that a resumed one computes the same bits.
-    let batches = dataset.items.chunks(options.batch.max(1));
-    let to_do: Vec<&[Item]> =
-        batches.filter(|batch| batch.iter().any(|item| known(item).is_none())).collect();
-    let earlier: Vec<Known> = dataset.items.iter().filter_map(known).collect();
-    let changed = |item: &&Item| known(item).is_some_and(|k| k.hash != hash_file(&item.path));
+    let batches = items.chunks(options.batch.max(1));
+    let to_do: Vec<&[(&Item, RowState)]> =
+        batches.filter(|batch| batch.iter().any(|(_, state)| !state.stays())).collect();
+    let failed =
+        |item: &Item| writer.known(&set, &item.path).is_some_and(|known| known.error.is_some());
+    let stays = items.iter().filter(|(_, state)| state.stays());
+    let changed = items.iter().filter(|(_, state)| *state == RowState::Changed);
     let mut summary = Summary {
-        total: dataset.items.len(),
-        resumed: earlier.len(),
-        failed: earlier.iter().filter(|known| known.failed).count(),
-        changed: dataset.items.par_iter().filter(changed).map(|i| stored_path(&i.path)).collect(),
+        total: items.len(),
+        resumed: stays.clone().count(),
+        failed: stays.filter(|(item, _)| failed(item)).count(),
+        changed: changed.map(|(item, _)| shown_path(&stored_path(&item.path)).into()).collect(),
         set,
         ..Summary::default()
     };
-    let mut run = Run { pipeline, dataset, writer: &mut writer, summary: &mut summary, progress };
+    let run =
+        Run { pipeline, dataset, decode, writer: &mut writer, summary: &mut summary, progress };
     let outcome = run.all(&to_do, cancel);
     // Also after a fault: what was done is kept.
     let finished = writer.finish();
@@ -114,40 +152,148 @@ pub fn extract(
     Ok(summary)
 }
 
+/// What an image needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RowState {
+    /// It has no row.
+    New,
+    /// Its row is of another content.
+    Changed,
+    /// Its row is of its content.
+    Current,
+}
+
+impl RowState {
+    fn of(path: &Path, known: Option<&Known>, decode: &DecodeOptions) -> Self {
+        let Some(known) = known else { return Self::New };
+        if let Some(error) = &known.error {
+            // A disk may be back, and a later version of the program may read more.
+            return match &decoded(path, decode).1 {
+                Err(again) if again == error => Self::Current,
+                _ => Self::Changed,
+            };
+        }
+        let stamp = Stamp::of(path);
+        let is_current = (stamp.is_some() && stamp == known.stamp)
+            || (known.hash.is_some() && hash_file(path) == known.hash);
+        if is_current { Self::Current } else { Self::Changed }
+    }
+
+    fn stays(self) -> bool {
+        self == Self::Current
+    }
+}
+
+/// What became of the files that some rows of one set are of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowCheck {
+    /// The set's name in the store.
+    pub set: String,
+    /// Images whose file is another one by now, or could not be read and can now.
+    pub changed: Dataset,
+    /// Images whose file is not there any more, so that nothing can be said.
+    pub gone: Vec<String>,
+}
+
+impl RowCheck {
+    /// Holds rows against their files, as [`extract`] does.
+    pub fn of(store: &Store, rows: &[usize]) -> Self {
+        let rows: Vec<Row> = rows.iter().filter_map(|&row| store.row(row)).collect();
+        let options = store.header().decode_options();
+        let state = |row: &Row| {
+            let path = row.path();
+            let known = Known::of(row);
+            path.exists().then(|| RowState::of(&path, Some(&known), &options))
+        };
+        let states: Vec<Option<RowState>> = rows.par_iter().map(state).collect();
+        let mut classes: Vec<String> =
+            rows.iter().filter_map(|row| row.class().map(str::to_owned)).collect();
+        classes.sort();
+        classes.dedup();
+        let set = rows.first().map(|row| row.set().to_owned()).unwrap_or_default();
+        let (mut items, mut gone) = (Vec::new(), Vec::new());
+        for (row, state) in rows.iter().zip(states) {
+            match state {
+                None => gone.push(row.shown_path().to_owned()),
+                Some(RowState::Current) => {}
+                Some(RowState::New | RowState::Changed) => {
+                    let class = row.class().and_then(|name| {
+                        classes.binary_search_by(|class| class.as_str().cmp(name)).ok()
+                    });
+                    items.push(Item { path: row.path(), class });
+                }
+            }
+        }
+        Self { changed: Dataset { name: set.clone(), items, classes }, set, gone }
+    }
+}
+
+/// The hash of a file's bytes, if they can be read, and the picture, or why there is none. The file is
+/// read once, so that both are of one content.
+fn decoded(
+    path: &Path,
+    options: &DecodeOptions,
+) -> (Option<u64>, Result<crate::image::Decoded, String>) {
+    match read_file(path, options) {
+        Ok(bytes) => {
+            let picture = decode_bytes(&path.display().to_string(), &bytes, options);
+            (Some(hash_bytes(&bytes)), picture.map_err(|error| error.to_string()))
+        }
+        Err(error) => (None, Err(error.to_string())),
+    }
+}
+
 /// An image on its way to the network.
 struct Decoded<'a> {
     item: &'a Item,
+    state: RowState,
     hash: Option<u64>,
-    /// Width and height in pixels and the network's input, or why there is none.
-    outcome: Result<((u32, u32), Vec<f32>), String>,
+    stamp: Option<Stamp>,
+    /// Width and height in pixels, or why there is no picture.
+    size: Result<(u32, u32), String>,
+    /// The network's input, if there is a picture.
+    input: Vec<f32>,
 }
 
-fn decode<'a>(item: &'a Item, pipeline: &Pipeline) -> Decoded<'a> {
-    let decoded = decode_file(&item.path, &DecodeOptions::default());
-    let outcome = decoded
-        .map(|decoded| (decoded.rgb.dimensions(), pipeline.prepare(&decoded.rgb)))
-        .map_err(|error| error.to_string());
-    Decoded { item, hash: hash_file(&item.path), outcome }
+fn decode<'a>(
+    &(item, state): &(&'a Item, RowState),
+    options: &DecodeOptions,
+    pipeline: &Pipeline,
+) -> Decoded<'a> {
+    // Before the file is read: should it change meanwhile, the next run finds another one.
+    let stamp = Stamp::of(&item.path);
+    let (hash, picture) = decoded(&item.path, options);
+    let (size, input) = match picture {
+        Ok(picture) => (Ok(picture.rgb.dimensions()), pipeline.prepare(&picture.rgb)),
+        Err(error) => (Err(error), Vec::new()),
+    };
+    Decoded { item, state, hash, stamp, size, input }
 }
 
 /// An extraction under way.
 struct Run<'a> {
     pipeline: &'a Pipeline,
     dataset: &'a Dataset,
+    decode: DecodeOptions,
     writer: &'a mut StoreWriter,
     summary: &'a mut Summary,
     progress: &'a mut dyn FnMut(Progress),
 }
 
 impl Run<'_> {
-    fn all(&mut self, batches: &[&[Item]], cancel: &AtomicBool) -> Result<(), ExtractError> {
+    fn all(
+        mut self,
+        batches: &[&[(&Item, RowState)]],
+        cancel: &AtomicBool,
+    ) -> Result<(), ExtractError> {
         self.report();
         let (sender, receiver) = sync_channel::<Vec<Decoded>>(1);
-        let pipeline = self.pipeline;
+        let (pipeline, options) = (self.pipeline, self.decode);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for batch in batches {
-                    let decoded = batch.par_iter().map(|item| decode(item, pipeline)).collect();
+                    let decoded =
+                        batch.par_iter().map(|item| decode(item, &options, pipeline)).collect();
                     if cancel.load(Ordering::Relaxed) || sender.send(decoded).is_err() {
                         return;
                     }
@@ -170,37 +316,30 @@ impl Run<'_> {
             self.batch(batch)?;
             self.report();
         }
-        self.summary.cancelled = self.summary.resumed + self.summary.added < self.summary.total
-            && cancel.load(Ordering::Relaxed);
+        self.summary.cancelled =
+            self.summary.done() < self.summary.total && cancel.load(Ordering::Relaxed);
         Ok(())
     }
 
     fn report(&mut self) {
-        let Summary { total, resumed, added, failed, .. } = *self.summary;
-        (self.progress)(Progress { done: resumed + added, total, failed });
+        let Summary { total, failed, .. } = *self.summary;
+        (self.progress)(Progress { done: self.summary.done(), total, failed });
     }
 
     /// One batch through the network and into the store.
-    fn batch(&mut self, batch: Vec<Decoded>) -> Result<(), ExtractError> {
-        let mut inputs = Vec::with_capacity(batch.len());
-        let mut images = Vec::with_capacity(batch.len());
-        for Decoded { item, hash, outcome } in batch {
-            let size = outcome.map(|(size, input)| {
-                inputs.push(input);
-                size
-            });
-            images.push((item, hash, size));
-        }
+    fn batch(&mut self, mut batch: Vec<Decoded>) -> Result<(), ExtractError> {
+        let whole = batch.iter_mut().filter(|image| image.size.is_ok());
+        let inputs: Vec<Vec<f32>> = whole.map(|image| std::mem::take(&mut image.input)).collect();
         let mut tagged = self.pipeline.tag(&inputs, self.keep())?.into_iter();
-        for (item, hash, size) in images {
-            let (size, outcome) = match size {
-                Err(error) => ((0, 0), Err(error)),
-                Ok(size) => {
+        for image in batch {
+            let outcome = match &image.size {
+                Err(error) => Err(error.clone()),
+                Ok(_) => {
                     let Some(tagged) = tagged.next() else { continue };
-                    (size, Ok(self.tensors(tagged)?))
+                    Ok(self.tensors(tagged)?)
                 }
             };
-            self.push(item, hash, size, outcome)?;
+            self.push(&image, outcome)?;
         }
         Ok(())
     }
@@ -220,18 +359,23 @@ impl Run<'_> {
 
     fn push(
         &mut self,
-        item: &Item,
-        hash: Option<u64>,
-        (width, height): (u32, u32),
+        image: &Decoded,
         outcome: Result<Tensors, String>,
     ) -> Result<(), StoreError> {
-        let (path, set) = (stored_path(&item.path), self.summary.set.clone());
-        if self.writer.known(&set, &path).is_some() {
-            return Ok(());
+        let (path, set) = (stored_path(&image.item.path), self.summary.set.clone());
+        match image.state {
+            RowState::Current => return Ok(()),
+            RowState::New => self.summary.added += 1,
+            RowState::Changed => self.summary.renewed += 1,
         }
-        self.summary.added += 1;
+        let outcome = outcome.and_then(|tensors| match tensors.are_finite() {
+            true => Ok(tensors),
+            false => Err(StoreError::NotFinite(path.clone()).to_string()),
+        });
         self.summary.failed += usize::from(outcome.is_err());
-        let class = item.class.and_then(|class| self.dataset.classes.get(class).cloned());
-        self.writer.push(Record { path, hash, set, class, width, height, outcome })
+        let class = image.item.class.and_then(|class| self.dataset.classes.get(class).cloned());
+        let (width, height) = image.size.clone().unwrap_or_default();
+        let (hash, stamp) = (image.hash, image.stamp);
+        self.writer.push(Record { path, hash, stamp, set, class, width, height, outcome })
     }
 }

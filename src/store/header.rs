@@ -5,16 +5,21 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::hash::Fnv1a;
+use super::identity;
 use crate::bundle::Bundle;
-use crate::image::Transform;
-use crate::nn::source::{Source, WeightsError};
+use crate::fs;
+use crate::image::{DecodeOptions, Transform};
+use crate::nn::source::WeightsError;
 
-/// The version of the store's layout that this program writes and reads.
-pub const FORMAT: u32 = 1;
+/// The version of the store's layout that this program writes and reads. Version 1 had no hashes of
+/// rows, and told taggers apart by some of their weights alone.
+pub const FORMAT: u32 = 2;
 
 /// Images in a chunk, if nothing else was said.
 pub const ROWS_PER_CHUNK: usize = 256;
+
+/// Images in a chunk, at most.
+const MAX_ROWS: usize = 1 << 16;
 
 /// The header's file.
 pub(super) const HEADER: &str = "store.toml";
@@ -28,12 +33,14 @@ pub struct StoreHeader {
     pub program: String,
     /// The bundle's name.
     pub bundle: String,
-    /// Hash of the tagger's shape and of a sample of its weights.
+    /// Hash of all of the tagger's weights.
     pub tagger: String,
     /// Hash of the tags' thresholds, which decide whose attention is kept.
     pub thresholds: String,
     /// How images became the network's input.
     pub transform: Transform,
+    /// Whether images were turned as their EXIF orientation says.
+    pub upright: bool,
     /// Side of the network's input, in pixels.
     pub image_side: usize,
     /// Image tokens P, the global one included.
@@ -49,21 +56,25 @@ pub struct StoreHeader {
 }
 
 impl StoreHeader {
-    /// The header of stores that a bundle makes. Reads the bundle's small tensors.
+    /// The header of stores that a bundle makes, of images as they are decoded by default. Reads all of
+    /// the tagger's weights, unless their hash is kept beside them.
     ///
     /// # Errors
     /// If the weights cannot be read.
     pub fn of_bundle(bundle: &Bundle) -> Result<Self, WeightsError> {
         let (manifest, tagger) = (&bundle.manifest, &bundle.manifest.tagger);
-        let mut thresholds = Fnv1a::default();
-        bundle.vocabulary.thresholds.iter().for_each(|t| thresholds.write(&t.to_le_bytes()));
+        let mut thresholds = blake3::Hasher::new();
+        bundle.vocabulary.thresholds.iter().for_each(|t| {
+            thresholds.update(&t.to_le_bytes());
+        });
         Ok(Self {
             format: FORMAT,
             program: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             bundle: manifest.name.clone(),
-            tagger: hex(&tagger_hash(&bundle.tagger)?),
-            thresholds: hex(&thresholds),
+            tagger: identity::of_tagger(&bundle.tagger)?,
+            thresholds: thresholds.finalize().to_hex().to_string(),
             transform: manifest.transform,
+            upright: DecodeOptions::default().apply_orientation,
             image_side: tagger.swin.image,
             positions: tagger.positions(),
             width: tagger.joint,
@@ -71,6 +82,20 @@ impl StoreHeader {
             layers: tagger.decoder.layers,
             rows_per_chunk: ROWS_PER_CHUNK,
         })
+    }
+
+    /// How the store's images are decoded.
+    pub fn decode_options(&self) -> DecodeOptions {
+        DecodeOptions { apply_orientation: self.upright, ..DecodeOptions::default() }
+    }
+
+    /// The most bytes that a row can have, with the attention of every tag.
+    pub(super) fn largest_row(&self) -> usize {
+        const TEXTS: usize = 1 << 16;
+        let of_tag = self.layers.saturating_mul(self.positions).saturating_add(2);
+        let floats = of_tag.saturating_mul(self.tags);
+        let halves = self.positions.saturating_mul(self.width);
+        TEXTS.saturating_add(floats.saturating_mul(4)).saturating_add(halves.saturating_mul(2))
     }
 
     /// What keeps rows made under `other` from standing beside rows made under this; `None` if
@@ -88,6 +113,12 @@ impl StoreHeader {
                 "images are prepared in another way (`{}`, not `{}`), so that its tokens differ",
                 self.transform, other.transform
             ))
+        } else if self.upright != other.upright {
+            let how = |header: &Self| match header.upright {
+                true => "turned as their EXIF orientation says",
+                false => "taken as they are stored",
+            };
+            Some(format!("images are {}, not {}, so that its rows differ", how(self), how(other)))
         } else {
             None
         }
@@ -103,7 +134,8 @@ impl StoreHeader {
     /// Reads the header of the store in `dir`.
     pub(super) fn read(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(HEADER);
-        let text = match std::fs::read_to_string(&path) {
+        const MAX_BYTES: u64 = 1 << 20;
+        let text = match fs::read_text(&path, MAX_BYTES) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(StoreError::NoStore(dir.to_owned()));
             }
@@ -112,6 +144,14 @@ impl StoreHeader {
         let bad = |reason: String| StoreError::Header { reason, path: path.clone() };
         // The version first: another one may have other fields.
         let version: Version = toml::from_str(&text).map_err(|e| bad(e.message().to_owned()))?;
+        if version.format < FORMAT {
+            return Err(bad(format!(
+                "the store's format is {}, of an earlier version of this program, which did not hold \
+                 rows against their images and tagger; name another folder, or remove this one, and \
+                 run `extract` again",
+                version.format
+            )));
+        }
         if version.format != FORMAT {
             return Err(bad(format!(
                 "the store's format is {}, this program reads format {FORMAT}",
@@ -119,11 +159,14 @@ impl StoreHeader {
             )));
         }
         let header: Self = toml::from_str(&text).map_err(|e| bad(e.message().to_owned()))?;
-        let sizes = [header.positions, header.width, header.tags, header.rows_per_chunk];
+        let sizes =
+            [header.positions, header.width, header.tags, header.layers, header.rows_per_chunk];
         let largest = i32::MAX as usize;
         let fits = |size: &usize| (1..=largest).contains(size);
-        let tokens = header.positions.checked_mul(header.width).is_some_and(|n| n <= largest);
-        match sizes.iter().all(fits) && tokens {
+        let product = |a: usize, b: usize| a.checked_mul(b).is_some_and(|n| n <= largest);
+        let (tokens, maps) =
+            (product(header.positions, header.width), product(header.positions, header.layers));
+        match sizes.iter().all(fits) && tokens && maps && header.rows_per_chunk <= MAX_ROWS {
             true => Ok(header),
             false => Err(bad("the store's sizes are out of range".into())),
         }
@@ -133,32 +176,4 @@ impl StoreHeader {
 #[derive(Deserialize)]
 struct Version {
     format: u32,
-}
-
-/// Parts of a checkpoint that make tokens, logits and attention.
-const TAGGER_PARTS: [&str; 3] = ["visual_encoder.", "image_proj.", "tagging_head.encoder."];
-
-/// Tensors up to this size are hashed whole, larger ones by shape: biases and norms change with any
-/// training, and a checkpoint of gigabytes is still told apart in an instant.
-const HASHED_VALUES: usize = 1 << 13;
-
-fn tagger_hash(source: &Source) -> Result<Fnv1a, WeightsError> {
-    let mut hash = Fnv1a::default();
-    for (name, shape) in source.shapes() {
-        let is_weight = name.ends_with(".weight") || name.ends_with(".bias");
-        if !is_weight || !TAGGER_PARTS.iter().any(|part| name.starts_with(part)) {
-            continue;
-        }
-        hash.write(name.as_bytes());
-        shape.iter().for_each(|&size| hash.write(&(size as u64).to_le_bytes()));
-        if shape.iter().product::<usize>() <= HASHED_VALUES {
-            let values = source.read(&name, &shape)?;
-            values.iter().for_each(|value| hash.write(&value.to_le_bytes()));
-        }
-    }
-    Ok(hash)
-}
-
-fn hex(hash: &Fnv1a) -> String {
-    format!("{:016x}", hash.finish())
 }

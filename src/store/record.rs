@@ -1,20 +1,23 @@
 //! One row: an image, and what the tagger made of it.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 
-use super::StoreHeader;
+use super::{Stamp, StoreHeader};
 use crate::pipeline::{Attention, TaggerOutput};
 
 /// One image with its tensors, or with the reason why there are none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Where the image is; see [`stored_path`].
-    pub path: String,
-    /// Hash of the file's bytes; `None` if they cannot be read.
+    pub path: PathBuf,
+    /// Hash of the file's bytes; `None` if they cannot be read. See [`super::hash_file`].
     pub hash: Option<u64>,
+    /// Size and time of the file before it was read.
+    pub stamp: Option<Stamp>,
     /// The set's name.
     pub set: String,
     /// The class's name; `None` in a set without labels.
@@ -123,9 +126,43 @@ impl TensorsRef<'_> {
     }
 }
 
+impl Tensors {
+    /// Whether every number is finite.
+    pub fn are_finite(&self) -> bool {
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        let tokens = self.tokens.iter().all(|token| token.is_finite());
+        finite(&self.logits) && finite(&self.attention) && tokens
+    }
+}
+
 /// How a store names an image: its absolute path, links left as they are, so that a store does not
 /// depend on the working directory.
-pub fn stored_path(path: &Path) -> String {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    absolute.to_string_lossy().into_owned()
+pub fn stored_path(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A path for people: bytes that are no UTF-8 as `\\xE9`, so that two names never look the same.
+pub(super) fn shown_path(path: &Path) -> Cow<'_, str> {
+    if let Some(text) = path.to_str() {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
+    for part in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        shown.push_str(part.valid());
+        part.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02X}")));
+    }
+    Cow::Owned(shown)
+}
+
+/// A path from the bytes that a store has of it.
+#[cfg(unix)]
+pub(super) fn path_from_bytes(bytes: &[u8], _shown: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+/// A path from the bytes that a store has of it; where they are no text, as it is shown.
+#[cfg(not(unix))]
+pub(super) fn path_from_bytes(bytes: &[u8], shown: &str) -> PathBuf {
+    PathBuf::from(std::str::from_utf8(bytes).unwrap_or(shown))
 }

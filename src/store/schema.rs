@@ -4,22 +4,30 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, FixedSizeListArray, Float16Array, Float32Array, ListArray, RecordBatch, StringArray,
-    UInt32Array, UInt64Array,
+    ArrayRef, BinaryArray, FixedSizeBinaryArray, FixedSizeListArray, Float16Array, Float32Array,
+    Int64Array, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use half::f16;
 
-use super::{Record, StoreError, StoreHeader, Tensors};
+use super::columns::Columns;
+use super::record::shown_path;
+use super::{Record, StoreError, StoreHeader, Tensors, digest};
+
+/// Bytes of a hash.
+const DIGEST: i32 = 32;
 
 /// The schema of a store's chunks.
 pub(super) fn schema(header: &StoreHeader) -> SchemaRef {
     let fixed = |kind: DataType, size: usize| DataType::FixedSizeList(item(kind), size as i32);
     let fields = vec![
         Field::new("path", DataType::Utf8, false),
+        Field::new("path_bytes", DataType::Binary, true),
         Field::new("hash", DataType::UInt64, true),
+        Field::new("size", DataType::UInt64, true),
+        Field::new("modified_ns", DataType::Int64, true),
         Field::new("set", DataType::Utf8, false),
         Field::new("class", DataType::Utf8, true),
         Field::new("width", DataType::UInt32, false),
@@ -29,13 +37,15 @@ pub(super) fn schema(header: &StoreHeader) -> SchemaRef {
         Field::new("tokens", fixed(DataType::Float16, header.positions * header.width), true),
         Field::new("tags", DataType::List(item(DataType::UInt32)), true),
         Field::new("attention", DataType::List(item(DataType::Float32)), true),
+        Field::new("tensors_digest", DataType::FixedSizeBinary(DIGEST), false),
+        Field::new("digest", DataType::FixedSizeBinary(DIGEST), false),
     ];
     let metadata = [
         ("tokens_shape", format!("[{}, {}]", header.positions, header.width)),
         ("attention_shape", format!("[tags, {}, {}]", header.layers, header.positions)),
         ("bundle", header.bundle.clone()),
         ("tagger", header.tagger.clone()),
-        ("hash", "FNV-1a, 64 bits".to_owned()),
+        ("hash", "BLAKE3, first 64 bits".to_owned()),
     ];
     let metadata: HashMap<String, String> =
         metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
@@ -55,6 +65,9 @@ pub(super) fn check_shapes(record: &Record, header: &StoreHeader) -> Result<(), 
         ("tokens", tensors.tokens.len(), header.positions * header.width),
         ("attention", tensors.attention.len(), attention),
     ];
+    if !tensors.are_finite() {
+        return Err(StoreError::NotFinite(record.path.clone()));
+    }
     for (what, found, expected) in columns {
         if found != expected {
             let path = record.path.clone();
@@ -64,7 +77,7 @@ pub(super) fn check_shapes(record: &Record, header: &StoreHeader) -> Result<(), 
     Ok(())
 }
 
-/// Records as a batch of the store's schema; their shapes have been checked.
+/// Records as a batch of the store's schema, with their hashes; their shapes have been checked.
 pub(super) fn batch_from_records(
     records: &[Record],
     header: &StoreHeader,
@@ -85,9 +98,17 @@ pub(super) fn batch_from_records(
     let (tags, attention) = (UInt32Array::from(tags), Float32Array::from(attention));
     let list =
         |kind, offsets, values, nulls| ListArray::try_new(item(kind), offsets, values, nulls);
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(records.iter().map(|r| &r.path))),
+    let raw = |r: &'_ Record| match r.path.to_str() {
+        Some(_) => None,
+        None => Some(r.path.as_os_str().as_encoded_bytes().to_vec()),
+    };
+    let empty: ArrayRef = hashes(records.iter().map(|_| [0; DIGEST as usize]))?;
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(records.iter().map(|r| shown_path(&r.path)))),
+        Arc::new(BinaryArray::from_iter(records.iter().map(raw))),
         Arc::new(UInt64Array::from_iter(records.iter().map(|r| r.hash))),
+        Arc::new(UInt64Array::from_iter(records.iter().map(|r| r.stamp.map(|s| s.size)))),
+        Arc::new(Int64Array::from_iter(records.iter().map(|r| r.stamp.map(|s| s.modified_ns)))),
         Arc::new(StringArray::from_iter_values(records.iter().map(|r| &r.set))),
         Arc::new(StringArray::from_iter(records.iter().map(|r| r.class.as_ref()))),
         Arc::new(UInt32Array::from_iter_values(records.iter().map(|r| r.width))),
@@ -97,8 +118,29 @@ pub(super) fn batch_from_records(
         Arc::new(fixed(DataType::Float16, tokens_size, tokens, nulls.clone())?),
         Arc::new(list(DataType::UInt32, tag_offsets, Arc::new(tags), nulls.clone())?),
         Arc::new(list(DataType::Float32, attention_offsets, Arc::new(attention), nulls)?),
+        empty.clone(),
+        empty,
     ];
-    RecordBatch::try_new(schema(header), columns)
+    let schema = schema(header);
+    let misshapen = || ArrowError::SchemaError("the rows do not fit the store's shapes".into());
+    let of_batch = |columns: &[ArrayRef]| {
+        let batch = RecordBatch::try_new(schema.clone(), columns.to_vec())?;
+        Columns::of_batch(&batch, header).ok_or_else(misshapen)
+    };
+    let typed = of_batch(&columns)?;
+    let of_tensors = |row| digest::of_tensors(&typed, row).ok_or_else(misshapen);
+    let tensors = (0..records.len()).map(of_tensors).collect::<Result<Vec<_>, _>>()?;
+    let rows = (0..).zip(&tensors).map(|(row, hash)| digest::of_row(&typed, row, hash.as_bytes()));
+    let rows: Vec<blake3::Hash> = rows.collect();
+    let at = columns.len() - 2;
+    columns[at] = hashes(tensors.iter().map(|hash| *hash.as_bytes()))?;
+    columns[at + 1] = hashes(rows.iter().map(|hash| *hash.as_bytes()))?;
+    RecordBatch::try_new(schema, columns)
+}
+
+fn hashes(values: impl Iterator<Item = [u8; DIGEST as usize]>) -> Result<ArrayRef, ArrowError> {
+    let values: Vec<u8> = values.flatten().collect();
+    Ok(Arc::new(FixedSizeBinaryArray::try_new(DIGEST, values.into(), None)?))
 }
 
 /// Values of a column of fixed size; zeros stand where an image failed.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use half::f16;
 use rayon::iter::ParallelIterator;
 
-use super::reader::chunk_name;
+use super::manifest::{ChunkList, MANIFEST, chunk_name};
 use super::*;
 use crate::image::Transform;
 
@@ -17,6 +17,7 @@ fn header() -> StoreHeader {
         tagger: "0123".into(),
         thresholds: "4567".into(),
         transform: Transform::Ram,
+        upright: true,
         image_side: 8,
         positions: 5,
         width: 3,
@@ -37,8 +38,10 @@ fn record(number: usize) -> Record {
         tags,
     };
     Record {
-        path: format!("/photos/größe {number}.jpg"),
+        path: format!("/photos/größe {number}.jpg").into(),
         hash: (!failed).then_some(u64::MAX - number as u64),
+        stamp: (!number.is_multiple_of(4))
+            .then_some(Stamp { size: number as u64, modified_ns: -1 }),
         set: if number < 6 { "known" } else { "unknown" }.into(),
         class: number.is_multiple_of(2).then(|| format!("class {}", number % 3)),
         width: if failed { 0 } else { 640 },
@@ -85,13 +88,13 @@ fn records_go_round() {
     assert_eq!(store.header(), &header());
     assert_eq!((store.len(), store.chunks().len()), (11, 3));
     let expected: Vec<Record> = (0..11).map(record).collect();
-    let read: Vec<Record> = store.rows().map(|row| row.to_record()).collect();
+    let read: Vec<Record> = store.rows().map(|row| row.to_record().unwrap()).collect();
     assert_eq!(read, expected);
-    let parallel: Vec<Record> = store.par_rows().map(|row| row.to_record()).collect();
+    let parallel: Vec<Record> = store.par_rows().map(|row| row.to_record().unwrap()).collect();
     assert_eq!(parallel, expected);
     assert_eq!(store.row(7).unwrap().path(), expected[7].path);
     assert!(store.row(11).is_none());
-    let tagged = store.row(7).unwrap().tagged().unwrap();
+    let tagged = store.row(7).unwrap().tagged().unwrap().unwrap();
     assert_eq!((tagged.positions(), tagged.width), (5, 3));
     assert_eq!(
         tagged.attention.of(2, 1).unwrap(),
@@ -111,11 +114,11 @@ fn columns_lie_in_the_mapped_file() {
     let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
     let address = |hex: &str| usize::from_str_radix(hex, 16).unwrap();
     let mapped = address(from)..address(to);
-    let tensors = store.row(2).unwrap().tensors().unwrap();
+    let tensors = store.row(2).unwrap().tensors().unwrap().unwrap();
     assert!(mapped.contains(&tensors.tokens.as_ptr().addr()));
     assert!(mapped.contains(&tensors.logits.as_ptr().addr()));
     assert!(mapped.contains(&tensors.attention.as_ptr().addr()));
-    assert!(mapped.contains(&store.row(2).unwrap().path().as_ptr().addr()));
+    assert!(mapped.contains(&store.row(2).unwrap().shown_path().as_ptr().addr()));
 }
 
 #[test]
@@ -161,16 +164,28 @@ fn damaged_chunks_are_refused_wherever_they_are_cut() {
         let error = message(Store::open(dir.path()));
         assert!(error.contains("damaged") && error.ends_with("chunk-000000.arrow"), "{error}");
     }
-    // Any byte of the structure may be wrong; there is an error or a store, never a panic.
+    // Any byte may be wrong: it is refused, or it is one that nothing is read from.
+    let expected: Vec<Record> = (0..8).map(record).collect();
+    let mut refused = 0;
     for at in 0..whole.len() {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0xff;
-        fs::write(&path, &bytes).unwrap();
-        if let Ok(store) = Store::open(dir.path()) {
-            let records: Vec<Record> = store.rows().map(|row| row.to_record()).collect();
-            assert_eq!(records.len(), store.len());
+        for bit in [0x01, 0x40, 0x80] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= bit;
+            fs::write(&path, bytes).unwrap();
+            let read = || -> Result<Vec<Record>, StoreError> {
+                Store::open(dir.path())?.rows().map(|row| row.to_record()).collect()
+            };
+            match read() {
+                Ok(records) => assert_eq!(records, expected, "bit {bit} at {at}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(error.contains("chunk-000000.arrow"), "{error}");
+                    refused += 1;
+                }
+            }
         }
     }
+    assert!(refused * 2 > whole.len(), "{refused}");
     fs::remove_file(&path).unwrap();
     let error = message(Store::open(dir.path()));
     assert!(error.contains("missing") && error.ends_with("chunk-000000.arrow"), "{error}");
@@ -224,10 +239,14 @@ fn headers_of_other_versions_and_damaged_ones_are_refused() {
         fs::write(&path, text).unwrap();
         message(Store::open(dir.path()))
     };
-    let error = open(&text.replace("format = 1", "format = 2"));
-    assert!(error.contains("format is 2") && error.ends_with("store.toml"), "{error}");
-    assert!(open("format = 1").contains("missing field"));
+    let error = open(&text.replace("format = 2", "format = 3"));
+    assert!(error.contains("format is 3") && error.ends_with("store.toml"), "{error}");
+    let error = open(&text.replace("format = 2", "format = 1"));
+    assert!(error.contains("earlier version") && error.contains("run `extract` again"), "{error}");
+    assert!(open("format = 2").contains("missing field"));
     assert!(open(&text.replace("width = 3", "width = 999999999999")).contains("out of range"));
+    assert!(open(&text.replace("layers = 2", "layers = 9223372036854775807")).contains("range"));
+    assert!(open(&text.replace("rows_per_chunk = 4", "rows_per_chunk = 2")).contains("more rows"));
     // Sizes that are not those of the chunks.
     assert!(open(&text.replace("width = 3", "width = 4")).contains("columns"));
     assert!(open(&text.replace("layers = 2", "layers = 3")).contains("shapes"));
@@ -241,6 +260,159 @@ fn misshapen_records_are_refused() {
     wrong.outcome.as_mut().unwrap().attention.pop();
     let error = message(writer.push(wrong));
     assert!(error.contains("attention has 9 values") && error.contains("10"), "{error}");
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = StoreWriter::create_or_resume(dir.path(), &header()).unwrap();
+    let with = |change: &dyn Fn(&mut Tensors)| {
+        let mut record = record(1);
+        change(record.outcome.as_mut().unwrap());
+        record
+    };
+    for record in [
+        with(&|tensors| tensors.logits[0] = f32::NAN),
+        with(&|tensors| tensors.tokens[3] = f16::from_f32(1e6)),
+        with(&|tensors| tensors.attention[5] = f32::NEG_INFINITY),
+    ] {
+        let error = message(writer.push(record));
+        assert!(error.contains("not finite") && error.ends_with("1.jpg"), "{error}");
+    }
+}
+
+#[test]
+fn a_row_that_is_made_anew_takes_the_place_of_the_old_one() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), std::slice::from_ref(&(0..6)));
+    let mut writer = StoreWriter::create_or_resume(dir.path(), &header()).unwrap();
+    // The fourth failed; it has the second's tensors now.
+    let renewed = Record { outcome: record(1).outcome, hash: Some(9), ..record(3) };
+    writer.push(renewed.clone()).unwrap();
+    assert_eq!(writer.known(&renewed.set, &renewed.path).unwrap().hash, Some(9));
+    writer.finish().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut expected: Vec<Record> = (0..6).map(record).collect();
+    expected[3] = renewed;
+    let read: Vec<Record> = store.rows().map(|row| row.to_record().unwrap()).collect();
+    assert_eq!(read, expected);
+    assert_eq!((store.len(), store.chunks().iter().map(Chunk::len).sum::<usize>()), (6, 7));
+}
+
+#[test]
+fn chunks_that_are_missing_doubled_or_foreign_are_named() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(dir.path(), std::slice::from_ref(&(0..10)));
+    write(other.path(), std::slice::from_ref(&(20..30)));
+    let chunk = |number| dir.path().join(chunk_name(number));
+    let whole: Vec<Vec<u8>> = (0..3).map(|number| fs::read(chunk(number)).unwrap()).collect();
+    let refused = |place: usize, words: &str| {
+        let error = message(Store::open(dir.path()));
+        assert!(error.contains(words) && error.ends_with(&chunk_name(place)), "{error}");
+    };
+    fs::copy(chunk(0), chunk(1)).unwrap();
+    refused(1, "it is a copy of chunk-000000.arrow");
+    fs::copy(other.path().join(chunk_name(1)), chunk(1)).unwrap();
+    refused(1, "another one than was written here");
+    fs::write(chunk(1), &whole[1]).unwrap();
+    fs::copy(chunk(0), chunk(7)).unwrap();
+    refused(7, "no chunk of this store");
+    fs::remove_file(chunk(7)).unwrap();
+    fs::remove_file(chunk(2)).unwrap();
+    refused(2, "a chunk is missing");
+    // Its rows can be made anew, and everything else is as it was.
+    let mut writer = StoreWriter::create_or_resume(dir.path(), &header()).unwrap();
+    assert!(writer.known(&record(8).set, &record(8).path).is_none());
+    (8..10).map(record).for_each(|record| writer.push(record).unwrap());
+    writer.finish().unwrap();
+    let read: Vec<Record> =
+        Store::open(dir.path()).unwrap().rows().map(|row| row.to_record().unwrap()).collect();
+    assert_eq!(read, (0..10).map(record).collect::<Vec<_>>());
+    assert_eq!(fs::read(chunk(2)).unwrap(), whole[2]);
+}
+
+#[test]
+fn a_run_that_was_cut_between_the_list_and_the_chunk_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), std::slice::from_ref(&(0..6)));
+    let short = fs::read(dir.path().join(chunk_name(1))).unwrap();
+    write(dir.path(), std::slice::from_ref(&(6..8)));
+    let mut list = ChunkList::read(dir.path()).unwrap();
+    // As if the list were written, and the longer chunk not yet in its place.
+    let digest = {
+        let before = tempfile::tempdir().unwrap();
+        write(before.path(), std::slice::from_ref(&(0..6)));
+        ChunkList::read(before.path()).unwrap().chunks[1].digest.clone()
+    };
+    list.chunks[1].before = Some(digest);
+    list.write(dir.path()).unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap().len(), 8);
+    fs::write(dir.path().join(chunk_name(1)), short).unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap().len(), 6);
+    // And of a chunk that there was none of before.
+    list.chunks[1].before = Some(String::new());
+    list.write(dir.path()).unwrap();
+    fs::remove_file(dir.path().join(chunk_name(1))).unwrap();
+    assert_eq!(Store::open(dir.path()).unwrap().len(), 4);
+    write(dir.path(), std::slice::from_ref(&(4..8)));
+    let text = fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+    assert!(!text.contains("before"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_are_kept_apart() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let latin = |byte: u8| PathBuf::from(OsStr::from_bytes(&[b'/', b'c', byte, b'.', b'p']));
+    let mut writer = StoreWriter::create_or_resume(dir.path(), &header()).unwrap();
+    for byte in [0xe9, 0xe8] {
+        writer.push(Record { path: latin(byte), ..record(1) }).unwrap();
+    }
+    writer.finish().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let paths: Vec<PathBuf> = store.rows().map(|row| row.path()).collect();
+    assert_eq!(paths, [latin(0xe9), latin(0xe8)]);
+    assert_eq!(store.row(0).unwrap().shown_path(), "/c\\xE9.p");
+    let writer = StoreWriter::create_or_resume(dir.path(), &header()).unwrap();
+    assert!(writer.known(&record(1).set, &latin(0xe8)).is_some());
+    assert!(writer.known(&record(1).set, &latin(0xe7)).is_none());
+}
+
+#[test]
+fn chunks_that_were_compressed_are_read() {
+    use arrow::ipc::CompressionType;
+    use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), std::slice::from_ref(&(0..6)));
+    let expected: Vec<Record> = (0..6).map(record).collect();
+    for kind in [CompressionType::LZ4_FRAME, CompressionType::ZSTD] {
+        let path = dir.path().join(chunk_name(0));
+        let file = fs::File::open(&path).unwrap();
+        let mut reader = arrow::ipc::reader::FileReader::try_new(file, None).unwrap();
+        let batch = reader.next().unwrap().unwrap();
+        let options = IpcWriteOptions::default().try_with_compression(Some(kind)).unwrap();
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = FileWriter::try_new_with_options(file, &batch.schema(), options).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        let read = || -> Result<Vec<Record>, StoreError> {
+            Store::open(dir.path())?.rows().map(|row| row.to_record()).collect()
+        };
+        assert_eq!(read().unwrap(), expected);
+        // A length that asks for the whole memory is no reason to ask for it.
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x7f;
+            fs::write(&path, bytes).unwrap();
+            if let Ok(records) = read() {
+                assert_eq!(records, expected, "at {at}");
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
 }
 
 #[test]

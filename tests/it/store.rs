@@ -73,7 +73,7 @@ fn errors(output: &Output) -> String {
 }
 
 fn records(store: &Path) -> Vec<Record> {
-    Store::open(store).unwrap().rows().map(|row| row.to_record()).collect()
+    Store::open(store).unwrap().rows().map(|row| row.to_record().unwrap()).collect()
 }
 
 /// Rounds tokens as the store does.
@@ -113,7 +113,7 @@ fn rows_lead_to_the_same_masks_and_looks_as_the_pipeline() {
             let row = store.row(row.unwrap()).unwrap();
             assert_eq!(row.hash(), hash_file(&item.path));
             assert_eq!(row.class(), Some(dataset.classes[item.class.unwrap()].as_str()));
-            let stored = row.tagged().unwrap();
+            let stored = row.tagged().unwrap().unwrap();
             assert_eq!(stored.logits, tagged.logits);
             let rounded = rounded(tagged);
             assert_eq!(stored.tokens, rounded.tokens);
@@ -149,7 +149,7 @@ fn other_classes_need_no_other_store() {
     store.check_bundle(&bundle).unwrap();
     let second = pipeline(&bundle);
     for row in store.rows() {
-        let mut tagged = row.tagged().unwrap();
+        let mut tagged = row.tagged().unwrap().unwrap();
         add_missing_attention(&second, &mut tagged, Recipe::Released).unwrap();
         let whole = second.attention_of(&tagged, &(0..40).collect::<Vec<_>>()).unwrap();
         let fresh = TaggerOutput { attention: whole, ..tagged.clone() };
@@ -253,10 +253,45 @@ fn images_that_fail_are_rows_and_sets_share_a_store() {
     let sets: Vec<String> = records(out.path()).into_iter().map(|row| row.set).collect();
     assert_eq!(sets, ["a", "a", "a", "a", "b", "b", "b", "b"]);
 
-    // An image that changed is named.
+    // An image that changed is extracted anew, and one that was repaired too.
+    let before = records(out.path());
     fs::copy(&source.items[9].path, images.path().join("0.png")).unwrap();
     let output = extract(images.path(), out.path(), &["--set", "b"]).output().unwrap();
-    assert!(errors(&output).contains("1 images changed"), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(errors(&output).contains("1 images of `b` changed"), "{}", errors(&output));
+    fs::copy(&source.items[0].path, images.path().join("1b.png")).unwrap();
+    let output = extract(images.path(), out.path(), &["--set", "b"]).output().unwrap();
+    assert!(output.status.success(), "{}", errors(&output));
+    let line = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(line.contains("0 added, 3 there before, 1 extracted anew, 0 failed"), "{line}");
+    let after = records(out.path());
+    assert_eq!(after[..4], before[..4], "the other set is as it was");
+    assert_ne!(after[4].outcome, before[4].outcome);
+    // The picture that the first file was.
+    assert_eq!(after[6].outcome.as_ref().unwrap().logits.len(), 40);
+    assert_eq!(after[6].hash, before[4].hash);
+    assert_eq!(after.len(), 8);
+    let output = extract(images.path(), out.path(), &["--set", "b"]).output().unwrap();
+    assert!(errors(&output).is_empty(), "{}", errors(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn images_whose_names_are_no_text_have_rows_of_their_own() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let (images, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let source = Dataset::from_folder(scenes()).unwrap();
+    for (item, byte) in source.items.iter().zip([0xe8, 0xe9]) {
+        let name = [b"caf", &[byte][..], b".png"].concat();
+        fs::copy(&item.path, images.path().join(OsStr::from_bytes(&name))).unwrap();
+    }
+    let run = || extract(images.path(), out.path(), &[]).output().unwrap();
+    let (first, again) = (run(), run());
+    assert!(String::from_utf8_lossy(&first.stdout).contains("2 added"), "{first:?}");
+    assert!(again.stderr.is_empty(), "{}", errors(&again));
+    let rows = records(out.path());
+    assert_ne!(rows[0].hash, rows[1].hash);
 }
 
 #[test]
@@ -328,7 +363,7 @@ fn a_full_disk_leaves_no_half_chunk() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
-    assert!(names.iter().all(|name| name == "store.toml" || name == ".lock"), "{names:?}");
+    assert!(names.iter().all(|name| ["store.toml", ".lock"].contains(&name.as_str())), "{names:?}");
     assert!(Store::open(&store).unwrap().is_empty());
     assert!(extract(scenes(), &store, &[]).status().unwrap().success());
     assert_eq!(Store::open(&store).unwrap().len(), 200);
@@ -388,19 +423,38 @@ fn pyarrow_reads_a_store_as_it_is() {
     let store = Store::open(out.path()).unwrap();
     let header = store.header();
     let row = store.row(0).unwrap();
-    let tensors: Tensors = row.to_record().outcome.unwrap();
+    let tensors: Tensors = row.to_record().unwrap().outcome.unwrap();
     assert_eq!(
         (&read["rows"], &read["errors"], &read["nulls"]),
         (&21.into(), &1.into(), &1.into())
     );
     assert_eq!(read["shape"], serde_json::json!([header.positions, header.width]));
-    assert_eq!(read["path"], row.path());
+    assert_eq!(read["path"], row.shown_path());
     assert_eq!(read["hash"], row.hash().unwrap().to_string());
     assert_eq!(read["last"].as_f64().unwrap(), tensors.tokens.last().unwrap().to_f64());
     assert_eq!(read["logit"].as_f64().unwrap() as f32, tensors.logits[5]);
     assert_eq!(read["tags"], serde_json::json!(tensors.tags));
     assert_eq!(read["attention"], tensors.attention.len());
+
+    // Compressed by pyarrow, as Feather files are, it is the same store.
+    let before = records(out.path());
+    for compression in ["lz4", "zstd"] {
+        let arguments = ["-c", COMPRESS, out.path().to_str().unwrap(), compression];
+        let output = Command::new(&python).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", errors(&output));
+        assert_eq!(records(out.path()), before, "{compression}");
+    }
 }
+
+/// Writes a store's chunks again, compressed.
+const COMPRESS: &str = r#"
+import sys, glob, pyarrow.ipc as ipc
+for file in glob.glob(sys.argv[1] + "/chunk-*.arrow"):
+    table = ipc.open_file(file).read_all()
+    options = ipc.IpcWriteOptions(compression=sys.argv[2])
+    with ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table)
+"#;
 
 /// Rates at full size: `cargo test --test it store::full_size -- --ignored --nocapture`.
 #[test]
@@ -426,8 +480,9 @@ fn full_size_rows_are_small_and_quick() {
     let mut writer = store::StoreWriter::create_or_resume(dir.path(), &header).unwrap();
     for number in 0..ROWS {
         let record = Record {
-            path: format!("/photos/{number:06}.jpg"),
+            path: format!("/photos/{number:06}.jpg").into(),
             hash: Some(number as u64),
+            stamp: None,
             set: "photos".into(),
             class: Some("class".into()),
             width: 640,
@@ -454,7 +509,7 @@ fn full_size_rows_are_small_and_quick() {
         let sum: f64 = store
             .par_rows()
             .map(|row| {
-                let tensors = row.tensors().unwrap();
+                let tensors = row.tensors().unwrap().unwrap();
                 let ends = tensors.tokens.iter().step_by(64).map(|t| t.to_bits() as f64);
                 ends.sum::<f64>()
                     + tensors.logits.iter().step_by(512).map(|v| *v as f64).sum::<f64>()
@@ -466,7 +521,8 @@ fn full_size_rows_are_small_and_quick() {
     let (cold, warm) = (scan(), scan());
     let started = Instant::now();
     let store = Store::open(dir.path()).unwrap();
-    let tokens: usize = store.par_rows().map(|row| row.tagged().unwrap().tokens.len()).sum();
+    let tokens: usize =
+        store.par_rows().map(|row| row.tagged().unwrap().unwrap().tokens.len()).sum();
     assert_eq!(tokens, ROWS * 145 * 512);
     let converted = started.elapsed().as_secs_f64();
     let mb = bytes as f64 / 1e6;

@@ -21,6 +21,7 @@ use crate::eval::report::{self, Bootstrap, Report};
 use crate::fs::WholeFile;
 use crate::pipeline::{OdinInput, Pipeline};
 use crate::score::{self, Detector};
+use crate::store::StoreHeader;
 use refits::{RefitSweep, RefitSweepArgs};
 use scoring::Scoring;
 use sets::{NamedSet, Stores};
@@ -134,7 +135,7 @@ impl EvaluateArgs {
         }
         let cancel = cancel_on_ctrl_c()?;
         let stores = Stores {
-            bundle: &bundle,
+            header: StoreHeader::of_bundle(&bundle)?,
             pipeline: &pipeline,
             dir: self.store.clone().unwrap_or_else(|| self.out.join("store")),
             batch: usize::from(self.batch),
@@ -163,7 +164,8 @@ impl EvaluateArgs {
         let bootstrap =
             self.bootstrap.map(|n| Bootstrap { resamples: n as usize, seed: self.seed });
         let mut report = Report::new(&table, bootstrap, refits)?;
-        report.warnings.splice(0..0, same_folders(&all));
+        let notes = sets.iter().flat_map(|set| set.notes.clone());
+        report.warnings.splice(0..0, notes.chain(same_folders(&all)));
         report.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
         report::write(&report, &table, &self.out)?;
         self.print(&report)?;

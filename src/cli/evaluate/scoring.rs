@@ -8,9 +8,9 @@ use indicatif::ProgressBar;
 use super::refits::Refits;
 use crate::eval::gather::{Plan, SetScorer, TaggedImage};
 use crate::eval::report::RefitReport;
-use crate::eval::scan::{Block, StoredSet};
+use crate::eval::scan::{Block, ScanError, StoredSet};
 use crate::eval::scores::{ScoreTable, SetScores};
-use crate::pipeline::{OdinInput, Pipeline, PipelineError};
+use crate::pipeline::{OdinInput, Pipeline};
 
 /// Images scored between two glances at Ctrl-C.
 const PART: usize = 64;
@@ -78,23 +78,19 @@ impl<'a> Scoring<'a> {
         is_id: bool,
         bar: &ProgressBar,
         cancel: &AtomicBool,
-    ) -> Result<Option<Vec<SetScores>>, PipelineError> {
+    ) -> Result<Option<Vec<SetScores>>, ScanError> {
         let gathers = || std::iter::once(&self.main).chain(&self.refitted);
         let mut scores: Vec<SetScores> = gathers().map(|gather| gather.begin(&set.name)).collect();
         let pixels = self.plan.odin == OdinInput::Image;
         let mut block = |block: Block| {
-            for part in block.seen.chunks(PART) {
+            for (part, places) in block.images.chunks(PART).zip(block.places.chunks(PART)) {
                 if cancel.load(Ordering::Relaxed) {
                     return Ok(ControlFlow::Break(()));
                 }
-                let mut all: Vec<TaggedImage> = part.iter().map(|(_, seen)| seen.clone()).collect();
-                self.main.add(&mut scores[0], &all)?;
-                if is_id {
-                    let mut places = part.iter().map(|(place, _)| place);
-                    all.retain(|_| places.next().is_some_and(|p| !self.refits.used.contains(p)));
-                }
+                self.main.add(&mut scores[0], part)?;
+                let rest = is_id.then(|| self.without_used(part, places)).flatten();
                 for (gather, scores) in self.refitted.iter().zip(&mut scores[1..]) {
-                    gather.add(scores, &all)?;
+                    gather.add(scores, rest.as_deref().unwrap_or(part))?;
                 }
                 bar.inc(part.len() as u64);
             }
@@ -104,5 +100,15 @@ impl<'a> Scoring<'a> {
         };
         let outcome = set.scan(self.pipeline, self.plan.recipe, pixels, &mut block)?;
         Ok(outcome.is_continue().then_some(scores))
+    }
+
+    /// The images that no projector was fitted to; `None` if that is all of them.
+    fn without_used(&self, images: &[TaggedImage], places: &[usize]) -> Option<Vec<TaggedImage>> {
+        let used = &self.refits.used;
+        if !places.iter().any(|place| used.contains(place)) {
+            return None;
+        }
+        let rest = images.iter().zip(places).filter(|(_, place)| !used.contains(place));
+        Some(rest.map(|(image, _)| image.clone()).collect())
     }
 }

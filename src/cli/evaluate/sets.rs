@@ -7,11 +7,10 @@ use std::sync::atomic::AtomicBool;
 use anyhow::bail;
 
 use super::super::extract::{extract_bar, open_dataset, show_progress};
-use crate::bundle::Bundle;
 use crate::dataset::Dataset;
 use crate::eval::scan::StoredSet;
 use crate::pipeline::Pipeline;
-use crate::store::{self, ExtractOptions, Store, StoreHeader};
+use crate::store::{self, ExtractOptions, RowCheck, Store, StoreHeader, Summary};
 
 /// A set as it was named.
 #[derive(Debug)]
@@ -101,8 +100,8 @@ enum Opened {
 
 /// Opens sets, bringing folders into a store first.
 pub struct Stores<'a> {
-    /// The model's files.
-    pub bundle: &'a Bundle,
+    /// The header of stores that the model makes.
+    pub header: StoreHeader,
     /// The model.
     pub pipeline: &'a Pipeline,
     /// The store for folders.
@@ -116,69 +115,104 @@ pub struct Stores<'a> {
 }
 
 impl Stores<'_> {
-    /// Every set, in order; `None` if stopped.
+    /// Every set, in order, with rows of its images as they are now; `None` if stopped.
     ///
     /// # Errors
     /// If a set is empty or cannot be read, a store is another tagger's or cannot be written.
     pub fn open(&self, named: &[NamedSet]) -> anyhow::Result<Option<Vec<StoredSet>>> {
         // Every folder is listed, and every store opened, before the long work begins.
-        let opened = named.iter().map(|set| self.analyse(set)).collect::<Result<Vec<_>, _>>()?;
+        let opened = named.iter().map(|set| self.look_at(set)).collect::<Result<Vec<_>, _>>()?;
+        let mut notes = Vec::new();
         for set in &opened {
-            if let Opened::Folder(dataset) = set
-                && !self.extract(dataset)?
-            {
-                return Ok(None);
+            let of_set = match set {
+                Opened::Folder(dataset) => self.extract(dataset, &self.dir, self.header.upright)?,
+                Opened::Store(stored) => self.renew(stored)?,
+            };
+            match of_set {
+                Some(of_set) => notes.push(of_set),
+                None => return Ok(None),
             }
         }
-        let sets = named.iter().zip(opened).map(|(named, set)| match set {
-            Opened::Folder(dataset) => self.rows_of(named, &dataset),
-            Opened::Store(stored) => Ok(stored),
+        let sets = named.iter().zip(opened).zip(notes).map(|((named, set), notes)| match set {
+            Opened::Folder(dataset) => self.rows_of(named, &dataset, notes),
+            // Opened once more: it may have new rows.
+            Opened::Store(_) => Ok(StoredSet { notes, ..stored(named)? }),
         });
-        sets.collect::<Result<Vec<_>, _>>().map(Some)
+        let sets = sets.collect::<Result<Vec<StoredSet>, _>>()?;
+        let upright = |set: &StoredSet| set.store.header().upright;
+        if let Some(other) = sets.iter().find(|set| upright(set) != upright(&sets[0])) {
+            bail!(
+                "the images of `{}` are turned as their EXIF orientation says and those of `{}` are not, \
+                 or the other way round: extract one of them again",
+                sets[0].name,
+                other.name
+            );
+        }
+        Ok(Some(sets))
     }
 
-    fn analyse(&self, set: &NamedSet) -> anyhow::Result<Opened> {
+    fn look_at(&self, set: &NamedSet) -> anyhow::Result<Opened> {
         if !set.is_store() {
             return Ok(Opened::Folder(open_dataset(&set.path)?));
         }
         let stored = stored(set)?;
-        stored.store.check_bundle(self.bundle)?;
+        stored.store.check_header(&self.header)?;
         Ok(Opened::Store(stored))
     }
 
-    /// Brings a folder into the store; false if stopped.
-    fn extract(&self, dataset: &Dataset) -> anyhow::Result<bool> {
-        let header = StoreHeader::of_bundle(self.bundle)?;
+    /// Extracts images of a store anew whose files are no longer what its rows are of; what a reader
+    /// should know, or `None` if stopped.
+    fn renew(&self, set: &StoredSet) -> anyhow::Result<Option<Vec<String>>> {
+        let RowCheck { changed, gone, set: name } = RowCheck::of(&set.store, &set.rows);
+        let mut notes = match gone.first() {
+            None => Vec::new(),
+            Some(first) => vec![format!(
+                "{} of the {} images of `{}` cannot be held against their rows in the store, as their \
+                 files are not where they were: {first}",
+                gone.len(),
+                set.rows.len(),
+                set.name
+            )],
+        };
+        if !changed.items.is_empty() {
+            let changed = Dataset { name, ..changed };
+            let upright = set.store.header().upright;
+            match self.extract(&changed, set.store.dir(), upright)? {
+                Some(more) => notes.extend(more),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(notes))
+    }
+
+    /// Brings images into a store; what a reader should know, or `None` if stopped.
+    fn extract(
+        &self,
+        dataset: &Dataset,
+        dir: &Path,
+        upright: bool,
+    ) -> anyhow::Result<Option<Vec<String>>> {
+        let header = StoreHeader { upright, ..self.header.clone() };
         let bar = extract_bar(self.quiet);
         let mut show = |progress| show_progress(&bar, progress);
         let options = ExtractOptions { set: None, batch: self.batch };
-        let pipeline = self.pipeline;
-        let summary = store::extract(
-            pipeline,
-            &header,
-            dataset,
-            &self.dir,
-            &options,
-            &mut show,
-            self.cancel,
-        )?;
+        let (pipeline, cancel) = (self.pipeline, self.cancel);
+        let summary: Summary =
+            store::extract(pipeline, &header, dataset, dir, &options, &mut show, cancel)?;
         bar.finish_and_clear();
-        if let Some(first) = summary.changed.first() {
-            eprintln!(
-                "{} images of `{}` changed since they were extracted, and their rows did not; for new \
-                 rows, name another --store: {first}",
-                summary.changed.len(),
-                summary.set
-            );
-        }
-        Ok(!summary.cancelled)
+        Ok((!summary.cancelled).then(|| summary.changes().into_iter().collect()))
     }
 
     /// A folder's rows in the store.
-    fn rows_of(&self, set: &NamedSet, dataset: &Dataset) -> anyhow::Result<StoredSet> {
+    fn rows_of(
+        &self,
+        set: &NamedSet,
+        dataset: &Dataset,
+        notes: Vec<String>,
+    ) -> anyhow::Result<StoredSet> {
         let store = Store::open(&self.dir)?;
         let rows = store.rows_of(dataset, &dataset.name).into_iter().flatten().collect();
-        Ok(StoredSet { name: set.name.clone(), store, rows })
+        Ok(StoredSet { name: set.name.clone(), store, rows, notes })
     }
 }
 
@@ -201,5 +235,5 @@ fn stored(set: &NamedSet) -> anyhow::Result<StoredSet> {
     };
     let rows = (0..).zip(store.rows()).filter(|(_, row)| row.set() == wanted).map(|(at, _)| at);
     let rows = rows.collect();
-    Ok(StoredSet { name: set.name.clone(), store, rows })
+    Ok(StoredSet { name: set.name.clone(), store, rows, notes: Vec::new() })
 }
