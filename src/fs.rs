@@ -28,6 +28,9 @@ const TEMPORARY: &str = ".tagood-lens.tmp";
 /// So much of the final name, in bytes, is in the temporary one, which must fit into 255.
 const NAME_BYTES: usize = 180;
 
+/// The file by which a run has a folder for itself.
+pub const FOLDER_LOCK: &str = ".lock";
+
 /// A file that is being written: whole under its name after [`WholeFile::commit`], else not there.
 #[derive(Debug)]
 pub struct WholeFile {
@@ -299,6 +302,20 @@ fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
+    }
+}
+
+/// Takes a folder for this run alone, until the answer goes out of scope or the process ends, however
+/// it ends. `None` if another run has it.
+///
+/// # Errors
+/// If the folder cannot be written to, or its system knows no locks.
+pub fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
+    let file = File::create(folder.join(FOLDER_LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -12,7 +12,7 @@ pub mod saved;
 mod window;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,7 @@ impl App {
         };
         app.apply(Command::LoadModel(options.model));
         let last = options.autosave.filter(|path| path.exists());
-        match last.map(|path| SavedSession::read(&path)) {
+        match last.as_ref().map(|path| SavedSession::read(path)) {
             Some(Ok(mut session)) => {
                 // What the command line asks for takes the place of the last session's images.
                 if !options.paths.is_empty() || options.open_world {
@@ -129,7 +129,7 @@ impl App {
                 session.dark = options.theme.map_or(session.dark, |theme| theme == Theme::Dark);
                 app.restore(ctx, session);
             }
-            Some(Err(error)) => app.session.notice(error.to_string()),
+            Some(Err(error)) => app.keep_unread(last.as_deref(), &error),
             None => {}
         }
         if !options.paths.is_empty() {
@@ -139,6 +139,19 @@ impl App {
             app.send(WindowCommand::OpenWorld);
         }
         Ok(app)
+    }
+
+    /// Sees to it that a session that cannot be read, perhaps of a later version, is not written over.
+    fn keep_unread(&mut self, path: Option<&Path>, error: &saved::SessionError) {
+        let outcome = path.map(saved::keep_aside).transpose();
+        self.session.notice(match outcome {
+            Ok(Some(kept)) => format!("{error}; it was kept as {}", kept.display()),
+            Ok(None) => error.to_string(),
+            Err(_) => {
+                self.autosave = window::Autosave::new(None);
+                format!("{error}; it stays as it is, and this session is not saved")
+            }
+        });
     }
 
     /// What is known.

@@ -99,9 +99,11 @@ impl SavedSession {
             path: path.to_owned(),
         })?;
         let bad = |reason: String| SessionError::Content { reason, path: path.to_owned() };
-        let session: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-        match session.format {
-            FORMAT => Ok(session),
+        // The version first: another one may have other fields.
+        let version: Version =
+            serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        match version.format {
+            FORMAT => serde_json::from_str(&text).map_err(|error| bad(error.to_string())),
             other => Err(bad(format!("its format is {other}, this program reads {FORMAT}"))),
         }
     }
@@ -127,7 +129,46 @@ impl SavedSession {
     }
 }
 
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
+}
+
+/// Gives a session that cannot be read another name, so that the next one does not take its place: the
+/// first free of `session-1.json`, `session-2.json`, ….
+///
+/// # Errors
+/// If it cannot be renamed.
+pub fn keep_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let names = (1..).map(|number: u32| path.with_file_name(format!("{stem}-{number}.json")));
+    let free = names.into_iter().find(|name| name.symlink_metadata().is_err());
+    let free = free.ok_or(std::io::ErrorKind::AlreadyExists)?;
+    std::fs::rename(path, &free)?;
+    Ok(free)
+}
+
 /// Where the session is saved by itself: the user's data folder. `None` if there is none.
 pub fn autosave_path() -> Option<PathBuf> {
     fs::data_folder().map(|folder| folder.join("session.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_of_a_later_version_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.json");
+        let later = r#"{"format": 99, "things": []}"#;
+        for name in ["session-1.json", "session-2.json"] {
+            std::fs::write(&path, later).unwrap();
+            let error = SavedSession::read(&path).unwrap_err().to_string();
+            assert!(error.contains("its format is 99, this program reads"), "{error}");
+            assert_eq!(keep_aside(&path).unwrap(), folder.path().join(name));
+            assert!(!path.exists());
+            assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), later);
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! `fit`: a folder of classes in, a bundle out.
 
+use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -135,7 +136,7 @@ impl FitOptions {
     pub fn run(self, id: &Path) -> CliResult {
         let dataset = Dataset::labelled(id)?;
         dataset.require_several_classes()?;
-        let work = self.work_folder()?;
+        let (work, _lock) = self.work_folder()?;
         let cancel = cancel_on_ctrl_c()?;
         let compute = self.model.compute()?;
         let mut bundle = self.model.tagger()?;
@@ -163,9 +164,9 @@ impl FitOptions {
         Ok(if failed > 0 { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
     }
 
-    /// Makes the folder beside the bundle, so that a place that cannot be written to is refused
-    /// before any work is done.
-    fn work_folder(&self) -> anyhow::Result<PathBuf> {
+    /// Makes the folder beside the bundle and takes it for this run, so that a place that cannot be
+    /// written to, or that another run is at work in, is refused before any work is done.
+    fn work_folder(&self) -> anyhow::Result<(PathBuf, File)> {
         if self.propose.is_none() && fs::is_occupied(&self.out) {
             bail!(
                 "will not write over what is already there; name another folder: {}",
@@ -176,7 +177,15 @@ impl FitOptions {
         let work = self.out.with_file_name(format!("{}.fit", name.to_string_lossy()));
         std::fs::create_dir_all(&work)
             .with_context(|| format!("cannot make the folder {}", work.display()))?;
-        Ok(work)
+        let lock = fs::lock_folder(&work)
+            .with_context(|| format!("cannot write to the folder {}", work.display()))?;
+        let busy = || {
+            let out = self.out.display();
+            anyhow!(
+                "another `fit` is at work on this bundle; wait for it, or name another --out: {out}"
+            )
+        };
+        Ok((work, lock.ok_or_else(busy)?))
     }
 
     /// The store with the set's rows, and how many images could not be read; `None` if stopped.

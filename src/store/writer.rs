@@ -1,7 +1,7 @@
 //! Writing a store, from the beginning or from where it stood.
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;
@@ -15,9 +15,6 @@ use super::record::stored_path;
 use super::schema::{batch_from_records, check_shapes, schema};
 use super::{Record, Row, Stamp, StoreError, StoreHeader};
 use crate::fs::{self, WholeFile};
-
-/// Held while a run writes; the system lets go of it when the process ends, however it ends.
-const LOCK: &str = ".lock";
 
 /// Adds rows to a store. Rows are on the disk once their chunk is full, or after
 /// [`StoreWriter::finish`].
@@ -221,7 +218,7 @@ fn has_foreign_files(dir: &Path) -> Result<bool, StoreError> {
     let io = || StoreError::io("cannot list the folder", dir);
     for entry in std::fs::read_dir(dir).map_err(io())? {
         let name = entry.map_err(io())?.file_name();
-        if name != LOCK && !fs::is_temporary(&name) {
+        if name != fs::FOLDER_LOCK && !fs::is_temporary(&name) {
             return Ok(true);
         }
     }
@@ -229,12 +226,6 @@ fn has_foreign_files(dir: &Path) -> Result<bool, StoreError> {
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {
-    let path = dir.join(LOCK);
-    let io = || StoreError::io("cannot write to the store", &path);
-    let file = File::create(&path).map_err(io())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Busy(dir.to_owned())),
-        Err(TryLockError::Error(error)) => Err(io()(error)),
-    }
+    let lock = fs::lock_folder(dir).map_err(StoreError::io("cannot write to the store", dir))?;
+    lock.ok_or_else(|| StoreError::Busy(dir.to_owned()))
 }

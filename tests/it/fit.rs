@@ -131,3 +131,73 @@ fn what_cannot_be_fitted_is_refused_in_a_sentence() {
     std::fs::write(folder.path().join("file"), "").unwrap();
     refused(scenes(), &folder.path().join("file/bundle"), "cannot make the folder");
 }
+
+#[test]
+fn two_runs_on_one_bundle_are_kept_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("bundle.fit");
+    std::fs::create_dir(&work).unwrap();
+    let held = tagood_lens::fs::lock_folder(&work).unwrap().unwrap();
+    let output = fit(scenes(), &folder.path().join("bundle"), &["--epochs", "1"]);
+    let errors = errors(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains("another `fit` is at work") && errors.lines().count() == 1, "{errors}");
+    drop(held);
+}
+
+/// Copies class folders.
+fn copied(from: &Path, to: &Path) {
+    for class in std::fs::read_dir(from).unwrap() {
+        let class = class.unwrap().path();
+        let folder = to.join(class.file_name().unwrap());
+        std::fs::create_dir_all(&folder).unwrap();
+        for image in std::fs::read_dir(&class).unwrap() {
+            let image = image.unwrap().path();
+            std::fs::copy(&image, folder.join(image.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn pictures_in_two_classes_and_pictures_that_changed_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = folder.path().join("id");
+    copied(scenes(), &id);
+    let mut classes: Vec<PathBuf> =
+        std::fs::read_dir(&id).unwrap().map(|entry| entry.unwrap().path()).collect();
+    classes.sort();
+    let first = |class: &Path| {
+        let mut images: Vec<PathBuf> =
+            std::fs::read_dir(class).unwrap().map(|entry| entry.unwrap().path()).collect();
+        images.sort();
+        images.remove(0)
+    };
+    std::fs::copy(first(&classes[0]), classes[1].join("zz.png")).unwrap();
+    let list = folder.path().join("classes.tsv");
+    let store = folder.path().join("store");
+    let more = ["--propose", list.to_str().unwrap(), "--store", store.to_str().unwrap(), "--quiet"];
+    let output = fit(&id, &folder.path().join("bundle"), &more);
+    assert!(output.status.success(), "{}", errors(&output));
+    assert!(errors(&output).contains("1 images are the same as one of another class"));
+    let before = std::fs::read_to_string(&list).unwrap();
+
+    // Every picture of a class becomes one of another: the proposal follows, with a word.
+    let mut images: Vec<PathBuf> =
+        std::fs::read_dir(&classes[2]).unwrap().map(|entry| entry.unwrap().path()).collect();
+    images.sort();
+    images.iter().for_each(|image| {
+        std::fs::copy(first(&classes[3]), image).unwrap();
+    });
+    let output = fit(&id, &folder.path().join("bundle"), &more);
+    let count = images.len();
+    assert!(
+        errors(&output).contains(&format!("{count} images of `id` changed")),
+        "{}",
+        errors(&output)
+    );
+    let fresh = ["--propose", list.to_str().unwrap(), "--quiet"];
+    let after = std::fs::read_to_string(&list).unwrap();
+    assert!(fit(&id, &folder.path().join("other"), &fresh).status.success());
+    assert_eq!(std::fs::read_to_string(&list).unwrap(), after);
+    assert_ne!(after, before);
+}

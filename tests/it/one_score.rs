@@ -167,7 +167,7 @@ fn fitted_lambda(recipe: Recipe) -> f32 {
     let detectors: Vec<FittedDetector> = vec![score::bind(detector, &statistics, head).unwrap()];
     let store = Store::open(&world.path("store")).unwrap();
     let rows = store.rows().filter(|row| row.set() == "id");
-    let mut images: Vec<TaggerOutput> = rows.map(|row| row.tagged().unwrap()).collect();
+    let mut images: Vec<TaggerOutput> = rows.map(|row| row.tagged().unwrap().unwrap()).collect();
     for image in &mut images {
         add_missing_attention(&pipeline, image, recipe).unwrap();
     }

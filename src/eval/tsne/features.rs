@@ -6,6 +6,30 @@ use rayon::prelude::*;
 /// distances must stay finite.
 const FAR: f64 = 1e12;
 
+/// What the last bits of a feature may differ by between two computations of one image, relative to the
+/// feature's size.
+const NOISE: f32 = 1e-6;
+
+/// Whether features `[n, d]` are one point, but for the noise of computing them: scaled up, that would
+/// look like structure. A column's noise goes by its own size, or by that of a usual column where it is
+/// next to nothing.
+pub(super) fn are_one_point(features: &[f32], d: usize) -> bool {
+    let mut bounds = vec![(f32::INFINITY, f32::NEG_INFINITY); d];
+    for row in features.chunks_exact(d) {
+        for ((least, most), &x) in bounds.iter_mut().zip(row) {
+            (*least, *most) = (least.min(x), most.max(x));
+        }
+    }
+    let mut sizes: Vec<f32> =
+        bounds.iter().map(|(least, most)| least.abs().max(most.abs())).collect();
+    let middle = (d - 1) / 2;
+    let usual = *sizes.clone().select_nth_unstable_by(middle, f32::total_cmp).1;
+    sizes.iter_mut().for_each(|size| *size = size.max(usual));
+    // In f64, where no difference overflows.
+    let width = |(least, most): (f32, f32)| f64::from(most) - f64::from(least);
+    bounds.into_iter().zip(sizes).all(|(bound, size)| width(bound) <= f64::from(NOISE * size))
+}
+
 /// Features with their mean taken off and divided by the largest value. Neither changes an affinity;
 /// both keep squared distances precise and within the range of f32.
 pub(super) struct Centered {

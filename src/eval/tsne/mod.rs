@@ -113,11 +113,14 @@ pub struct Tsne {
     affinities: Affinities,
     descent: Descent,
     iteration: usize,
+    /// Whether all points are one, which stays where it is.
+    is_one_point: bool,
 }
 
 impl Tsne {
     /// Finds the neighbours and affinities of `features` `[n, d]`, row by row, and puts the points
-    /// at their start.
+    /// at their start. Where all are one point, but for the noise of computing them, the map is one
+    /// spot.
     ///
     /// # Errors
     ///
@@ -140,6 +143,7 @@ impl Tsne {
             affinities: Affinities::new(&[], 0, perplexity),
             descent: Descent::new(Vec::new()),
             iteration: 0,
+            is_one_point: false,
         };
         if n == 0 {
             return Ok(tsne);
@@ -151,7 +155,11 @@ impl Tsne {
             0 => Affinities::new(&[(0.0, 0)], 0, perplexity),
             _ => Affinities::new(&neighbors, k, perplexity),
         };
-        tsne.descent = Descent::new(init::positions(&centered.values, d, config.seed));
+        tsne.is_one_point = n > 1 && features::are_one_point(features, d);
+        tsne.descent = Descent::new(match tsne.is_one_point {
+            true => vec![[0.0; 2]; n],
+            false => init::positions(&centered.values, d, config.seed),
+        });
         tsne.features = Some(centered);
         Ok(tsne)
     }
@@ -161,6 +169,10 @@ impl Tsne {
     pub fn step(&mut self, iterations: usize) -> &[[f32; 2]] {
         let left = self.config.iterations.saturating_sub(self.iteration);
         let exaggerated = self.config.exaggerated_iterations.min(self.config.iterations / 3);
+        if self.is_one_point {
+            self.iteration += iterations.min(left);
+            return self.positions();
+        }
         for _ in 0..iterations.min(left) {
             let early = self.iteration < exaggerated;
             let exaggeration = if early { self.config.exaggeration } else { 1.0 };
@@ -199,7 +211,7 @@ impl Tsne {
     /// The Kullback-Leibler divergence of the map as it is, in nats, without exaggeration. It costs
     /// about as much as an iteration.
     pub fn kl(&mut self) -> f64 {
-        if self.positions().len() < 2 {
+        if self.positions().len() < 2 || self.is_one_point {
             return 0.0;
         }
         self.descent.divergence(&self.affinities)

@@ -256,3 +256,30 @@ fn many_equal_points_make_a_map() {
     assert!(tsne.positions().iter().flatten().all(|c| c.is_finite()));
     assert!(tsne.kl().is_finite());
 }
+
+#[test]
+fn points_that_differ_by_noise_alone_are_one_spot() {
+    let (n, d) = (16, 8);
+    let noisy = |noise: f32| -> Vec<f32> {
+        (0..n * d).map(|i| (i % d) as f32 + noise * ((i * 7 % 11) as f32 - 5.0)).collect()
+    };
+    let spread = |features: &[f32]| {
+        let mut tsne =
+            Tsne::new(features, n, d, &TsneConfig::default(), &|_| ControlFlow::Continue(()))
+                .unwrap();
+        while !tsne.is_done() {
+            tsne.step(100);
+        }
+        assert!(tsne.kl().is_finite());
+        let x: Vec<f32> = tsne.positions().iter().map(|at| at[0]).collect();
+        x.iter().copied().fold(f32::MIN, f32::max) - x.iter().copied().fold(f32::MAX, f32::min)
+    };
+    for noise in [0.0, 1e-11, 1e-7] {
+        assert_eq!(spread(&noisy(noise)), 0.0, "{noise}");
+    }
+    assert!(spread(&noisy(1e-3)) > 1.0);
+    // A large constant beside them hides no structure.
+    let beside: Vec<f32> =
+        noisy(1e-3).chunks(d).flat_map(|row| [&row[..4], &[1e8; 4][..]].concat()).collect();
+    assert!(spread(&beside) > 1.0);
+}
