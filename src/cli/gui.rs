@@ -33,7 +33,7 @@ pub struct GuiArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// Draw the window off-screen into a PNG when all images are ready, and exit
-    #[arg(long, value_name = "OUT.png")]
+    #[arg(long, value_name = "OUT.png", value_parser = super::paths::ending_in("png"))]
     screenshot: Option<PathBuf>,
     /// The panel to bring to the front; several are shown two by two
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "screenshot")]

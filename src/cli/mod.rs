@@ -11,6 +11,7 @@ mod inspect;
 mod inspect_output;
 mod metrics;
 pub mod model;
+mod paths;
 mod table;
 mod tsne;
 

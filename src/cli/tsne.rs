@@ -25,8 +25,8 @@ pub struct TsneArgs {
     /// `features` or a single matrix
     #[arg(long, value_name = "FILE")]
     features: PathBuf,
-    /// CSV to write: index,x,y
-    #[arg(long, value_name = "FILE")]
+    /// Table to write: index,x,y
+    #[arg(long, value_name = "FILE.csv", value_parser = super::paths::ending_in("csv"))]
     out: PathBuf,
     /// How many neighbours count for a point; reduced where there are fewer than three times as many
     /// points

@@ -11,6 +11,7 @@ fn named_by(variable: &str, what: &str) -> PathBuf {
     named.unwrap_or_else(|| panic!("this test needs {what}: name it in {variable}"))
 }
 
+mod architecture;
 mod bundles;
 mod demo_scenes;
 mod demo_train;
@@ -18,6 +19,7 @@ mod drops;
 mod evaluate;
 mod fit;
 mod full;
+mod full_disk;
 mod golden;
 mod golden_clip;
 mod grouping;

@@ -120,7 +120,7 @@ pub fn add(results: &mut SnapshotResults, result: SnapshotResult) {
 }
 
 /// With what the pictures in tests/snapshots were drawn.
-const MADE_BY: &str = "Snapshots are drawn with DRIVER_HERE.";
+const MADE_BY: &str = "Snapshots were drawn with llvmpipe of Mesa 22.3.6 (LLVM 15.0.6).";
 const ADVICE: &str = "If the drivers differ, edges may differ by a few grey levels: see \
     tests/snapshots/README.md.";
 

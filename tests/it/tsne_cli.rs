@@ -66,5 +66,6 @@ fn faults_are_named_and_leave_no_file() {
     fails("nan.npy", "y.csv", &[], 1, "feature 2 of point 19 is NaN");
     fails("x.npy", "no/such/y.csv", &["--iterations", "5"], 1, "no/such/y.csv");
     fails("x.npy", "y.csv", &["--perplexity", "0"], 2, "from 1 up");
+    fails("x.npy", "y.txt", &[], 2, "the name must end in .csv");
     assert!(!folder.path().join("y.csv").exists());
 }

@@ -65,8 +65,8 @@ struct ScenesArgs {
     /// Folder for SET/KIND/NUMBER.png, masks/ and tags.csv (path,class,tags); sets may share it
     #[arg(long, value_name = "DIR", required_unless_present = "sheet")]
     out: Option<PathBuf>,
-    /// Also lay the first scenes (at most 120) out on one contact sheet, a PNG
-    #[arg(long, value_name = "FILE")]
+    /// Also lay the first scenes (at most 120) out on one contact sheet
+    #[arg(long, value_name = "FILE.png", value_parser = crate::cli::paths::ending_in("png"))]
     sheet: Option<PathBuf>,
     /// No progress bar
     #[arg(long)]
