@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
+use proptest::prelude::*;
 use tagood_lens::nn::Activation;
 use tagood_lens::nn::clip::{
     ActivationSource, Checkpoint, Clip, ClipConfig, Layout, LearnedPrompts, NoPrompt, NoSide,
@@ -307,4 +308,36 @@ fn what_weights_do_not_say_is_read_beside_them() {
     assert!(found.tokenizer().is_err());
     std::fs::copy(fixture("tiny_tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
     assert!(Checkpoint::open(folder.path(), None).unwrap().tokenizer().is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A damaged CLIP is an error or a model; it never panics.
+    #[test]
+    fn damage_never_panics(
+        file in 0usize..4,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        at_the_end: bool,
+    ) {
+        let names =
+            ["tiny_openai.pt", "tiny_open_clip.bin", "tiny_hf.safetensors", "tiny_locoop.pth.tar-50"];
+        let mut bytes = std::fs::read(fixture(names[file])).unwrap();
+        // Names and shapes lie at either end.
+        let length = bytes.len();
+        let part = 12_000.min(length);
+        for (at, value) in changes {
+            let at = at.index(part) + if at_the_end { length - part } else { 0 };
+            bytes[at] = value;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("damaged");
+        std::fs::write(&path, bytes).unwrap();
+        let Ok(source) = Source::open(&path) else { return Ok(()) };
+        drop(LearnedPrompts::new(&source, 64, &Device::flex()));
+        if let Ok(found) = Checkpoint::of_source(source, None) {
+            let from = WeightLoader::stored(&found.source, &Device::flex());
+            drop(Clip::new(&found.config, &from));
+        }
+    }
 }

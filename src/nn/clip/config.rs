@@ -82,7 +82,7 @@ impl ClipConfig {
         let [positions, _] = dims(source, "visual.positional_embedding")?;
         let [_, joint] = dims(source, "visual.proj")?;
         let grid = positions.saturating_sub(1).isqrt();
-        if grid == 0 || grid * grid + 1 != positions || patch == 0 {
+        if grid == 0 || grid * grid + 1 != positions {
             let expected = [grid * grid + 1, width];
             return Err(source.misshapen("visual.positional_embedding", &expected));
         }
@@ -132,7 +132,9 @@ fn blocks(
     Ok(TransformerConfig { width, layers, heads, hidden })
 }
 
+/// A tensor's shape, where it has `D` dimensions and is not empty.
 fn dims<const D: usize>(source: &Source, name: &str) -> Result<[usize; D], WeightsError> {
-    let shape = source.shape(name).and_then(|shape| shape.try_into().ok());
-    shape.ok_or_else(|| source.missing(name, &[0; D]))
+    let shape = source.shape(name).and_then(|shape| <[usize; D]>::try_from(shape).ok());
+    // Without a zero among them, sizes are no larger than the file.
+    shape.filter(|shape| !shape.contains(&0)).ok_or_else(|| source.missing(name, &[0; D]))
 }
