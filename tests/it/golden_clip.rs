@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
+use image::RgbImage;
 use proptest::prelude::*;
+use tagood_lens::image::{Normalisation, Transform, tensor_data};
 use tagood_lens::nn::Activation;
 use tagood_lens::nn::clip::{
     ActivationSource, Checkpoint, Clip, ClipConfig, Layout, LearnedPrompts, NoPrompt, NoSide,
@@ -45,7 +47,7 @@ pub fn tokens(goldens: &Goldens, name: &str) -> Vec<Vec<u32>> {
 }
 
 /// Image tokens, a feature first, as the goldens have them apart.
-fn split(tokens: Tensor<3>) -> [Vec<f32>; 2] {
+pub fn split(tokens: Tensor<3>) -> [Vec<f32>; 2] {
     let [batch, n, width] = tokens.dims();
     let local = tokens.clone().slice([0..batch, 1..n]);
     [floats(tokens.slice([0..batch, 0..1, 0..width])), floats(local)]
@@ -242,6 +244,26 @@ fn a_missing_tensor_is_named_as_its_file_would_name_it() {
 }
 
 #[test]
+fn pictures_are_prepared_to_the_last_bit() {
+    let goldens = Goldens::open(&fixture("preprocess.safetensors"));
+    let bytes = |name: &str| -> Vec<u8> {
+        goldens.integers(name).into_iter().map(|level| level as u8).collect()
+    };
+    for size in ["45x31", "31x45", "33x32", "32x33", "5x7", "32x32", "120x9", "101x67", "67x35"] {
+        let (width, height) = size.split_once('x').unwrap();
+        let rgb = bytes(&format!("{size}.rgb"));
+        let picture =
+            RgbImage::from_raw(width.parse().unwrap(), height.parse().unwrap(), rgb).unwrap();
+        let cropped = Transform::Clip.apply(&picture, 32);
+        assert_eq!(cropped.as_raw(), &bytes(&format!("{size}.cropped")), "{size}");
+        let bilinear = Transform::ClipBilinear.apply(&picture, 32);
+        assert_eq!(bilinear.as_raw(), &bytes(&format!("{size}.bilinear")), "{size}");
+        let tensor = tensor_data(&cropped, &Normalisation::CLIP);
+        assert_eq!(tensor, goldens.floats(&format!("{size}.image")), "{size}");
+    }
+}
+
+#[test]
 fn learned_prompts_stand_before_the_names() {
     let (clip, goldens) = load_clipn();
     let source = Source::open(&fixture("tiny_locoop.pth.tar-50")).unwrap();
@@ -300,10 +322,11 @@ fn what_weights_do_not_say_is_read_beside_them() {
     // The model's folder stands for its weights.
     let folder = folder(plain.0, plain.1, &[("open_clip_config.json", open_clip)]);
     let found = Checkpoint::open(folder.path(), None).unwrap();
-    assert_eq!((found.pixel_mean, found.pixel_std), ([0.5; 3], [0.5, 0.25, 0.5]));
+    let pixels_of = |mean, std| Normalisation { mean, std };
+    assert_eq!(found.normalisation, pixels_of([0.5; 3], [0.5, 0.25, 0.5]));
     std::fs::write(folder.path().join("preprocessor_config.json"), pixels).unwrap();
     let found = Checkpoint::open(folder.path(), None).unwrap();
-    assert_eq!((found.pixel_mean, found.pixel_std), ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6]));
+    assert_eq!(found.normalisation, pixels_of([0.1, 0.2, 0.3], [0.4, 0.5, 0.6]));
     // The built-in vocabulary is too large for the tiny model; its own fits.
     assert!(found.tokenizer().is_err());
     std::fs::copy(fixture("tiny_tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();

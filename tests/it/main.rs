@@ -19,6 +19,7 @@ mod drops;
 mod evaluate;
 mod fit;
 mod full;
+mod full_clip;
 mod full_disk;
 mod golden;
 mod golden_clip;

@@ -9,13 +9,9 @@ use super::layout::Layout;
 use super::positions::PositionResize;
 use super::tokenizer::{Tokenizer, TokenizerError};
 use crate::fs;
+use crate::image::Normalisation;
 use crate::nn::Activation;
 use crate::nn::source::{Source, WeightsError};
-
-/// Mean of each channel (R, G, B) of CLIP's training images, in 0..1.
-pub const PIXEL_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-/// Standard deviation of each channel (R, G, B) of CLIP's training images, in 0..1.
-pub const PIXEL_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Weights files that a model's folder may hold, the one that is taken first.
 const IN_FOLDER: [&str; 4] = [
@@ -52,10 +48,8 @@ pub struct Checkpoint {
     pub config: ClipConfig,
     /// How its activation is known.
     pub activation_source: ActivationSource,
-    /// Mean of each channel (R, G, B) that pixels are normalised by, in 0..1.
-    pub pixel_mean: [f32; 3],
-    /// Standard deviation of each channel (R, G, B) that pixels are normalised by, in 0..1.
-    pub pixel_std: [f32; 3],
+    /// What its pixels are normalised by.
+    pub normalisation: Normalisation,
     /// A `tokenizer.json` beside the weights.
     pub tokenizer_path: Option<PathBuf>,
 }
@@ -90,14 +84,13 @@ impl Checkpoint {
             None => beside.activation(layout),
         };
         config.activation = found;
-        let (pixel_mean, pixel_std) = beside.pixels();
+        let normalisation = beside.normalisation();
         let tokenizer = source.path().with_file_name("tokenizer.json");
         Ok(Self {
             layout,
             config,
             activation_source,
-            pixel_mean,
-            pixel_std,
+            normalisation,
             tokenizer_path: tokenizer.is_file().then_some(tokenizer),
             source,
         })
@@ -218,24 +211,20 @@ impl Beside {
     }
 
     /// Mean and deviation of each channel; CLIP's where no file names usable ones.
-    fn pixels(&self) -> ([f32; 3], [f32; 3]) {
+    fn normalisation(&self) -> Normalisation {
         let three = |value: &Value| -> Option<[f32; 3]> {
-            let values: Vec<f32> = value
-                .as_array()?
-                .iter()
-                .map(|v| v.as_f64().map(|v| v as f32))
-                .collect::<Option<_>>()?;
-            values.try_into().ok()
+            let values = value.as_array()?.iter().map(|v| v.as_f64().map(|v| v as f32));
+            values.collect::<Option<Vec<f32>>>()?.try_into().ok()
         };
         let of = |json: Option<&Value>, mean: &str, std: &str| {
-            let found = (three(&json?[mean])?, three(&json?[std])?);
-            let usable = |values: &[f32; 3]| values.iter().all(|v| v.is_finite());
-            (usable(&found.0) && found.1.iter().all(|v| v.is_finite() && *v > 0.0)).then_some(found)
+            let (mean, std) = (three(&json?[mean])?, three(&json?[std])?);
+            let usable =
+                mean.iter().all(|v| v.is_finite()) && std.iter().all(|v| v.is_finite() && *v > 0.0);
+            usable.then_some(Normalisation { mean, std })
         };
+        let open_clip = self.open_clip.as_ref().map(|json| &json["preprocess_cfg"]);
         of(self.preprocessor.as_ref(), "image_mean", "image_std")
-            .or_else(|| {
-                of(self.open_clip.as_ref().map(|json| &json["preprocess_cfg"]), "mean", "std")
-            })
-            .unwrap_or((PIXEL_MEAN, PIXEL_STD))
+            .or_else(|| of(open_clip, "mean", "std"))
+            .unwrap_or(Normalisation::CLIP)
     }
 }

@@ -21,7 +21,7 @@ use burn::tensor::Tensor;
 use super::source::WeightsError;
 use super::weights::WeightLoader;
 
-pub use checkpoint::{ActivationSource, Checkpoint, PIXEL_MEAN, PIXEL_STD, weights_file};
+pub use checkpoint::{ActivationSource, Checkpoint, weights_file};
 pub use config::{ClipConfig, ImageConfig, TextConfig, TransformerConfig};
 pub use image::ImageTransformer;
 pub use layout::Layout;
