@@ -44,6 +44,9 @@
 //! - [`app`] – window, layout, bars, dialogs, saved session
 //! - [`cli`] – one file a subcommand
 
+// Text goes through `cli::output`, which copes with a reader who leaves early.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod fs;
 pub mod lists;
 pub mod gpu;

@@ -22,12 +22,10 @@ use crate::session::entry::Entry;
 use crate::session::images::SetScores;
 use crate::session::{Command, Session};
 use crate::ui::painter_canvas::PainterCanvas;
-use crate::worker::{Event, ImageId, Recall};
+use crate::worker::{ImageId, JobControl, Recall, Request, Task};
 
 /// Pixels for each point of a figure.
 const SHARPNESS: f32 = 2.0;
-
-type Write = Box<dyn FnOnce() -> Result<(), String> + Send>;
 
 /// Writes a file, in the form that its name's ending asks for. What is wrong becomes a notice.
 pub(super) fn export(app: &mut App, what: Exported, path: PathBuf) {
@@ -46,27 +44,15 @@ pub(super) fn export(app: &mut App, what: Exported, path: PathBuf) {
         Err(reason) => return app.session.notice(format!("{reason}: {}", path.display())),
     };
     let job = app.session.start_job(format!("Writing {}", path.display()), 1);
-    let report = app.worker.reporter();
-    let thread = std::thread::Builder::new().name("export".into()).spawn(move || {
-        match write() {
-            Ok(()) => log::info!("wrote {}", path.display()),
-            Err(error) => report(Event::Trouble(error)),
-        }
-        report(Event::JobEnded(job));
+    let task = Box::new(move |control: &JobControl| {
+        write(control)?;
+        log::info!("wrote {}", path.display());
+        Ok(())
     });
-    if let Err(error) = thread {
-        app.session.notice(format!("cannot start writing: {error}"));
-        let requests = app.session.take(Event::JobEnded(job).into());
-        app.hand_on(requests);
-    }
+    app.worker.ask(Request::Run { job, task });
 }
 
-fn table(
-    session: &Session,
-    what: Exported,
-    path: PathBuf,
-    recall: Recall,
-) -> Result<Write, String> {
+fn table(session: &Session, what: Exported, path: PathBuf, recall: Recall) -> Result<Task, String> {
     let info = session.info().ok_or("there is no model whose results could be written")?.clone();
     let settings = session.settings().clone();
     let chosen = |id| what == Exported::All || session.selected.contains(&id);
@@ -86,11 +72,14 @@ fn table(
     if images.is_empty() {
         return Err("there are no images to write".into());
     }
-    Ok(Box::new(move || {
+    Ok(Box::new(move |control| {
         let row = |(id, image): &(ImageId, ExportedImage)| {
-            image.row(recall(*id).as_ref(), &info.vocabulary, &settings)
+            let going_on = !control.is_cancelled();
+            going_on.then(|| image.row(recall(*id).as_ref(), &info.vocabulary, &settings))
         };
-        let rows: Vec<_> = images.par_iter().map(row).collect();
+        // A table that was stopped is not written, not even in part.
+        let rows: Option<Vec<_>> = images.par_iter().map(row).collect();
+        let Some(rows) = rows else { return Ok(()) };
         export::write_table(&path, &rows).map_err(|error| error.to_string())
     }))
 }
@@ -157,20 +146,20 @@ fn fixed(color: Color32) -> Color {
     Color::Fixed([color.r(), color.g(), color.b()])
 }
 
-fn write_figure(figure: Figure, path: PathBuf) -> Write {
-    Box::new(move || match FigureForm::of(&path).map_err(|error| error.to_string())? {
+fn write_figure(figure: Figure, path: PathBuf) -> Task {
+    Box::new(move |control| match FigureForm::of(&path).map_err(|error| error.to_string())? {
         FigureForm::Svg => {
             let mut svg = Svg::file(figure.size, &figure.title);
             figure.draw(&mut svg);
             let text = svg.finish();
             save(&path, text.as_bytes())
         }
-        FigureForm::Png => write_png(&figure, &path),
+        FigureForm::Png => write_png(&figure, &path, control),
     })
 }
 
 /// Draws with the window's fonts, off-screen.
-fn write_png(figure: &Figure, path: &Path) -> Result<(), String> {
+fn write_png(figure: &Figure, path: &Path, control: &JobControl) -> Result<(), String> {
     let [width, height] = figure.size;
     let picture = offscreen::picture(vec2(width, height), SHARPNESS, |ui| {
         let sheet = Rect::from_min_size(pos2(0.0, 0.0), vec2(width, height));
@@ -179,6 +168,9 @@ fn write_png(figure: &Figure, path: &Path) -> Result<(), String> {
         figure.draw(&mut PainterCanvas::new(&painter, sheet.min));
     });
     let picture = picture.map_err(|error| format!("{error:#}: {}", path.display()))?;
+    if control.is_cancelled() {
+        return Ok(());
+    }
     let bytes = png(&picture).map_err(|error| format!("{error}: {}", path.display()))?;
     save(path, &bytes)
 }

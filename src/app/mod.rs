@@ -25,6 +25,7 @@ use crate::panels::{PANELS, Panel, PanelCtx, PanelInfo, UserCommand, View, Windo
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
 use crate::session::{Request, Session, curves};
+use crate::store::OutputCache;
 use crate::ui::pictures::{PictureRequest, Pictures};
 use crate::ui::theme;
 use crate::worker::{Event, Program, Worker};
@@ -41,6 +42,8 @@ const EVENTS: Duration = Duration::from_millis(8);
 pub struct Options {
     /// The model.
     pub model: ModelSource,
+    /// What was made of images before; `None` keeps nothing.
+    pub outputs: Option<OutputCache>,
     /// Images to open.
     pub paths: Vec<PathBuf>,
     /// The demo world, when it is asked for.
@@ -95,7 +98,7 @@ impl App {
         theme::install(ctx);
         ctx.set_theme(options.theme.unwrap_or(Theme::Dark));
         let wake_ctx = ctx.clone();
-        let worker = Worker::start(Arc::new(move || wake_ctx.request_repaint()))?;
+        let worker = Worker::start(Arc::new(move || wake_ctx.request_repaint()), options.outputs)?;
         let (sender, answers) = crossbeam_channel::unbounded();
         let mut app = Self {
             session: Session::default(),

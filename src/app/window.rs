@@ -119,7 +119,7 @@ impl App {
                 let name = path.display().to_string();
                 let open = Arc::new(move |device: DeviceChoice| {
                     let compute = crate::gpu::compute(device)?;
-                    Ok(Pipeline::load(&Bundle::open(&path)?, &compute)?)
+                    Ok(Pipeline::load_keyed(&Bundle::open(&path)?, &compute)?)
                 });
                 self.apply(Command::LoadModel(ModelSource { name, open, device: self.device }));
             }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::CliResult;
 use super::model::ModelArgs;
+use super::output::say;
 use crate::bundle::{Bundle, Precision};
 use crate::gpu::{self, DeviceChoice};
 use crate::pipeline::Pipeline;
@@ -44,10 +45,10 @@ impl ConvertArgs {
         let started = Instant::now();
         Pipeline::load(&Bundle::open(&self.out)?, &compute)?;
         let mapped_s = started.elapsed().as_secs_f32();
-        println!(
+        say!(
             "{}: loading took {read_s:.2} s from the checkpoint, {mapped_s:.2} s from the bundle",
             self.out.display()
-        );
+        )?;
         Ok(ExitCode::SUCCESS)
     }
 }

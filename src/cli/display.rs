@@ -7,10 +7,21 @@ use eframe::NativeOptions;
 const NO_DROPS: &str = "The window runs on Wayland without X11, where dropped files do not arrive. \
                         Use Ctrl+O or Ctrl+V, or name images on the command line.";
 
+/// No window system answers.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there is no display to open a window on; `tagood-lens inspect PATH…` prints verdicts without one, \
+     and `tagood-lens --screenshot OUT.png PATH…` draws the window into a file"
+)]
+pub struct NoDisplay;
+
 /// Has the window open on X11 where that can be reached. Why dropped files will not arrive, if they
 /// will not.
+///
+/// # Errors
+/// If there is neither an X11 display that answers nor a Wayland one.
 #[cfg(all(unix, not(target_os = "macos")))]
-pub fn choose(native: &mut NativeOptions) -> Option<String> {
+pub fn choose(native: &mut NativeOptions) -> Result<Option<String>, NoDisplay> {
     use winit::platform::x11::EventLoopBuilderExtX11 as _;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let display = variable("DISPLAY").and_then(|display| x11::Address::parse(&display));
@@ -18,17 +29,16 @@ pub fn choose(native: &mut NativeOptions) -> Option<String> {
         native.event_loop_builder = Some(Box::new(|builder| {
             builder.with_x11();
         }));
-        return None;
+        return Ok(None);
     }
     let wayland = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(|v| variable(v).is_some());
-    // With neither, the window library says what is missing.
-    wayland.then(|| NO_DROPS.to_owned())
+    if wayland { Ok(Some(NO_DROPS.to_owned())) } else { Err(NoDisplay) }
 }
 
 /// Elsewhere there is one window system, and it brings drops.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
-pub fn choose(_native: &mut NativeOptions) -> Option<String> {
-    None
+pub fn choose(_native: &mut NativeOptions) -> Result<Option<String>, NoDisplay> {
+    Ok(None)
 }
 
 #[cfg(all(unix, not(target_os = "macos")))]

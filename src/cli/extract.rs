@@ -1,6 +1,5 @@
 //! `extract`: a set of images into a feature store.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::model::ModelArgs;
+use super::output::{note, say};
+use super::progress::progress_line;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::dataset::{Dataset, DatasetError};
 use crate::gpu;
-use crate::pipeline::Pipeline;
 use crate::store::{self, ExtractOptions, Progress, StoreHeader, Summary};
 
 /// Brings images into a feature store, which `fit` and `evaluate` read
@@ -59,10 +59,14 @@ impl ExtractArgs {
         let mut header = StoreHeader::of_bundle(&bundle)?;
         header.rows_per_chunk = usize::from(self.chunk);
         let compute = gpu::compute(self.model.device)?;
-        let pipeline = Pipeline::load(&bundle, &compute).context("cannot load the model")?;
+        let pipeline = self.model.pipeline(&bundle, &compute)?;
         let cancel = cancel_on_ctrl_c()?;
-        let options = ExtractOptions { set: self.set.clone(), batch: usize::from(self.batch) };
-        let bar = extract_bar(self.quiet);
+        let options = ExtractOptions {
+            set: self.set.clone(),
+            batch: usize::from(self.batch),
+            outputs: self.model.outputs().map(Arc::new),
+        };
+        let bar = progress_line(self.quiet, None, "images");
         let mut show = |progress: Progress| show_progress(&bar, progress);
         let summary = store::extract(
             &pipeline,
@@ -74,7 +78,7 @@ impl ExtractArgs {
             &cancel,
         )?;
         bar.finish_and_clear();
-        report(&summary, &self.store);
+        report(&summary, &self.store)?;
         Ok(match summary {
             Summary { cancelled: true, .. } => ExitCode::from(EXIT_FAULT),
             Summary { failed: 1.., .. } => ExitCode::from(EXIT_SOME_FAILED),
@@ -107,20 +111,10 @@ pub fn cancel_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping after this batch; Ctrl-C again stops at once");
+        note!("stopping after this batch; Ctrl-C again stops at once");
     })
     .context("cannot watch for Ctrl-C")?;
     Ok(cancel)
-}
-
-/// A bar with rate and remaining time on stderr, hidden where that is no terminal.
-pub fn extract_bar(quiet: bool) -> ProgressBar {
-    let hidden = quiet || !std::io::stderr().is_terminal();
-    let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let template = "{bar:30} {pos}/{len} images, {per_sec}, {eta} left{msg}";
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(None, target).with_style(style)
 }
 
 /// Shows how far an extraction is.
@@ -133,17 +127,17 @@ pub fn show_progress(bar: &ProgressBar, progress: Progress) {
     }
     bar.set_position(progress.done as u64);
     if progress.failed > 0 {
-        bar.set_message(format!(", {} failed", progress.failed));
+        bar.set_message(format!("images, {} failed", progress.failed));
     }
 }
 
-fn report(summary: &Summary, store: &Path) {
+fn report(summary: &Summary, store: &Path) -> std::io::Result<()> {
     let Summary { set, total, resumed, added, failed, renewed, cancelled, .. } = summary;
     if let Some(sentence) = summary.changes() {
-        eprintln!("{sentence}");
+        note!("{sentence}");
     }
     if *cancelled {
-        eprintln!(
+        note!(
             "stopped at {} of {total} images; the same command goes on from here",
             resumed + added + renewed
         );
@@ -152,8 +146,8 @@ fn report(summary: &Summary, store: &Path) {
         0 => String::new(),
         count => format!("{count} extracted anew, "),
     };
-    println!(
+    say!(
         "{set}: {total} images, {added} added, {resumed} there before, {renewed}{failed} failed: {}",
         store.display()
-    );
+    )
 }

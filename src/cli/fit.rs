@@ -1,25 +1,26 @@
 //! `fit`: a folder of classes in, a bundle out.
 
 use std::fs::File;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::extract::{cancel_on_ctrl_c, extract_bar, show_progress};
+use super::extract::{cancel_on_ctrl_c, show_progress};
 use super::model::{MethodArgs, ModelArgs, parse_part, parse_positive, parse_share};
+use super::output::{self, note, say};
+use super::progress::progress_line;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::bundle::Bundle;
 use crate::dataset::Dataset;
 use crate::fit::FitError;
 use crate::fit::config::TrainConfig;
 use crate::fit::lambda::TPR;
-use crate::fit::objects::{Objects, Selection};
+use crate::fit::message::{FitMessage, TrainedProjector};
+use crate::fit::objects::Selection;
 use crate::fit::stages::{self, Stored, TrainingData};
 use crate::fit::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
 use crate::fit::vocabulary;
@@ -28,7 +29,7 @@ use crate::gpu::Compute;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::source::Source;
 use crate::pipeline::Pipeline;
-use crate::store::{self, ExtractOptions, Store, StoreHeader};
+use crate::store::{self, ExtractOptions, Progress, Store, StoreHeader};
 
 /// Width of the feature and heads of the projector, as published.
 const WIDTH: usize = 512;
@@ -119,6 +120,9 @@ pub struct FitOptions {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
+    /// Tell a program what happens, one JSON object a line on stdout, and stop when stdin closes
+    #[arg(long, hide = true)]
+    messages: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -134,10 +138,33 @@ impl FitOptions {
     /// If the set has no two classes, the model cannot be loaded, the device or the disk fails, or
     /// the training diverges. Images that cannot be read are left out, and the exit status is 3.
     pub fn run(self, id: &Path) -> CliResult {
+        let outcome = self.fit(id);
+        if let Err(error) = &outcome {
+            self.tell(FitMessage::Failed { reason: super::sentence(error) });
+        }
+        outcome
+    }
+
+    /// Tells the program that started this one, if one did.
+    fn tell(&self, message: FitMessage) {
+        // One that is gone hears nothing; that its end of stdin closes stops the work.
+        if self.messages {
+            output::print_line(format_args!("{}", message.to_line())).ok();
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.quiet || self.messages
+    }
+
+    fn fit(&self, id: &Path) -> CliResult {
         let dataset = Dataset::labelled(id)?;
         dataset.require_several_classes()?;
         let (work, _lock) = self.work_folder()?;
         let cancel = cancel_on_ctrl_c()?;
+        if self.messages {
+            cancel_with_stdin(&cancel)?;
+        }
         let compute = self.model.compute()?;
         let mut bundle = self.model.tagger()?;
         let (store, failed) = match self.extract(&bundle, &compute, &dataset, &work, &cancel)? {
@@ -160,7 +187,7 @@ impl FitOptions {
         let pipeline = Pipeline::load(&bundle, &compute)?;
         stages::fit_detectors(&mut bundle, &pipeline, &gathered, self.tpr)?;
         bundle.write(&self.out, None)?;
-        self.report(&bundle, &gathered, &work);
+        self.report(&bundle, &gathered, &work, failed)?;
         Ok(if failed > 0 { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
     }
 
@@ -199,25 +226,27 @@ impl FitOptions {
     ) -> anyhow::Result<Option<(Store, usize)>> {
         let dir = self.store.clone().unwrap_or_else(|| work.join("store"));
         let header = StoreHeader::of_bundle(bundle)?;
-        let pipeline = Pipeline::load(bundle, compute).context("cannot load the model")?;
-        let bar = extract_bar(self.quiet);
-        let mut show = |progress| show_progress(&bar, progress);
-        let options = ExtractOptions::default();
+        let pipeline = self.model.pipeline(bundle, compute)?;
+        let bar = progress_line(self.is_quiet(), None, "images");
+        let mut show = |progress: Progress| {
+            let Progress { done, total, failed } = progress;
+            self.tell(FitMessage::Tagging { done, total, failed });
+            show_progress(&bar, progress);
+        };
+        let outputs = self.model.outputs().map(Arc::new);
+        let options = ExtractOptions { outputs, ..ExtractOptions::default() };
         let summary =
             store::extract(&pipeline, &header, dataset, &dir, &options, &mut show, cancel)?;
         bar.finish_and_clear();
         if summary.cancelled {
-            eprintln!("stopped while tagging images; --resume goes on from here");
+            note!("stopped while tagging images; --resume goes on from here");
             return Ok(None);
         }
         if let Some(sentence) = summary.changes() {
             eprintln!("{sentence}");
         }
         if summary.failed > 0 {
-            eprintln!(
-                "{} of {} images cannot be read and are left out",
-                summary.failed, summary.total
-            );
+            note!("{} of {} images cannot be read and are left out", summary.failed, summary.total);
         }
         Ok(Some((Store::open(&dir)?, summary.failed)))
     }
@@ -235,11 +264,13 @@ impl FitOptions {
         } else {
             let counts = stored.count_tags(&bundle.vocabulary.thresholds)?;
             let file = self.propose.clone().unwrap_or_else(|| work.join("vocabulary.tsv"));
-            fs::write(&file, counts.text(&bundle.vocabulary))
+            let classes = counts.proposed(&bundle.vocabulary);
+            fs::write(&file, vocabulary::text(&classes))
                 .with_context(|| format!("cannot write the vocabulary {}", file.display()))?;
-            if !self.quiet {
-                eprintln!("proposed vocabulary: {}", file.display());
+            if !self.is_quiet() {
+                note!("proposed vocabulary: {}", file.display());
             }
+            self.tell(FitMessage::Proposed { classes });
             counts.proposal()
         };
         bundle.vocabulary.set_classes(classes);
@@ -261,13 +292,17 @@ impl FitOptions {
             one_tag: self.one_tag,
         };
         let held_out = stored.dataset.held_out(self.validation, self.seed)?;
-        let bar = bar(self.quiet, held_out.len(), "{bar:30} {pos}/{len} images decomposed");
-        let mut tick = || bar.inc(1);
+        let total = held_out.len();
+        let bar = progress_line(self.is_quiet(), Some(total as u64), "images decomposed");
+        let mut tick = || {
+            bar.inc(1);
+            self.tell(FitMessage::Decomposing { done: bar.position() as usize, total });
+        };
         let gathered = stages::gather(stored, &pipeline, &selection, &held_out, &mut tick)?;
         bar.finish_and_clear();
         let skipped = gathered.objects.skipped.len();
         if skipped > 0 {
-            eprintln!(
+            note!(
                 "{skipped} of {} images keep no token at τ = {} and are left out of the training",
                 held_out.len(),
                 selection.tau
@@ -303,19 +338,20 @@ impl FitOptions {
         (config.batch, config.lr, config.seed) = (self.batch as usize, self.lr, self.seed);
         bundle.manifest.projector = Some(shape);
         let ce = config.clone().cross_entropy_alone();
-        let run = |config: TrainConfig, name: &str| -> anyhow::Result<Source> {
+        let run = |config: TrainConfig, which: TrainedProjector| -> anyhow::Result<Source> {
             let TrainingData { objects, train, validation, .. } = gathered;
             let rows = TrainRows { train, validation };
-            let folder = work.join(name);
-            self.train_one(
-                TrainRun { config, recipe, objects, rows, folder: Some(folder) },
-                compute,
-                cancel,
-            )
+            let name = match which {
+                TrainedProjector::Main => "projector",
+                TrainedProjector::CrossEntropy => "projector_ce",
+            };
+            let folder = Some(work.join(name));
+            let run = TrainRun { config, recipe, objects, rows, folder };
+            self.train_one(which, run, compute, cancel)
         };
-        bundle.projector = Some(run(config, "projector")?);
+        bundle.projector = Some(run(config, TrainedProjector::Main)?);
         if !self.no_ce {
-            bundle.projector_ce = Some(run(ce, "projector_ce")?);
+            bundle.projector_ce = Some(run(ce, TrainedProjector::CrossEntropy)?);
         }
         Ok(())
     }
@@ -323,23 +359,26 @@ impl FitOptions {
     /// One training run, with a live line; its weights as the bundle will have them.
     fn train_one(
         &self,
+        which: TrainedProjector,
         run: TrainRun,
         compute: &Compute,
         cancel: &Arc<AtomicBool>,
     ) -> anyhow::Result<Source> {
-        let alone = run.config.loss.center_weight <= 0.0;
-        let what = if alone { "cross-entropy alone" } else { "projector" };
-        let bar =
-            bar(self.quiet, run.config.epochs, "{bar:30} {pos}/{len} epochs{msg}, {eta} left");
+        let epochs = Some(run.config.epochs as u64);
+        let bar = progress_line(self.is_quiet(), epochs, "epochs");
         let mut on_epoch = |line: &EpochLog| {
+            self.tell(FitMessage::Epoch { projector: which, log: line.clone() });
             bar.set_position(line.epoch as u64);
-            bar.set_message(live_line(what, line));
+            bar.set_message(live_line(which, line));
         };
+        let folder = run.folder.clone().unwrap_or_default();
+        if self.resume {
+            TrainRun::kept_epochs(&folder).iter().for_each(&mut on_epoch);
+        }
         let mut watch = TrainWatch { on_epoch: &mut on_epoch, cancelled: cancel };
         let shape = run.config.projector.clone();
         run.train(&compute.device, self.resume, &mut watch)?;
         bar.finish_and_clear();
-        let folder = run.folder.unwrap_or_default();
         let path = match self.keep {
             KeepEpoch::Last => TrainRun::last_path(&folder),
             KeepEpoch::Best => TrainRun::best_path(&folder),
@@ -351,25 +390,33 @@ impl FitOptions {
         }
     }
 
-    fn report(&self, bundle: &Bundle, gathered: &TrainingData, work: &Path) {
+    fn report(
+        &self,
+        bundle: &Bundle,
+        gathered: &TrainingData,
+        work: &Path,
+        failed: usize,
+    ) -> anyhow::Result<()> {
+        let held_out = gathered.held_out.len();
+        let images = gathered.objects.labels.len() - gathered.validation.len();
+        if self.messages {
+            let bundle = self.out.clone();
+            self.tell(FitMessage::Written { bundle, images, held_out, failed });
+            return Ok(());
+        }
+        let classes = bundle.vocabulary.classes.len();
+        let out = self.out.display();
+        say!("{out}: {classes} classes, fitted to {images} images, {held_out} held out")?;
         let recipe = bundle.manifest.recipe;
-        let Objects { labels, .. } = &gathered.objects;
-        println!(
-            "{}: {} classes, fitted to {} images, {} held out",
-            self.out.display(),
-            bundle.vocabulary.classes.len(),
-            labels.len() - gathered.validation.len(),
-            gathered.held_out.len(),
-        );
         if let Some(lambda) = bundle.manifest.lambda(recipe.detector(), recipe) {
-            println!(
+            say!(
                 "λ = {} for {} keeps {:.1} % of the held-out images",
                 lambda.value,
                 lambda.detector,
                 100.0 * lambda.tpr
-            );
+            )?;
             if f64::from(lambda.tpr) < self.tpr - 1e-6 {
-                eprintln!(
+                note!(
                     "more than {:.0} % of the held-out images have no tag that counts; is the \
                      vocabulary right? no λ can keep them",
                     100.0 * (1.0 - self.tpr)
@@ -377,27 +424,34 @@ impl FitOptions {
             }
         }
         if !self.quiet {
-            eprintln!("state and log of the training: {}", work.display());
+            note!("state and log of the training: {}", work.display());
         }
+        Ok(())
     }
 }
 
-fn live_line(what: &str, line: &EpochLog) -> String {
+/// Stops as Ctrl-C does once stdin closes: with the program that started this one, however that ends.
+fn cancel_with_stdin(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
+    let cancel = cancel.clone();
+    let watch = move || {
+        // Nothing is written to it; an error ends it as well.
+        std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink()).ok();
+        cancel.store(true, Ordering::Relaxed);
+    };
+    std::thread::Builder::new().name("stdin".into()).spawn(watch).map(drop)
+}
+
+fn live_line(which: TrainedProjector, line: &EpochLog) -> String {
+    let what = match which {
+        TrainedProjector::Main => "projector",
+        TrainedProjector::CrossEntropy => "cross-entropy alone",
+    };
     format!(
-        ", {what}: loss {:.3}, accuracy {:.1} %, validation {:.1} %, ID score {:.3}, {:.1} s",
+        "epochs, {what}: loss {:.3}, accuracy {:.1} %, validation {:.1} %, ID score {:.3}, {:.1} s",
         line.loss,
         100.0 * line.accuracy,
         100.0 * line.validation_accuracy,
         line.validation_score,
         line.seconds
     )
-}
-
-/// A bar on stderr, hidden where that is no terminal.
-fn bar(quiet: bool, length: usize, template: &str) -> ProgressBar {
-    let hidden = quiet || !std::io::stderr().is_terminal();
-    let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(length as u64), target).with_style(style)
 }

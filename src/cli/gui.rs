@@ -7,16 +7,17 @@ use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use eframe::egui::{self, Theme, Vec2, vec2};
 use eframe::egui_wgpu::WgpuConfiguration;
 
 use super::model::ModelArgs;
-use super::{CliResult, display};
+use super::{CliResult, WrongUsage, display};
 use crate::app::{App, Options, offscreen, saved};
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
-use crate::panels::{PANELS, UserCommand};
+use crate::image::list_images;
+use crate::panels::{EXPLAIN_STEPS, PANELS, UserCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
 use crate::worker::{FitJob, FitMode, Program};
@@ -35,9 +36,9 @@ pub struct GuiArgs {
     /// Draw the window off-screen into a PNG when all images are ready, and exit
     #[arg(long, value_name = "OUT.png", value_parser = super::paths::ending_in("png"))]
     screenshot: Option<PathBuf>,
-    /// The panel to bring to the front; several are shown two by two
+    /// The panel to bring to the front, by its name or its tab's title; several are shown two by two
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "screenshot")]
-    #[arg(value_parser = PossibleValuesParser::new(PANELS.iter().map(|panel| panel.name)))]
+    #[arg(ignore_case = true, value_parser = PossibleValuesParser::new(panels()).map(panel_name))]
     panel: Vec<String>,
     /// The theme
     #[arg(long, value_name = "light|dark", value_parser = parse_theme)]
@@ -46,7 +47,7 @@ pub struct GuiArgs {
     #[arg(long, value_name = "WxH", default_value = "1600x1000", value_parser = parse_size)]
     size: [u16; 2],
     /// The image to show, by its place among the images named, from 1
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot", value_parser = parse_place)]
     select: usize,
     /// What stands beside the image: the one selected before it, or the same at a second τ
     #[arg(long, value_name = "image|tau", requires = "screenshot", value_parser = parse_beside)]
@@ -58,8 +59,29 @@ pub struct GuiArgs {
     #[arg(long, value_names = ["EPOCHS", "OUT"], num_args = 2, requires = "screenshot")]
     train: Vec<String>,
     /// The step of the explanation, from 1
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot", value_parser = parse_step)]
     step: usize,
+}
+
+fn panels() -> impl Iterator<Item = PossibleValue> {
+    PANELS.iter().map(|panel| PossibleValue::new(panel.name).alias(panel.title))
+}
+
+/// The name of the panel that was named, or whose tab's title was.
+fn panel_name(text: String) -> String {
+    let is_named = |name: &str| name.to_lowercase() == text.to_lowercase();
+    let found = PANELS.iter().find(|panel| is_named(panel.name) || is_named(panel.title));
+    found.map_or(text, |panel| panel.name.to_owned())
+}
+
+fn parse_place(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|place| *place > 0).ok_or("must be a whole number from 1".into())
+}
+
+fn parse_step(text: &str) -> Result<usize, String> {
+    let last = EXPLAIN_STEPS.len();
+    let step: Option<usize> = text.parse().ok();
+    step.filter(|step| (1..=last).contains(step)).ok_or(format!("must be from 1 to {last}"))
 }
 
 fn parse_theme(text: &str) -> Result<Theme, String> {
@@ -94,10 +116,32 @@ impl GuiArgs {
     /// If there is no display, or no adapter to draw with.
     pub fn run(self) -> CliResult {
         let started = Instant::now();
+        self.check()?;
         match self.screenshot.clone() {
             Some(out) => self.screenshot(started, &out),
             None => self.window(started),
         }
+    }
+
+    /// Refuses what cannot be before anything runs.
+    fn check(&self) -> Result<(), WrongUsage> {
+        if let [epochs, _] = self.train.as_slice() {
+            if !epochs.parse::<u32>().is_ok_and(|epochs| epochs > 0) {
+                let text = format!("--train takes a number of epochs first, not `{epochs}`");
+                return Err(WrongUsage(text));
+            }
+            if self.paths.is_empty() {
+                return Err(WrongUsage("--train needs a folder of class folders to fit to".into()));
+            }
+        }
+        // How many scenes the demo world has is known when they are drawn.
+        let images = if self.select > 1 { list_images(&self.paths).len() } else { 1 };
+        if self.select > images && !self.demo {
+            let plural = if images == 1 { "image" } else { "images" };
+            let text = format!("--select {}, but {images} {plural} to open", self.select);
+            return Err(WrongUsage(text));
+        }
+        Ok(())
     }
 
     fn options(&self, started: Instant, autosave: Option<PathBuf>) -> Options {
@@ -107,6 +151,7 @@ impl GuiArgs {
             None => "the embedded model".into(),
         };
         Options {
+            outputs: args.outputs(),
             model: ModelSource {
                 name,
                 device: args.device,
@@ -179,7 +224,7 @@ impl GuiArgs {
             },
             ..Default::default()
         };
-        options.drops = display::choose(&mut native);
+        options.drops = display::choose(&mut native)?;
         let program = self.fit_program()?;
         let create = Box::new(move |cc: &eframe::CreationContext<'_>| {
             if let Some(state) = &cc.wgpu_render_state {
@@ -189,8 +234,24 @@ impl GuiArgs {
             app.enable_fitting(program);
             Ok(Box::new(app) as Box<dyn eframe::App>)
         });
-        eframe::run_native("TagOOD Lens", native, create)
-            .map_err(|error| anyhow!("cannot open a window: {error}"))?;
+        eframe::run_native("TagOOD Lens", native, create).map_err(|error| sentence(&error))?;
         Ok(ExitCode::SUCCESS)
     }
 }
+
+/// Why there is no window. The window library's own words name files of the machine that built it.
+fn sentence(error: &eframe::Error) -> anyhow::Error {
+    match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
+            anyhow!("cannot open a window: the display does not answer as it should; {NO_WINDOW}")
+        }
+        eframe::Error::Wgpu(_) => anyhow!(
+            "cannot open a window: no graphics driver can draw it; install one (Mesa's software driver \
+             will do), or {NO_WINDOW}"
+        ),
+        other => anyhow!("cannot open a window: {other}"),
+    }
+}
+
+/// The way out.
+const NO_WINDOW: &str = "use `tagood-lens inspect PATH…`, which needs none";

@@ -1,6 +1,6 @@
 //! `inspect`: images in; tags, decomposition, score and verdict out.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::sync_channel;
@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::inspect_output::{self, Line};
 use super::model::{ModelArgs, SettingsArgs};
+use super::progress::progress_line;
 use super::{CliResult, EXIT_SOME_FAILED};
 use crate::image::{DecodeOptions, ImageError, RgbImage, decode_file, list_images};
 use crate::pipeline::{Keep, Pipeline, PipelineError, Settings};
@@ -66,14 +67,14 @@ impl InspectArgs {
     /// cannot be read is a line of the output, and exit status 3.
     pub fn run(self) -> CliResult {
         let pipeline = self.model.load()?;
-        let settings = self.settings.settings(&pipeline)?;
+        let settings = self.settings.settings(&pipeline);
         for folder in [&self.heatmaps, &self.dump].into_iter().flatten() {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
         let paths = list_images(&self.paths);
         let options = DecodeOptions { apply_orientation: self.orient, ..Default::default() };
-        let bar = self.progress(paths.len());
+        let bar = progress_line(self.quiet || paths.len() < 2, Some(paths.len() as u64), "images");
         let mut failed = 0;
         let size = usize::from(self.batch);
         // Decoding runs ahead of the network by a batch.
@@ -97,13 +98,6 @@ impl InspectArgs {
         })?;
         bar.finish_and_clear();
         Ok(if failed > 0 { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
-    }
-
-    fn progress(&self, images: usize) -> indicatif::ProgressBar {
-        match self.quiet || images < 2 || !std::io::stderr().is_terminal() {
-            true => indicatif::ProgressBar::hidden(),
-            false => indicatif::ProgressBar::new(images as u64),
-        }
     }
 
     /// One batch through the network and out; the number of images that failed.

@@ -12,6 +12,8 @@ mod inspect_output;
 mod metrics;
 pub mod model;
 mod paths;
+mod output;
+mod progress;
 mod table;
 mod tsne;
 
@@ -19,10 +21,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use output::note;
+
 /// Exit status 1: a fault of the run (model, device, disk).
 pub const EXIT_FAULT: u8 = 1;
+/// Exit status 2: wrong usage, as the parser of arguments has it.
+pub const EXIT_USAGE: u8 = 2;
 /// Exit status 3: done, but some inputs failed.
 pub const EXIT_SOME_FAILED: u8 = 3;
+
+/// Arguments that cannot be, found after they were parsed: exit status 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(pub String);
 
 /// A subcommand's outcome; an error becomes one sentence on stderr and exit status 1.
 pub type CliResult = anyhow::Result<ExitCode>;
@@ -74,8 +85,15 @@ pub fn run() -> ExitCode {
         None => cli.gui.run(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("tagood-lens: {}", sentence(&error));
-        ExitCode::from(EXIT_FAULT)
+        // Who reads no further, as in `inspect … | head`, has what he wants.
+        if output::is_closed_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
+        note!("tagood-lens: {}", sentence(&error));
+        match error.is::<WrongUsage>() {
+            true => ExitCode::from(EXIT_USAGE),
+            false => ExitCode::from(EXIT_FAULT),
+        }
     })
 }
 

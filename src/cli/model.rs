@@ -12,6 +12,7 @@ use crate::bundle::{Bundle, embedded};
 use crate::gpu::{self, Compute, DeviceChoice};
 use crate::image::Transform;
 use crate::pipeline::{Pipeline, Settings};
+use crate::store::OutputCache;
 
 /// Which model, and where to run it.
 #[derive(Args, Clone, Debug, Default)]
@@ -39,6 +40,9 @@ pub struct ModelArgs {
     /// Where to compute
     #[arg(long, value_name = "auto|gpu|cpu", default_value_t)]
     pub device: DeviceChoice,
+    /// Tag images that were seen before anew, and keep nothing of them for the next time
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 impl ModelArgs {
@@ -111,6 +115,9 @@ impl ModelArgs {
             add("--transform", transform.to_string().into());
         }
         add("--device", self.device.to_string().into());
+        if self.no_cache {
+            arguments.push("--no-cache".into());
+        }
         arguments
     }
 
@@ -128,7 +135,24 @@ impl ModelArgs {
     /// As [`ModelArgs::bundle`] and [`ModelArgs::compute`].
     pub fn load(&self) -> anyhow::Result<Pipeline> {
         let (bundle, compute) = (self.bundle()?, self.compute()?);
-        Pipeline::load(&bundle, &compute).context("cannot load the model")
+        self.pipeline(&bundle, &compute)
+    }
+
+    /// Loads a model that was opened onto a device.
+    ///
+    /// # Errors
+    /// If weights are missing or misshapen.
+    pub fn pipeline(&self, bundle: &Bundle, compute: &Compute) -> anyhow::Result<Pipeline> {
+        let pipeline = match self.no_cache {
+            true => Pipeline::load(bundle, compute),
+            false => Pipeline::load_keyed(bundle, compute),
+        };
+        pipeline.context("cannot load the model")
+    }
+
+    /// What was made of images before; `None` if it is not to be used.
+    pub fn outputs(&self) -> Option<OutputCache> {
+        (!self.no_cache).then(OutputCache::of_user)
     }
 }
 
@@ -149,7 +173,7 @@ pub struct SettingsArgs {
     #[command(flatten)]
     method: MethodArgs,
     /// The detector whose score decides; the recipe's own if not given
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_detector)]
     pub detector: Option<String>,
     /// Decision threshold on the score; the model's own if not given
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = parse_finite::<f32>)]
@@ -158,19 +182,22 @@ pub struct SettingsArgs {
 
 impl SettingsArgs {
     /// The settings, with the model's own where nothing was said.
-    ///
-    /// # Errors
-    /// If there is no such detector.
-    pub fn settings(&self, pipeline: &Pipeline) -> anyhow::Result<Settings> {
+    pub fn settings(&self, pipeline: &Pipeline) -> Settings {
         let own = pipeline.default_settings();
         let recipe = self.method.recipe.unwrap_or(own.recipe);
         let mut settings = Settings::new(self.method.tau.unwrap_or(own.tau), recipe);
-        if let Some(name) = &self.detector {
-            settings.detector = crate::score::by_name(name)?.info().id.to_owned();
+        if let Some(detector) = &self.detector {
+            settings.detector.clone_from(detector);
         }
         settings.lambda = self.lambda;
-        Ok(settings)
+        settings
     }
+}
+
+/// A detector's id.
+fn parse_detector(text: &str) -> Result<String, String> {
+    let found = crate::score::by_name(text).map_err(|error| error.to_string())?;
+    Ok(found.info().id.to_owned())
 }
 
 /// τ, from 0 to 1.

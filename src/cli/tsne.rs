@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::CliResult;
+use super::output::note;
+use super::progress::progress_line;
 use crate::eval::tsne::{Tsne, TsneConfig};
 use crate::fs;
 use features_file::FeatureMatrix;
@@ -61,26 +62,26 @@ pub fn run(args: &TsneArgs) -> CliResult {
     };
     let mut tsne = prepare(&features, &config, args)?;
     if tsne.perplexity() < config.perplexity {
-        eprintln!(
+        note!(
             "perplexity reduced from {} to {:.1}: there are only {} points",
             config.perplexity,
             tsne.perplexity(),
             features.n
         );
     }
-    let bar = progress_bar(args.iterations, "iterations", args.quiet);
+    let bar = progress_line(args.quiet, Some(args.iterations as u64), "iterations");
     while !tsne.is_done() {
         tsne.step(STRIDE);
         bar.set_position(tsne.iteration() as u64);
     }
     bar.finish_and_clear();
     write_csv(&args.out, tsne.positions())?;
-    eprintln!("KL divergence {:.4} after {} iterations", tsne.kl(), tsne.iteration());
+    note!("KL divergence {:.4} after {} iterations", tsne.kl(), tsne.iteration());
     Ok(ExitCode::SUCCESS)
 }
 
 fn prepare(features: &FeatureMatrix, config: &TsneConfig, args: &TsneArgs) -> Result<Tsne> {
-    let bar = progress_bar(features.n, "points' neighbours", args.quiet);
+    let bar = progress_line(args.quiet, Some(features.n as u64), "points' neighbours");
     let watch = |progress: crate::eval::tsne::TsneProgress| {
         bar.set_position(progress.done as u64);
         ControlFlow::Continue(())
@@ -89,14 +90,6 @@ fn prepare(features: &FeatureMatrix, config: &TsneConfig, args: &TsneArgs) -> Re
         .with_context(|| format!("cannot map {}", args.features.display()))?;
     bar.finish_and_clear();
     Ok(tsne)
-}
-
-/// A bar on stderr, hidden where that is no terminal.
-fn progress_bar(length: usize, what: &'static str, quiet: bool) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left");
-    let bar = ProgressBar::with_draw_target(Some(length as u64), target).with_message(what);
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn write_csv(path: &Path, positions: &[[f32; 2]]) -> Result<()> {

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod config;
 mod error;
 pub mod lambda;
+pub mod message;
 pub mod objects;
 pub mod optimizer;
 pub mod stages;

@@ -151,9 +151,8 @@ impl TrainRun<'_> {
         let (trainer, progress) = Trainer::load(self.config.clone(), device, &state)?;
         let done = progress.first().copied().unwrap_or_default() as usize;
         // The log may be an epoch ahead of the state, if the kill came between the two.
-        let text = std::fs::read_to_string(folder.join(LOG)).unwrap_or_default();
-        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        let log: Vec<EpochLog> = lines.take(done).collect();
+        let mut log = Self::kept_epochs(folder);
+        log.truncate(done);
         match log.len() == done {
             true => Ok((trainer, log)),
             false => Err(FitError::OtherRun(folder.clone())),
@@ -210,6 +209,12 @@ impl TrainRun<'_> {
             checkpoint::write(&folder.join(BEST), &trainer.weights())?;
         }
         trainer.save(&folder.join(STATE), vec![log.len() as f32])
+    }
+
+    /// The epochs that an earlier run has kept in its folder.
+    pub fn kept_epochs(folder: &Path) -> Vec<EpochLog> {
+        let text = std::fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
     /// The state after the last epoch that was kept: weights, centers and optimizer.

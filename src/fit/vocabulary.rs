@@ -14,6 +14,8 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::FitError;
 use crate::bundle::vocabulary::{Class, Vocabulary, class_line};
 use crate::decompose::sigmoid;
@@ -43,6 +45,28 @@ pub struct Candidate {
     pub images: usize,
     /// Frequency times inverse class frequency; see the module.
     pub weight: f64,
+}
+
+/// A class with the tags that tell it from the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposedClass {
+    /// The class.
+    pub name: String,
+    /// Its images.
+    pub images: usize,
+    /// The proposed tag first, then others to choose from; empty where no tag tells anything.
+    pub tags: Vec<SeenTag>,
+}
+
+/// A tag with how often it is seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenTag {
+    /// What a list of classes calls the tag.
+    pub name: String,
+    /// Images of the class that have it.
+    pub images: usize,
+    /// Images of the other classes that have it.
+    pub elsewhere: usize,
 }
 
 impl TagCounts {
@@ -109,26 +133,42 @@ impl TagCounts {
         self.classes.iter().enumerate().map(propose).collect()
     }
 
-    /// The proposal as an editable file, in the form that `--vocabulary` reads, with counts and
-    /// alternatives as comments.
-    pub fn text(&self, vocabulary: &Vocabulary) -> String {
-        let mut text = String::from(
-            "# class<tab>tag: the tags that stand for each class. Edit, then give this file to\n\
-             # `fit --vocabulary`. A class may have several lines.\n",
-        );
-        for (class, name) in self.classes.iter().enumerate() {
-            let candidates = self.candidates(class);
-            let shown = candidates.iter().take(1 + ALTERNATIVES);
-            let shown: Vec<String> =
-                shown.map(|c| format!("{} {}", vocabulary.tags[c.tag], c.images)).collect();
-            // Writing to a string cannot fail.
-            writeln!(text, "\n# {} images; {}", self.images[class], shown.join(", ")).ok();
-            if let Some(best) = candidates.first() {
-                text.push_str(&class_line(name, &vocabulary.tag_reference(best.tag)));
+    /// The classes with their most telling tags, as a list of classes calls them.
+    pub fn proposed(&self, vocabulary: &Vocabulary) -> Vec<ProposedClass> {
+        let seen = |candidate: &Candidate| {
+            let everywhere: usize = self.seen.iter().map(|counts| counts[candidate.tag]).sum();
+            SeenTag {
+                name: vocabulary.tag_reference(candidate.tag),
+                images: candidate.images,
+                elsewhere: everywhere - candidate.images,
             }
-        }
-        text
+        };
+        let class = |(class, name): (usize, &String)| ProposedClass {
+            name: name.clone(),
+            images: self.images[class],
+            tags: self.candidates(class).iter().take(1 + ALTERNATIVES).map(seen).collect(),
+        };
+        self.classes.iter().enumerate().map(class).collect()
     }
+}
+
+/// A proposal as an editable file, in the form that `--vocabulary` reads, with counts and alternatives
+/// as comments.
+pub fn text(classes: &[ProposedClass]) -> String {
+    let mut text = String::from(
+        "# class<tab>tag: the tags that stand for each class. Edit, then give this file to\n\
+         # `fit --vocabulary`. A class may have several lines.\n",
+    );
+    for ProposedClass { name, images, tags } in classes {
+        let shown: Vec<String> =
+            tags.iter().map(|tag| format!("{} {}", tag.name, tag.images)).collect();
+        // Writing to a string cannot fail.
+        writeln!(text, "\n# {images} images; {}", shown.join(", ")).ok();
+        if let Some(best) = tags.first() {
+            text.push_str(&class_line(name, &best.name));
+        }
+    }
+    text
 }
 
 /// A vocabulary's classes in the order of a data set's. Classes that the set does not have are left
@@ -198,7 +238,9 @@ mod tests {
     fn the_file_is_read_back_as_the_proposal() {
         let counts = counts();
         let mut vocabulary = Vocabulary::numbered(5);
-        let text = counts.text(&vocabulary);
+        let proposed = counts.proposed(&vocabulary);
+        assert_eq!((proposed[1].tags[0].images, proposed[1].tags[0].elsewhere), (2, 1));
+        let text = text(&proposed);
         assert!(text.contains("# 3 images; tag 1 2, tag 0 3"), "{text}");
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();

@@ -15,6 +15,8 @@ mod tuning;
 mod verdict;
 mod vocabulary_review;
 
+/// The steps of the explanation, by title.
+pub use explain_steps::TITLES as EXPLAIN_STEPS;
 /// How maps of features are coloured and labelled, for figures of them.
 pub use map::view as map_view;
 

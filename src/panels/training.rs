@@ -14,6 +14,7 @@ use super::vocabulary_review::review_ui;
 use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::bundle::manifest::Recipe;
 use crate::fit::train::EpochLog;
+use crate::fit::vocabulary;
 use crate::fs;
 use crate::session::Command;
 use crate::session::fitting::Fitting;
@@ -21,7 +22,7 @@ use crate::session::sets::Role as SetRole;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::empty_note;
-use crate::worker::{FitJob, FitMode, FitState};
+use crate::worker::{FitJob, FitMode, FitProgress, FitState};
 
 /// Room for the menu of open sets, in points.
 const OPEN_SETS: f32 = 78.0;
@@ -114,7 +115,7 @@ impl Training {
         ui.horizontal_wrapped(|ui| self.buttons_ui(ui, cx));
         state_ui(ui, fitting);
         if fitting.state == FitState::Proposed && self.vocabulary.is_none() {
-            self.vocabulary.clone_from(&fitting.progress.vocabulary);
+            self.vocabulary = fitting.progress.vocabulary.as_deref().map(vocabulary::text);
         }
         self.vocabulary_ui(ui, running);
     }
@@ -234,7 +235,7 @@ fn state_ui(ui: &mut Ui, fitting: &Fitting) {
     let (text, color) = match &fitting.state {
         FitState::Idle => return,
         FitState::Running => match (progress.projector.last(), progress.cross_entropy.last()) {
-            (None, _) => ("Tagging images".to_owned(), palette.text),
+            (None, _) => (tagging(progress), palette.text),
             (Some(line), None) if line.epoch < line.epochs => {
                 (format!("Epoch {} of {}", line.epoch, line.epochs), palette.text)
             }
@@ -245,7 +246,7 @@ fn state_ui(ui: &mut Ui, fitting: &Fitting) {
             (_, Some(_)) => ("Fitting detectors and λ".to_owned(), palette.text),
             (_, None) => ("Second projector".to_owned(), palette.text),
         },
-        FitState::Proposed => ("Analysis the vocabulary over, then start".to_owned(), palette.text),
+        FitState::Proposed => ("Look the vocabulary over, then start".to_owned(), palette.text),
         FitState::Stopped => ("Training stopped".to_owned(), palette.ood),
         FitState::Done => ("The new model is ready".to_owned(), palette.id),
         FitState::Failed(why) => (format!("The training failed: {why}"), palette.fault),
@@ -264,6 +265,14 @@ fn state_ui(ui: &mut Ui, fitting: &Fitting) {
     if running && done > 0.0 {
         let bar = ProgressBar::new(done / both.len() as f32).desired_height(4.0);
         ui.add(bar.fill(palette.accent)).accessible_name("Progress of the training");
+    }
+}
+
+fn tagging(progress: &FitProgress) -> String {
+    match progress.tagged {
+        Some([done, total]) if done < total => format!("Tagging images, {done} of {total}"),
+        Some(_) => "Preparing the training".to_owned(),
+        None => "Tagging images".to_owned(),
     }
 }
 

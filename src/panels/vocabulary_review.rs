@@ -10,6 +10,8 @@ use eframe::egui::{
 
 use super::PanelCtx;
 use super::tuning::weak_ui;
+use crate::bundle::vocabulary::class_line;
+use crate::fit::vocabulary::{ProposedClass, SeenTag};
 use crate::ui::theme::Palette;
 
 /// Sample images of a class.
@@ -26,44 +28,38 @@ struct Reviewed {
     name: String,
     /// Its tags.
     tags: Vec<String>,
-    /// Its images, if a comment says so.
+    /// Its images, if it is one of the proposal's.
     images: Option<usize>,
-    /// Tags with the number of its images that have them, from the same comment.
-    seen: Vec<(String, usize)>,
+    /// Tags to choose from, with the number of its images that have them.
+    seen: Vec<SeenTag>,
 }
 
-/// Images of a class, if it is known how many, and how many of them have which tags.
-type Counts = (Option<usize>, Vec<(String, usize)>);
-
-/// Reads the text as `fit --propose` writes it, and as people edit it: what cannot be read is left out.
-fn reviewed(text: &str) -> Vec<Reviewed> {
+/// The classes and tags of a text, `CLASS<tab>TAG` a line, as people edit it: what cannot be read is left
+/// out. Counts are the proposal's.
+fn reviewed(text: &str, proposed: &[ProposedClass]) -> Vec<Reviewed> {
     let mut classes: Vec<Reviewed> = Vec::new();
-    let mut counts = Counts::default();
-    for line in text.lines().map(str::trim) {
-        if let Some(comment) = line.strip_prefix('#') {
-            counts = counted(comment).unwrap_or(counts);
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        let Some((name, tag)) = line.split_once('\t') else { continue };
+        let name = class_name(name);
+        if let Some(class) = classes.iter_mut().find(|class| class.name == name) {
+            class.tags.push(tag.to_owned());
             continue;
         }
-        let Some((name, tag)) = line.split_once('\t') else { continue };
-        match classes.iter_mut().find(|class| class.name == name) {
-            Some(class) => class.tags.push(tag.to_owned()),
-            None => {
-                let (images, seen) = std::mem::take(&mut counts);
-                classes.push(Reviewed { name: name.into(), tags: vec![tag.into()], images, seen });
-            }
-        }
+        let counted = proposed.iter().find(|class| class.name == name);
+        classes.push(Reviewed {
+            name: name.to_owned(),
+            tags: vec![tag.to_owned()],
+            images: counted.map(|class| class.images),
+            seen: counted.map(|class| class.tags.clone()).unwrap_or_default(),
+        });
     }
     classes
 }
 
-/// `40 images; red apple 38, fruit 31`
-fn counted(comment: &str) -> Option<Counts> {
-    let (images, seen) = comment.trim().split_once(" images;")?;
-    let tag = |part: &str| {
-        let (name, count) = part.trim().rsplit_once(' ')?;
-        Some((name.to_owned(), count.parse().ok()?))
-    };
-    Some((Some(images.parse().ok()?), seen.split(',').filter_map(tag).collect()))
+/// A class as it is called: the text marks a name that would read as a comment.
+fn class_name(text: &str) -> &str {
+    let text = text.trim();
+    text.strip_prefix('\\').filter(|name| name.starts_with('#')).unwrap_or(text)
 }
 
 /// The text with another tag for a class, in place of its first.
@@ -71,9 +67,10 @@ fn with_tag(text: &str, class: &str, tag: &str) -> String {
     let mut done = false;
     let mut changed = String::with_capacity(text.len() + tag.len());
     for line in text.split_inclusive('\n') {
-        let is_of_class = line.split_once('\t').is_some_and(|(name, _)| name.trim() == class);
+        let is_of_class = !line.starts_with('#')
+            && line.split_once('\t').is_some_and(|(name, _)| class_name(name) == class);
         if is_of_class && !done {
-            changed += &format!("{class}\t{tag}\n");
+            changed += &class_line(class, tag);
             done = true;
         } else {
             changed += line;
@@ -85,7 +82,8 @@ fn with_tag(text: &str, class: &str, tag: &str) -> String {
 /// The classes of a vocabulary below each other; a choice of another tag changes the text. `folder`
 /// holds the class folders.
 pub fn review_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, text: &mut String, folder: &Path) {
-    let classes = reviewed(text);
+    let proposed = cx.session.fitting.progress.vocabulary.as_deref().unwrap_or_default();
+    let classes = reviewed(text, proposed);
     let images: usize = classes.iter().filter_map(|class| class.images).sum();
     weak_ui(ui, &format!("{} classes, {images} images: is each tag right?", classes.len()))
         .on_hover_text("The tag that finds the objects of each class; the text has the same");
@@ -151,7 +149,7 @@ fn samples_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, class: &Reviewed, folder: &Pat
 
 /// The class's tag, and the others that were seen in it to choose from.
 fn tag_ui(ui: &mut Ui, class: &Reviewed) -> Option<String> {
-    let count = |tag: &str| class.seen.iter().find(|(name, _)| name == tag).map(|seen| seen.1);
+    let count = |tag: &str| class.seen.iter().find(|seen| seen.name == tag).map(|seen| seen.images);
     let text = |tag: &str| match count(tag) {
         Some(count) => format!("{tag} ({count})"),
         None => tag.to_owned(),
@@ -164,7 +162,7 @@ fn tag_ui(ui: &mut Ui, class: &Reviewed) -> Option<String> {
         .width(150.0)
         .truncate()
         .show_ui(ui, |ui| {
-            for (tag, _) in &class.seen {
+            for SeenTag { name: tag, .. } in &class.seen {
                 let row = ui.selectable_label(tag == present, text(tag));
                 if row.clicked() && tag != present {
                     chosen = Some(tag.clone());
@@ -180,30 +178,47 @@ fn tag_ui(ui: &mut Ui, class: &Reviewed) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fit::vocabulary;
 
-    const TEXT: &str = "# class<tab>tag: the tags that stand for each class.\n\n\
-        # 40 images; red apple 38, fruit 31\napple\tred apple\n\n\
-        # 12 images; bus 12\nbus\tbus\nbus\tcoach\n";
+    fn proposed() -> Vec<ProposedClass> {
+        let seen =
+            |(name, images): (&str, usize)| SeenTag { name: name.into(), images, elsewhere: 0 };
+        let class = |name: &str, images, tags: &[(&str, usize)]| ProposedClass {
+            name: name.into(),
+            images,
+            tags: tags.iter().copied().map(seen).collect(),
+        };
+        vec![
+            class("apple", 40, &[("red apple", 38), ("fruit", 31)]),
+            class("bus", 12, &[("bus", 12)]),
+        ]
+    }
 
     #[test]
-    fn a_proposal_is_read_with_its_counts() {
-        let classes = reviewed(TEXT);
+    fn an_edited_text_is_read_with_the_counts_of_the_proposal() {
+        let mut text = vocabulary::text(&proposed());
+        text.push_str("bus\tcoach\n");
+        let classes = reviewed(&text, &proposed());
         assert_eq!(classes.len(), 2);
         let apple = &classes[0];
         assert_eq!((apple.name.as_str(), apple.images), ("apple", Some(40)));
-        assert_eq!(apple.seen, [("red apple".to_owned(), 38), ("fruit".to_owned(), 31)]);
+        assert_eq!(apple.seen, proposed()[0].tags);
         assert_eq!(classes[1].tags, ["bus", "coach"]);
         // What people leave of it is read, too.
-        let bare = reviewed("cat\ttabby\nnonsense\n# a note\ndog\tpug");
+        let bare = reviewed("cat\ttabby\nnonsense\n# a\tnote\ndog\tpug", &proposed());
         assert_eq!(bare.len(), 2);
         assert_eq!(bare[1].images, None);
     }
 
     #[test]
     fn a_choice_changes_one_line() {
-        let changed = with_tag(TEXT, "bus", "car");
-        assert_eq!(reviewed(&changed)[1].tags, ["car", "coach"]);
-        assert_eq!(changed.replace("bus\tcar", "bus\tbus"), TEXT);
-        assert_eq!(with_tag(TEXT, "cow", "calf"), TEXT);
+        let text = vocabulary::text(&proposed()) + "bus\tcoach\n";
+        let changed = with_tag(&text, "bus", "car");
+        assert_eq!(reviewed(&changed, &[])[1].tags, ["car", "coach"]);
+        assert_eq!(changed.replace("bus\tcar", "bus\tbus"), text);
+        assert_eq!(with_tag(&text, "cow", "calf"), text);
+        let marked = class_line("#1 mug", "cup");
+        assert_eq!(reviewed(&marked, &[])[0].name, "#1 mug");
+        assert_eq!(with_tag(&marked, "#1 mug", "mug"), class_line("#1 mug", "mug"));
     }
 }

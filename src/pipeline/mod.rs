@@ -11,6 +11,7 @@ mod features;
 mod odin;
 mod project;
 mod scoring;
+mod tagger_key;
 mod tagger_output;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ pub use features::{Features, Image, ImageFeature, Inputs};
 pub use odin::OdinInput;
 pub use project::Projected;
 pub use scoring::{Column, ScorePlan, ScoredColumn};
+pub use tagger_key::TaggerKey;
 pub use tagger_output::{Attention, Keep, TaggerOutput};
 
 /// What can go wrong between an image and its verdict.
@@ -128,6 +130,7 @@ pub struct Pipeline {
     head: Option<Arc<Head>>,
     detectors: BTreeMap<&'static str, Result<FittedDetector, ScoreError>>,
     dtype: Option<FloatDType>,
+    tagger_key: Option<TaggerKey>,
 }
 
 impl Pipeline {
@@ -189,6 +192,7 @@ impl Pipeline {
             head,
             detectors,
             dtype,
+            tagger_key: None,
             manifest,
         })
     }
@@ -219,12 +223,39 @@ impl Pipeline {
             detectors: bind_all(&Statistics::default(), &head),
             head: Some(head),
             dtype: self.dtype,
+            tagger_key: self.tagger_key,
         })
     }
 
     /// Shapes, recipe, thresholds.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// As [`Pipeline::load`], with a [`TaggerKey`] where one can be had: what it makes of files may be
+    /// kept, and found again.
+    ///
+    /// # Errors
+    /// As [`Pipeline::load`].
+    pub fn load_keyed(bundle: &Bundle, compute: &Compute) -> Result<Self, PipelineError> {
+        let pipeline = Self::load(bundle, compute)?;
+        match TaggerKey::of(bundle, compute) {
+            Ok(key) => Ok(pipeline.with_tagger_key(key)),
+            Err(error) => {
+                log::warn!("what is made of images is not kept: {error}");
+                Ok(pipeline)
+            }
+        }
+    }
+
+    /// With the key by which what it makes of files is found again.
+    pub fn with_tagger_key(self, key: TaggerKey) -> Self {
+        Self { tagger_key: Some(key), ..self }
+    }
+
+    /// The key by which what it makes of files is kept; `None` where nothing is.
+    pub fn tagger_key(&self) -> Option<TaggerKey> {
+        self.tagger_key
     }
 
     /// Tags and classes.

@@ -56,6 +56,28 @@ impl TaggerOutput {
         self.logits.iter().copied().map(sigmoid).collect()
     }
 
+    /// The same with the attention of some tags alone, ascending; those it does not have are left out.
+    pub fn with_attention_of(&self, tags: &[usize]) -> Self {
+        let Attention { tags: all, layers, heads, positions, values } = &self.attention;
+        let size = layers * heads * positions;
+        let found = tags.iter().filter_map(|tag| Some((*tag, all.binary_search(tag).ok()?)));
+        let (tags, rows): (Vec<usize>, Vec<usize>) = found.unzip();
+        let values = rows.iter().flat_map(|row| &values[row * size..(row + 1) * size]);
+        let attention = Attention {
+            tags,
+            layers: *layers,
+            heads: *heads,
+            positions: *positions,
+            values: values.copied().collect(),
+        };
+        Self {
+            tokens: self.tokens.clone(),
+            width: self.width,
+            logits: self.logits.clone(),
+            attention,
+        }
+    }
+
     /// Number of image tokens, the global one included.
     pub fn positions(&self) -> usize {
         self.tokens.len() / self.width.max(1)

@@ -12,8 +12,8 @@ use super::request::Effects;
 use crate::bundle::manifest::Recipe;
 use crate::eval::tsne::TsneConfig;
 use crate::worker::{
-    EmbeddedImage, EmbeddingEvent, EmbeddingRequest, EmbeddingTask, Frame, ImageId, Metric,
-    ModelInfo,
+    EmbeddedImage, EmbeddingEvent, EmbeddingFrame, EmbeddingRequest, EmbeddingTask,
+    FeatureDistance, ImageId, ModelInfo,
 };
 
 /// Fewer images than this make no map.
@@ -43,13 +43,13 @@ pub struct EmbedConfig {
     /// Equal seeds give equal maps.
     pub seed: u64,
     /// What is near.
-    pub metric: Metric,
+    pub metric: FeatureDistance,
 }
 
 impl Default for EmbedConfig {
     fn default() -> Self {
         let TsneConfig { perplexity, iterations, seed, .. } = TsneConfig::default();
-        Self { perplexity, iterations, seed, metric: Metric::default() }
+        Self { perplexity, iterations, seed, metric: FeatureDistance::default() }
     }
 }
 
@@ -122,7 +122,7 @@ pub struct Embedding {
     /// How far it is.
     pub phase: Phase,
     /// Where the points are.
-    pub frame: Option<Frame>,
+    pub frame: Option<EmbeddingFrame>,
     /// The images, those placed later last.
     images: Vec<ImageId>,
     members: BTreeSet<ImageId>,
@@ -142,7 +142,7 @@ pub struct Embedding {
 impl Embedding {
     /// Whether something is under way.
     pub fn is_busy(&self) -> bool {
-        let placing = |frame: &Frame| frame.placed + self.first < self.images.len();
+        let placing = |frame: &EmbeddingFrame| frame.placed + self.first < self.images.len();
         match self.phase {
             _ if self.wanted => true,
             Phase::Preparing { .. } | Phase::Moving => true,

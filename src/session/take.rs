@@ -91,7 +91,7 @@ impl Session {
                 Arc::make_mut(&mut analysis).verdict.decide(self.lambda());
                 self.basis.images.take_analysis(image, generation, analysis);
             }
-            E::LookFailed { images: failed, generation, error } => {
+            E::AnalysisFailed { images: failed, generation, error } => {
                 images.take_failed_analyses(failed, generation);
                 self.notice(error);
             }

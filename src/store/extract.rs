@@ -1,6 +1,7 @@
 //! From a set of images to rows of a store.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -11,12 +12,12 @@ use super::attention::{add_attention, tags_to_keep};
 use super::content::hash_bytes;
 use super::record::shown_path;
 use super::{
-    Known, Record, Row, Stamp, Store, StoreError, StoreHeader, StoreWriter, Tensors, hash_file,
-    stored_path,
+    ContentKey, Known, OutputCache, Record, Row, Stamp, Store, StoreError, StoreHeader,
+    StoreWriter, Tensors, hash_file, stored_path,
 };
 use crate::dataset::{Dataset, Item};
 use crate::image::{DecodeOptions, decode_bytes, read_file};
-use crate::pipeline::{Keep, Pipeline, PipelineError, TaggerOutput};
+use crate::pipeline::{Keep, Pipeline, PipelineError, TaggerKey, TaggerOutput};
 
 /// What can go wrong while a set is extracted; an image that fails is not among it.
 #[derive(Debug, Error)]
@@ -34,8 +35,10 @@ pub enum ExtractError {
 pub struct ExtractOptions {
     /// The set's name in the store; the data set's own if not given.
     pub set: Option<String>,
-    /// Images that go through the network at once. Results differ with it in their last bits.
+    /// Images that go through the network at once.
     pub batch: usize,
+    /// What was made of files before, to be used and added to; `None` tags all anew.
+    pub outputs: Option<Arc<OutputCache>>,
 }
 
 impl Summary {
@@ -59,7 +62,7 @@ impl Summary {
 
 impl Default for ExtractOptions {
     fn default() -> Self {
-        Self { set: None, batch: 4 }
+        Self { set: None, batch: 4, outputs: None }
     }
 }
 
@@ -142,8 +145,16 @@ pub fn extract(
         set,
         ..Summary::default()
     };
-    let run =
-        Run { pipeline, dataset, decode, writer: &mut writer, summary: &mut summary, progress };
+    let outputs = options.outputs.as_deref().zip(pipeline.tagger_key());
+    let run = Run {
+        pipeline,
+        dataset,
+        decode,
+        outputs,
+        writer: &mut writer,
+        summary: &mut summary,
+        progress,
+    };
     let outcome = run.all(&to_do, cancel);
     // Also after a fault: what was done is kept.
     let finished = writer.finish();
@@ -228,16 +239,16 @@ impl RowCheck {
     }
 }
 
-/// The hash of a file's bytes, if they can be read, and the picture, or why there is none. The file is
-/// read once, so that both are of one content.
+/// A file's bytes, if they can be read, and the picture, or why there is none. The file is read once, so
+/// that both are of one content.
 fn decoded(
     path: &Path,
     options: &DecodeOptions,
-) -> (Option<u64>, Result<crate::image::Decoded, String>) {
+) -> (Option<Vec<u8>>, Result<crate::image::Decoded, String>) {
     match read_file(path, options) {
         Ok(bytes) => {
             let picture = decode_bytes(&path.display().to_string(), &bytes, options);
-            (Some(hash_bytes(&bytes)), picture.map_err(|error| error.to_string()))
+            (Some(bytes), picture.map_err(|error| error.to_string()))
         }
         Err(error) => (None, Err(error.to_string())),
     }
@@ -251,23 +262,40 @@ struct Decoded<'a> {
     stamp: Option<Stamp>,
     /// Width and height in pixels, or why there is no picture.
     size: Result<(u32, u32), String>,
-    /// The network's input, if there is a picture.
+    /// The network's input, if there is a picture of which it is not known what the network makes.
     input: Vec<f32>,
+    /// What the network made of the same content before.
+    known: Option<TaggerOutput>,
+    /// What the content is known by; `None` where nothing is kept of it.
+    content: Option<ContentKey>,
 }
+
+/// What was made of files before, and by which tagger.
+type Outputs<'a> = Option<(&'a OutputCache, TaggerKey)>;
 
 fn decode<'a>(
     &(item, state): &(&'a Item, RowState),
     options: &DecodeOptions,
     pipeline: &Pipeline,
+    outputs: Outputs<'_>,
 ) -> Decoded<'a> {
     // Before the file is read: should it change meanwhile, the next run finds another one.
     let stamp = Stamp::of(&item.path);
-    let (hash, picture) = decoded(&item.path, options);
+    let (bytes, picture) = decoded(&item.path, options);
+    let (hash, content) = match &bytes {
+        Some(bytes) => {
+            (Some(hash_bytes(bytes)), outputs.map(|_| ContentKey::of_bytes(bytes, options)))
+        }
+        None => (None, None),
+    };
+    let known = outputs.zip(content).filter(|_| picture.is_ok());
+    let known = known.and_then(|((outputs, tagger), content)| outputs.get(&tagger, &content));
     let (size, input) = match picture {
+        Ok(picture) if known.is_some() => (Ok(picture.rgb.dimensions()), Vec::new()),
         Ok(picture) => (Ok(picture.rgb.dimensions()), pipeline.prepare(&picture.rgb)),
         Err(error) => (Err(error), Vec::new()),
     };
-    Decoded { item, state, hash, stamp, size, input }
+    Decoded { item, state, hash, stamp, size, input, known, content }
 }
 
 /// An extraction under way.
@@ -275,6 +303,7 @@ struct Run<'a> {
     pipeline: &'a Pipeline,
     dataset: &'a Dataset,
     decode: DecodeOptions,
+    outputs: Outputs<'a>,
     writer: &'a mut StoreWriter,
     summary: &'a mut Summary,
     progress: &'a mut dyn FnMut(Progress),
@@ -288,12 +317,14 @@ impl Run<'_> {
     ) -> Result<(), ExtractError> {
         self.report();
         let (sender, receiver) = sync_channel::<Vec<Decoded>>(1);
-        let (pipeline, options) = (self.pipeline, self.decode);
+        let (pipeline, options, outputs) = (self.pipeline, self.decode, self.outputs);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for batch in batches {
-                    let decoded =
-                        batch.par_iter().map(|item| decode(item, &options, pipeline)).collect();
+                    let decoded = batch
+                        .par_iter()
+                        .map(|item| decode(item, &options, pipeline, outputs))
+                        .collect();
                     if cancel.load(Ordering::Relaxed) || sender.send(decoded).is_err() {
                         return;
                     }
@@ -328,20 +359,32 @@ impl Run<'_> {
 
     /// One batch through the network and into the store.
     fn batch(&mut self, mut batch: Vec<Decoded>) -> Result<(), ExtractError> {
-        let whole = batch.iter_mut().filter(|image| image.size.is_ok());
-        let inputs: Vec<Vec<f32>> = whole.map(|image| std::mem::take(&mut image.input)).collect();
+        let new = batch.iter_mut().filter(|image| image.size.is_ok() && image.known.is_none());
+        let inputs: Vec<Vec<f32>> = new.map(|image| std::mem::take(&mut image.input)).collect();
         let mut tagged = self.pipeline.tag(&inputs, self.keep())?.into_iter();
-        for image in batch {
-            let outcome = match &image.size {
-                Err(error) => Err(error.clone()),
-                Ok(_) => {
-                    let Some(tagged) = tagged.next() else { continue };
-                    Ok(self.tensors(tagged)?)
+        for mut image in batch {
+            let outcome = match (&image.size, image.known.take()) {
+                (Err(error), _) => Err(error.clone()),
+                (Ok(_), Some(known)) => Ok(self.tensors(known)?),
+                (Ok(_), None) => {
+                    let Some(output) = tagged.next() else { continue };
+                    self.remember(image.content, &output);
+                    Ok(self.tensors(output)?)
                 }
             };
             self.push(&image, outcome)?;
         }
         Ok(())
+    }
+
+    /// Keeps what the tagger made of a file for the next time, as the window and `inspect` have it.
+    fn remember(&self, content: Option<ContentKey>, output: &TaggerOutput) {
+        if let Some(((outputs, tagger), content)) = self.outputs.zip(content) {
+            let attention = output.attention.of_tags(&self.pipeline.kept_tags(&output.logits));
+            let (tokens, logits) = (output.tokens.clone(), output.logits.clone());
+            let output = TaggerOutput { tokens, width: output.width, logits, attention };
+            outputs.put(&tagger, &content, &output);
+        }
     }
 
     /// Fetching all attention from the device is the quickest way for a tagger with few tags; of one

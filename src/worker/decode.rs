@@ -1,26 +1,32 @@
 //! Decoding ahead of the network: lists, decodes, makes thumbnails and the network's input on all
 //! cores, a few batches ahead of the worker and no more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 use rayon::prelude::*;
 
-use super::Outbox;
-use super::job::{JobId, Progress};
+use super::job::{JobControl, JobId, Jobs};
 use super::message::{Event, ImageId, ImageSource};
+use super::preparation::{Preparation, Preparations};
+use super::turns::Turns;
+use super::{Outbox, lock};
 use crate::demo::World;
 use crate::image::{
-    DecodeOptions, Normalisation, RgbImage, Thumbnail, Transform, decode_bytes, decode_file,
-    list_images, tensor_data, thumbnail,
+    DecodeOptions, Normalisation, RgbImage, Thumbnail, decode_bytes, decode_file, list_images,
+    tensor_data, thumbnail,
 };
+use crate::pipeline::TaggerOutput;
+use crate::store::{ContentKey, OutputCache};
 
-/// Images that go through the network at once.
-pub(super) const BATCH: usize = 8;
+/// Jobs that are listed and decoded at once.
+const THREADS: usize = 16;
+/// Images that a thread decodes before it hands them on.
+const DECODED_AT_ONCE: usize = 8;
 /// Images that are told of at once: the window takes so many in within a frame.
 const LISTED: usize = 4096;
 /// The longer side of a thumbnail, in pixels.
@@ -30,69 +36,181 @@ const SAMPLE_PX: u32 = 96;
 /// The longer side of a picture on show, in pixels; larger ones are shown smaller.
 const PICTURE_PX: u32 = 2048;
 
-/// How a model wants its images.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Preparation {
-    pub transform: Transform,
-    pub side_px: u32,
+/// An image that is ready for the network.
+pub(super) struct Prepared {
+    pub image: ImageId,
+    pub source: ImageSource,
+    pub input: Ready,
+    /// What the file is known by; `None` where nothing is kept of it.
+    pub content: Option<ContentKey>,
 }
 
-/// Images ready for the network.
+/// What an image is ready for.
+pub(super) enum Ready {
+    /// For the network: its input, `[3, S, S]`.
+    Input(Vec<f32>),
+    /// To be analysed: what the network made of the same file before.
+    Known(TaggerOutput),
+}
+
+/// Images that were prepared together.
 pub(super) struct Batch {
     pub job: JobId,
-    /// How many images of the job this settles, failed ones included.
-    pub settles: usize,
-    pub inputs: Vec<(ImageId, Vec<f32>)>,
-    pub progress: Progress,
+    pub control: JobControl,
+    /// The preparation of the model that they are for.
+    pub preparation: Preparation,
+    pub images: Vec<Prepared>,
+    /// Images of the job that could not be prepared, and so are done.
+    pub failed: usize,
 }
 
-/// What a decoding thread works on.
-pub(super) struct Decoding {
-    pub job: JobId,
-    pub progress: Progress,
-    pub preparation: Receiver<Preparation>,
-    pub batches: Sender<Batch>,
+/// What to decode.
+pub(super) enum DecodeTask {
+    /// What lies at and under these paths.
+    Paths(Vec<PathBuf>),
+    /// Scenes of the world, drawn first, without those that are open already.
+    World(World, BTreeSet<PathBuf>),
+    /// Images without names.
+    Sources(Vec<ImageSource>),
+    /// Images that have names already.
+    Images(Vec<(ImageId, ImageSource)>),
+    /// Images of a job under way, which were prepared for another model.
+    Again(Vec<(ImageId, ImageSource)>),
+}
+
+/// The decoding threads: one for each job up to a number, then jobs wait for one.
+#[derive(Clone)]
+pub(super) struct Decoder {
+    pub preparations: Preparations,
+    pub jobs: Jobs,
     pub outbox: Outbox,
+    /// What is known of files from earlier; `None` if nothing is to be kept.
+    pub outputs: Option<Arc<OutputCache>>,
+    batches: Sender<Batch>,
+    turns: Turns,
+    pool: Arc<Mutex<Pool>>,
 }
 
-impl Decoding {
-    /// Lists what lies under the paths, then decodes it.
-    pub fn run_paths(self, paths: &[PathBuf]) {
-        let files = list_images(paths).into_iter().map(ImageSource::File).collect();
-        let folders = paths.iter().filter(|path| path.is_dir()).cloned().collect();
-        self.run_listed(files, folders);
+#[derive(Default)]
+struct Pool {
+    threads: usize,
+    waiting: VecDeque<(Decoding, DecodeTask)>,
+}
+
+impl Decoder {
+    pub fn new(
+        batches: Sender<Batch>,
+        jobs: Jobs,
+        outbox: Outbox,
+        outputs: Option<Arc<OutputCache>>,
+    ) -> Self {
+        let (preparations, turns, pool) = (Preparations::default(), Turns::new(), Arc::default());
+        Self { preparations, jobs, outbox, outputs, batches, turns, pool }
     }
 
-    /// Draws scenes, then decodes those that are not open yet.
-    pub fn run_world(self, world: &World, open: &BTreeSet<PathBuf>) {
-        let (drawn, job) = (AtomicUsize::new(0), self.job);
-        let done = || {
-            let scenes = drawn.fetch_add(1, Ordering::Relaxed) + 1;
-            self.outbox.send(Event::Drawn { job, scenes });
-        };
-        match world.draw(&done, &|| self.progress.is_cancelled()) {
-            Ok(Some(files)) => {
-                let files = files.into_iter().filter(|file| !open.contains(file));
-                self.run_listed(files.map(ImageSource::File).collect(), world.sets());
+    /// Begins a job. It ends with its last image, or soon after it is cancelled.
+    pub fn start(&self, job: JobId, task: DecodeTask) {
+        let control = self.jobs.begin(job);
+        if control.is_cancelled() {
+            return self.jobs.end(job);
+        }
+        let decoding = Decoding { job, control, decoder: self.clone() };
+        let mut pool = lock(&self.pool);
+        if pool.threads >= THREADS {
+            return pool.waiting.push_back((decoding, task));
+        }
+        let decoder = self.clone();
+        let work_off = move || {
+            let mut next = Some((decoding, task));
+            while let Some((decoding, task)) = next {
+                decoding.run(task);
+                let mut pool = lock(&decoder.pool);
+                next = pool.waiting.pop_front();
+                if next.is_none() {
+                    pool.threads -= 1;
+                }
             }
-            Ok(None) => self.outbox.send(Event::JobEnded(job)),
+        };
+        match std::thread::Builder::new().name("decode".into()).spawn(work_off) {
+            Ok(_) => pool.threads += 1,
             Err(error) => {
-                self.outbox.send(Event::Trouble(error.to_string()));
-                self.outbox.send(Event::JobEnded(job));
+                self.outbox.send(Event::Trouble(format!("cannot start decoding: {error}")));
+                self.jobs.end(job);
             }
         }
     }
 
-    /// Names the images, then decodes them batch by batch until there are no more or the job is
-    /// cancelled.
-    pub fn run_sources(self, sources: Vec<ImageSource>) {
-        self.run_listed(sources, Vec::new());
+    /// Stops a job: one that waits for a thread at once, another before its next images.
+    pub fn cancel(&self, job: JobId) {
+        self.jobs.cancel(job);
+        let mut pool = lock(&self.pool);
+        let before = pool.waiting.len();
+        pool.waiting.retain(|(decoding, _)| decoding.job != job);
+        if pool.waiting.len() < before {
+            self.jobs.end(job);
+        }
+    }
+}
+
+/// A decoding thread's job.
+struct Decoding {
+    job: JobId,
+    control: JobControl,
+    decoder: Decoder,
+}
+
+impl Decoding {
+    fn run(self, task: DecodeTask) {
+        match task {
+            DecodeTask::Paths(paths) => {
+                let mut files = Vec::new();
+                for path in &paths {
+                    if self.control.is_cancelled() {
+                        break;
+                    }
+                    files.extend(list_images(&[path]).into_iter().map(ImageSource::File));
+                }
+                let folders = paths.into_iter().filter(|path| path.is_dir()).collect();
+                self.run_listed(files, folders);
+            }
+            DecodeTask::World(world, open) => self.run_world(&world, &open),
+            DecodeTask::Sources(sources) => self.run_listed(sources, Vec::new()),
+            DecodeTask::Images(images) => {
+                self.control.set_total(images.len());
+                self.run_images(&images);
+            }
+            DecodeTask::Again(images) => self.run_images(&images),
+        }
     }
 
+    /// Draws scenes, then decodes those that are not open yet.
+    fn run_world(self, world: &World, open: &BTreeSet<PathBuf>) {
+        let (drawn, job) = (AtomicUsize::new(0), self.job);
+        let done = || {
+            let scenes = drawn.fetch_add(1, Ordering::Relaxed) + 1;
+            self.decoder.outbox.send(Event::Drawn { job, scenes });
+        };
+        match world.draw(&done, &|| self.control.is_cancelled()) {
+            Ok(Some(files)) => {
+                let files = files.into_iter().filter(|file| !open.contains(file));
+                self.run_listed(files.map(ImageSource::File).collect(), world.sets());
+            }
+            Ok(None) => self.decoder.jobs.end(job),
+            Err(error) => {
+                self.decoder.outbox.send(Event::Trouble(error.to_string()));
+                self.decoder.jobs.end(job);
+            }
+        }
+    }
+
+    /// Names the images, then decodes them.
     fn run_listed(self, sources: Vec<ImageSource>, folders: Vec<PathBuf>) {
+        if self.control.is_cancelled() {
+            return self.decoder.jobs.end(self.job);
+        }
         let images: Vec<(ImageId, ImageSource)> =
             sources.into_iter().map(|source| (ImageId::unique(), source)).collect();
-        self.progress.set_total(images.len());
+        self.control.set_total(images.len());
         // The folders first: what makes sets of images is known before the first of them comes.
         let (first, rest) = images.split_at(images.len().min(LISTED));
         let listed = |images: &[(ImageId, ImageSource)], folders| Event::Listed {
@@ -100,62 +218,80 @@ impl Decoding {
             images: images.to_vec(),
             folders,
         };
-        self.outbox.send(listed(first, folders));
+        self.decoder.outbox.send(listed(first, folders));
         for images in rest.chunks(LISTED) {
-            self.outbox.send(listed(images, Vec::new()));
+            self.decoder.outbox.send(listed(images, Vec::new()));
         }
         self.run_images(&images);
     }
 
-    /// Decodes images that have names already.
-    pub fn run_images(self, images: &[(ImageId, ImageSource)]) {
-        self.progress.set_total(images.len());
-        let mut preparation = None;
-        for chunk in images.chunks(BATCH) {
-            if self.progress.is_cancelled() {
-                break;
-            }
+    /// Decodes images that have names, a few at a time, until there are no more or the job is
+    /// cancelled.
+    fn run_images(self, images: &[(ImageId, ImageSource)]) {
+        for chunk in images.chunks(DECODED_AT_ONCE) {
+            let Some(_turn) = self.decoder.turns.take(&self.control) else { break };
             let decoded: Vec<_> = chunk
                 .par_iter()
-                .filter_map(|(image, source)| Some((*image, self.decode(*image, source)?)))
+                .filter_map(|(image, source)| Some((*image, source, self.decode(*image, source)?)))
                 .collect();
-            // Without a model there is no telling what the input looks like: the first batch waits.
-            if preparation.is_none() {
-                preparation = self.preparation.recv().ok();
-            }
-            let Some(preparation) = preparation else { break };
-            let inputs = decoded
+            // Without a model there is no telling what the input looks like: these images wait.
+            let Some(preparation) = self.decoder.preparations.wait(&self.control) else { break };
+            let failed = chunk.len() - decoded.len();
+            let images = decoded
                 .into_par_iter()
-                .map(|(image, decoded)| (image, self.prepare(image, &decoded, preparation)))
+                .map(|(image, source, decoded)| {
+                    let (input, content) = self.ready(image, source, &decoded, preparation);
+                    Prepared { image, source: source.clone(), input, content }
+                })
                 .collect();
-            let (job, progress) = (self.job, self.progress.clone());
-            let batch = Batch { job, settles: chunk.len(), inputs, progress };
-            if self.batches.send(batch).is_err() {
+            let (job, control) = (self.job, self.control.clone());
+            let batch = Batch { job, control, preparation, images, failed };
+            if self.decoder.batches.send(batch).is_err() {
                 return;
             }
         }
-        if images.is_empty() || self.progress.is_cancelled() {
-            self.outbox.send(Event::JobEnded(self.job));
+        if images.is_empty() || self.control.is_cancelled() {
+            self.decoder.jobs.end(self.job);
         }
     }
 
-    fn decode(&self, image: ImageId, source: &ImageSource) -> Option<Decoded> {
+    fn decode(&self, image: ImageId, source: &ImageSource) -> Option<DecodedImage> {
         let started = Instant::now();
         match read(source) {
             Ok(rgb) => {
                 let decode_ms = started.elapsed().as_secs_f32() * 1e3;
                 let small = Arc::new(Thumbnail::of(&rgb, THUMBNAIL_PX));
                 self.tell_decoded(image, &small, &rgb, [decode_ms, 0.0]);
-                Some(Decoded { rgb, small, decode_ms })
+                Some(DecodedImage { rgb, small, decode_ms })
             }
             Err(error) => {
-                self.outbox.send(Event::Failed { image, error });
+                self.decoder.outbox.send(Event::Failed { image, error });
                 None
             }
         }
     }
 
-    fn prepare(&self, image: ImageId, decoded: &Decoded, how: Preparation) -> Vec<f32> {
+    /// What is known of the image, or the network's input.
+    fn ready(
+        &self,
+        image: ImageId,
+        source: &ImageSource,
+        decoded: &DecodedImage,
+        how: Preparation,
+    ) -> (Ready, Option<ContentKey>) {
+        let cache = self.decoder.outputs.as_ref().zip(how.tagger);
+        let content = cache.and_then(|_| content(source));
+        let known = cache
+            .zip(content)
+            .and_then(|((outputs, tagger), content)| outputs.get(&tagger, &content));
+        let ready = match known {
+            Some(output) => Ready::Known(output),
+            None => Ready::Input(self.prepare(image, decoded, how)),
+        };
+        (ready, content)
+    }
+
+    fn prepare(&self, image: ImageId, decoded: &DecodedImage, how: Preparation) -> Vec<f32> {
         let started = Instant::now();
         let input =
             tensor_data(&how.transform.apply(&decoded.rgb, how.side_px), &Normalisation::IMAGENET);
@@ -173,11 +309,12 @@ impl Decoding {
         stage_ms: [f32; 2],
     ) {
         let size = [rgb.width(), rgb.height()];
-        self.outbox.send(Event::Decoded { image, thumbnail: small.clone(), size, stage_ms });
+        let thumbnail = small.clone();
+        self.decoder.outbox.send(Event::Decoded { image, thumbnail, size, stage_ms });
     }
 }
 
-struct Decoded {
+struct DecodedImage {
     rgb: Arc<RgbImage>,
     small: Arc<Thumbnail>,
     decode_ms: f32,
@@ -191,6 +328,16 @@ fn read(source: &ImageSource) -> Result<Arc<RgbImage>, String> {
         ImageSource::Pixels { rgb, .. } => return Ok(rgb.clone()),
     };
     decoded.map(|decoded| Arc::new(decoded.rgb)).map_err(|error| error.to_string())
+}
+
+/// What an image is known by from one start to the next; what was only pasted is not.
+fn content(source: &ImageSource) -> Option<ContentKey> {
+    let options = DecodeOptions::default();
+    match source {
+        ImageSource::File(path) => ContentKey::of_file(path, &options).ok(),
+        ImageSource::Bytes { bytes, .. } => Some(ContentKey::of_bytes(bytes, &options)),
+        ImageSource::Pixels { .. } => None,
+    }
 }
 
 /// Small pictures of `count` images of a folder, spread over it; those that cannot be read are left out.

@@ -2,22 +2,25 @@
 //! does can stop the window, and a stop or a crash of either loses at most an epoch.
 
 use std::ffi::OsString;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::Outbox;
 use super::message::Event;
+use super::{Outbox, lock};
 use crate::bundle::manifest::Recipe;
+use crate::fit::message::{FitMessage, TrainedProjector};
 use crate::fit::train::EpochLog;
+use crate::fit::vocabulary::ProposedClass;
 use crate::fs;
 
 /// The proposed vocabulary, in the folder of the training's state.
 const PROPOSAL: &str = "vocabulary.tsv";
-/// Between two looks at the training's log.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often to look whether a process whose output has ended is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How `fit` is started.
 #[derive(Clone, Debug, Default)]
@@ -72,15 +75,44 @@ pub enum FitState {
     Failed(String),
 }
 
-/// What the training has written so far.
+/// What the training has told so far.
 #[derive(Clone, Debug, Default)]
 pub struct FitProgress {
+    /// Images that were tagged or cannot be read, and all of them.
+    pub tagged: Option<[usize; 2]>,
+    /// Images that cannot be read and are left out.
+    pub failed: usize,
+    /// The proposed vocabulary with its counts.
+    pub vocabulary: Option<Vec<ProposedClass>>,
     /// Epochs of the projector.
     pub projector: Vec<EpochLog>,
     /// Epochs of the second projector, trained with cross-entropy alone.
     pub cross_entropy: Vec<EpochLog>,
-    /// The proposed vocabulary with its counts, a class a line.
-    pub vocabulary: Option<String>,
+}
+
+impl FitProgress {
+    /// Takes in what the process says; the reason, if it says that it fails.
+    fn take(&mut self, message: FitMessage) -> Option<String> {
+        match message {
+            FitMessage::Tagging { done, total, failed } => {
+                (self.tagged, self.failed) = (Some([done, total]), failed);
+            }
+            FitMessage::Proposed { classes } => self.vocabulary = Some(classes),
+            FitMessage::Epoch { projector, log } => {
+                let epochs = match projector {
+                    TrainedProjector::Main => &mut self.projector,
+                    TrainedProjector::CrossEntropy => &mut self.cross_entropy,
+                };
+                // The last epoch before a stop may be told twice.
+                epochs.retain(|earlier| earlier.epoch < log.epoch);
+                epochs.push(log);
+            }
+            FitMessage::Written { failed, .. } => self.failed = failed,
+            FitMessage::Decomposing { .. } => {}
+            FitMessage::Failed { reason } => return Some(reason),
+        }
+        None
+    }
 }
 
 /// What the session asks of the process.
@@ -103,12 +135,18 @@ pub enum FitRequest {
 /// The process, if one runs.
 pub(super) struct FitProcess {
     outbox: Outbox,
-    child: Option<Arc<Mutex<Child>>>,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Arc<Mutex<Child>>,
+    /// The process stops by itself when this closes: with the window, however that ends.
+    _alive: Option<ChildStdin>,
 }
 
 impl FitProcess {
     pub fn new(outbox: Outbox) -> Self {
-        Self { outbox, child: None }
+        Self { outbox, running: None }
     }
 
     /// Starts or stops the process; how far it is comes as [`Event::Fit`].
@@ -116,9 +154,8 @@ impl FitProcess {
         match request {
             FitRequest::Start { run, program, job, mode } => {
                 self.stop();
-                let folder = work_folder(&job.out);
-                if let Err(error) = self.start(run, &program, job, mode) {
-                    let (state, progress) = (FitState::Failed(error), read_progress(&folder));
+                if let Err(error) = self.start(run, &program, &job, mode) {
+                    let (state, progress) = (FitState::Failed(error), FitProgress::default());
                     self.outbox.send(Event::Fit { run, state, progress });
                 }
             }
@@ -130,29 +167,34 @@ impl FitProcess {
         &mut self,
         run: u64,
         program: &Program,
-        job: FitJob,
+        job: &FitJob,
         mode: FitMode,
     ) -> Result<(), String> {
-        let child = command(program, &job, mode).and_then(|mut command| command.spawn());
-        let child = child.map_err(|error| {
+        let failed = |error: std::io::Error| {
             format!("cannot start the training: {error}: {}", program.path.display())
-        })?;
+        };
+        let child = command(program, job, mode).and_then(|mut command| command.spawn());
+        let mut child = child.map_err(failed)?;
+        let alive = child.stdin.take();
+        let (out, errors) = (child.stdout.take(), child.stderr.take());
         let child = Arc::new(Mutex::new(child));
-        self.child = Some(child.clone());
+        self.running = Some(Running { child: child.clone(), _alive: alive });
         let outbox = self.outbox.clone();
         let thread = std::thread::Builder::new().name("fit".into());
-        let watch = move || watch(&child, (&job.out, mode, run), &outbox);
-        thread.spawn(watch).map_err(|error| {
+        let watch = move || {
+            let tell = |state, progress| outbox.send(Event::Fit { run, state, progress });
+            watch(&child, (out, errors), mode, &tell);
+        };
+        thread.spawn(watch).map(drop).map_err(|error| {
             self.stop();
-            format!("cannot watch the training: {error}")
-        })?;
-        Ok(())
+            failed(error)
+        })
     }
 
     fn stop(&mut self) {
-        let Some(child) = self.child.take() else { return };
-        let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = child.kill() {
+        let Some(running) = self.running.take() else { return };
+        // What it has kept stays: files are written whole.
+        if let Err(error) = lock(&running.child).kill() {
             log::warn!("cannot stop the training: {error}");
         }
     }
@@ -168,7 +210,7 @@ fn command(program: &Program, job: &FitJob, mode: FitMode) -> std::io::Result<Co
     let mut command = Command::new(&program.path);
     command.arg("fit").args(&program.model).arg("--id").arg(&job.id).arg("--out").arg(&job.out);
     command.arg("--recipe").arg(job.recipe.to_string());
-    command.arg("--epochs").arg(job.epochs.to_string()).arg("--quiet");
+    command.arg("--epochs").arg(job.epochs.to_string()).arg("--messages");
     let work = work_folder(&job.out);
     std::fs::create_dir_all(&work)?;
     match (mode, &job.vocabulary) {
@@ -183,7 +225,7 @@ fn command(program: &Program, job: &FitJob, mode: FitMode) -> std::io::Result<Co
     if mode == FitMode::Resume {
         command.arg("--resume");
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 
@@ -193,46 +235,55 @@ fn work_folder(out: &Path) -> PathBuf {
     out.with_file_name(format!("{name}.fit"))
 }
 
-fn watch(child: &Mutex<Child>, (out, mode, run): (&Path, FitMode, u64), outbox: &Outbox) {
-    let folder = work_folder(out);
-    loop {
-        std::thread::sleep(LOOK_EVERY);
-        let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = child.try_wait();
-        let state = match &ended {
-            Ok(None) => FitState::Running,
-            // 3: some images could not be read; the bundle is there all the same.
-            Ok(Some(status)) if matches!(status.code(), Some(0 | 3)) => match mode {
+/// Passes on what the process says, until it ends.
+fn watch(
+    child: &Mutex<Child>,
+    (out, errors): (Option<impl Read>, Option<impl Read + Send + 'static>),
+    mode: FitMode,
+    tell: &dyn Fn(FitState, FitProgress),
+) {
+    let last_error = errors.map(spawn_last_line);
+    let (mut progress, mut reason) = (FitProgress::default(), None);
+    let lines = out.map(|out| BufReader::new(out).lines().map_while(Result::ok));
+    for line in lines.into_iter().flatten() {
+        match FitMessage::from_line(&line) {
+            Ok(message) => reason = progress.take(message).or(reason),
+            Err(error) => log::warn!("the training says what is not understood ({error}): {line}"),
+        }
+        tell(FitState::Running, progress.clone());
+    }
+    let status = end_of(child);
+    let last_error = last_error.and_then(|thread| thread.join().ok()).flatten();
+    let state = match (status, mode) {
+        // 3: some images could not be read and were left out, as the messages told.
+        (Ok(status), mode) if reason.is_none() && matches!(status.code(), Some(0 | 3)) => {
+            match mode {
                 FitMode::Propose => FitState::Proposed,
                 FitMode::Train | FitMode::Resume => FitState::Done,
-            },
-            Ok(Some(status)) => {
-                let mut text = String::new();
-                let read = child.stderr.as_mut().map(|pipe| pipe.read_to_string(&mut text));
-                let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-                let said = last.filter(|_| matches!(read, Some(Ok(_))));
-                FitState::Failed(said.map_or_else(|| status.to_string(), str::to_owned))
             }
-            Err(error) => FitState::Failed(error.to_string()),
-        };
-        drop(child);
-        let running = state == FitState::Running;
-        outbox.send(Event::Fit { run, state, progress: read_progress(&folder) });
-        if !running {
-            return;
+        }
+        (Ok(status), _) => {
+            FitState::Failed(reason.or(last_error).unwrap_or_else(|| status.to_string()))
+        }
+        (Err(error), _) => FitState::Failed(error.to_string()),
+    };
+    tell(state, progress);
+}
+
+/// Waits for the end of a process whose output has ended, and lets it be stopped meanwhile.
+fn end_of(child: &Mutex<Child>) -> std::io::Result<ExitStatus> {
+    loop {
+        match lock(child).try_wait().transpose() {
+            Some(status) => return status,
+            None => std::thread::sleep(LOOK_EVERY),
         }
     }
 }
 
-fn read_progress(folder: &Path) -> FitProgress {
-    let log = |name: &str| -> Vec<EpochLog> {
-        let text = std::fs::read_to_string(folder.join(name).join("log.jsonl"));
-        let text = text.unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
-    };
-    FitProgress {
-        projector: log("projector"),
-        cross_entropy: log("projector_ce"),
-        vocabulary: std::fs::read_to_string(folder.join(PROPOSAL)).ok(),
-    }
+/// Reads all of it, so that the process never waits, and keeps the last line that says something.
+fn spawn_last_line(errors: impl Read + Send + 'static) -> JoinHandle<Option<String>> {
+    std::thread::spawn(move || {
+        let lines = BufReader::new(errors).lines().map_while(Result::ok);
+        lines.filter(|line| !line.trim().is_empty()).last()
+    })
 }

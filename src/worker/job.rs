@@ -1,7 +1,11 @@
-//! Jobs: something with an end, whose progress shows and which can be cancelled.
+//! Jobs: something with an end, whose progress shows and which can be stopped.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::message::Event;
+use super::{Outbox, lock};
 
 /// A job, unique for the life of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,19 +19,19 @@ impl JobId {
     }
 }
 
-/// A job's progress, shared between the threads that work on it.
+/// How a job is counted and stopped, shared between the threads that work on it.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<Counts>);
+pub struct JobControl(Arc<JobCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct JobCounts {
     total: AtomicUsize,
     done: AtomicUsize,
     cancelled: AtomicBool,
 }
 
-impl Progress {
-    /// Sets how much there is to do.
+impl JobControl {
+    /// Sets how many pieces there are.
     pub fn set_total(&self, total: usize) {
         self.0.total.store(total, Ordering::Relaxed);
     }
@@ -49,18 +53,74 @@ impl Progress {
     }
 }
 
+/// The jobs that were asked for and have not ended. A stop reaches them from the window at once,
+/// whatever the worker is at.
+#[derive(Clone)]
+pub(super) struct Jobs {
+    controls: Arc<Mutex<BTreeMap<JobId, JobControl>>>,
+    outbox: Outbox,
+}
+
+impl Jobs {
+    pub fn new(outbox: Outbox) -> Self {
+        Self { controls: Arc::default(), outbox }
+    }
+
+    /// Begins a job.
+    pub fn begin(&self, job: JobId) -> JobControl {
+        lock(&self.controls).entry(job).or_default().clone()
+    }
+
+    /// Asks a job to stop, if it has not ended.
+    pub fn cancel(&self, job: JobId) {
+        if let Some(control) = lock(&self.controls).get(&job) {
+            control.cancel();
+        }
+    }
+
+    /// Asks all jobs to stop.
+    pub fn cancel_all(&self) {
+        lock(&self.controls).values().for_each(JobControl::cancel);
+    }
+
+    /// Tells the window that a job has ended; once, whoever finds it first.
+    pub fn end(&self, job: JobId) {
+        if lock(&self.controls).remove(&job).is_some() {
+            self.outbox.send(Event::JobEnded(job));
+        }
+    }
+
+    /// Whether no job is under way.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.controls).is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_last_piece_ends_the_job() {
-        let progress = Progress::default();
-        progress.set_total(3);
-        assert!(!progress.advance(2));
-        assert!(progress.advance(1));
-        assert!(!progress.is_cancelled());
-        progress.clone().cancel();
-        assert!(progress.is_cancelled());
+        let control = JobControl::default();
+        control.set_total(3);
+        assert!(!control.advance(2));
+        assert!(control.advance(1));
+        assert!(!control.is_cancelled());
+        control.clone().cancel();
+        assert!(control.is_cancelled());
+    }
+
+    #[test]
+    fn a_job_ends_once() {
+        let (outbox, events) = Outbox::for_tests();
+        let (jobs, job) = (Jobs::new(outbox), JobId::unique());
+        let control = jobs.begin(job);
+        jobs.clone().cancel(job);
+        assert!(control.is_cancelled());
+        jobs.end(job);
+        jobs.end(job);
+        assert!(jobs.is_empty());
+        assert_eq!(events.try_iter().count(), 1);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::embedding::EmbeddingEvent;
 use super::fitting::{FitProgress, FitState};
-use super::job::JobId;
+use super::job::{JobControl, JobId};
 use super::report::ReportTask;
 use super::survey::{Survey, Surveyed};
 use crate::bundle::manifest::Manifest;
@@ -85,9 +85,14 @@ impl ImageSource {
 /// Opens a model on a device, on the worker's thread.
 pub type OpenModel = Arc<dyn Fn(DeviceChoice) -> anyhow::Result<Pipeline> + Send + Sync>;
 
+/// A piece of work on a thread of its own; it looks at the control now and then, and writes nothing
+/// once that says stop. What is wrong comes back as a sentence.
+pub type Task = Box<dyn FnOnce(&JobControl) -> Result<(), String> + Send>;
+
 /// What the window asks for.
 pub enum Request {
-    /// Loads a model in place of the one at hand; images that are open are tagged anew.
+    /// Loads a model in place of the one at hand, which stays in force until the new one is whole; of
+    /// several that were asked for the last is taken.
     LoadModel {
         /// What to call it until it is there.
         name: String,
@@ -148,6 +153,13 @@ pub enum Request {
     Survey(Option<Survey>),
     /// Writes the report of `evaluate` on open images, made while nothing else is to do.
     Report(ReportTask),
+    /// Does something that takes no model, such as writing a file.
+    Run {
+        /// The job.
+        job: JobId,
+        /// What to do.
+        task: Task,
+    },
     /// Brings the attention of tags that were not kept.
     AttentionOf {
         /// The image.
@@ -157,8 +169,23 @@ pub enum Request {
     },
     /// Forgets images.
     Remove(Vec<ImageId>),
-    /// Stops a job at the next batch.
+    /// Stops a job: before its next image, or before it writes.
     Cancel(JobId),
+}
+
+impl Request {
+    /// The job that this begins.
+    pub(super) fn job(&self) -> Option<JobId> {
+        match self {
+            Self::AddPaths { job, .. }
+            | Self::OpenWorld { job, .. }
+            | Self::AddSources { job, .. }
+            | Self::Reopen { job, .. }
+            | Self::Run { job, .. } => Some(*job),
+            Self::Report(task) => Some(task.job),
+            _ => None,
+        }
+    }
 }
 
 /// What there is to know of a loaded model without touching it.
@@ -212,7 +239,7 @@ pub enum Event {
     ModelLoading(String),
     /// The model is there.
     ModelReady(Arc<ModelInfo>),
-    /// No model could be loaded; the sentence says why.
+    /// A model could not be loaded, and the one at hand stays in force; the sentence says why.
     ModelFailed(String),
     /// A job that draws scenes has got so far.
     Drawn {
@@ -280,8 +307,8 @@ pub enum Event {
         /// Map, mask, feature, verdict.
         analysis: Arc<Analysis>,
     },
-    /// Images could not be looked at: the device failed, or the detector cannot score them.
-    LookFailed {
+    /// Images could not be analysed: the device failed, or the detector cannot score them.
+    AnalysisFailed {
         /// The images.
         images: Vec<ImageId>,
         /// The request this answers.
@@ -332,7 +359,7 @@ pub enum Event {
         run: u64,
         /// How far it is.
         state: FitState,
-        /// What it has written.
+        /// What it has told.
         progress: FitProgress,
     },
     /// A job that is not counted by its images is this far.

@@ -1,41 +1,55 @@
 //! The thread that owns the model, and the way to it.
 //!
 //! ```text
-//! window ─ Request (bounded) ─▶ worker ─ Event ─▶ window
+//! window ─ Request ─▶ inbox ─▶ worker ─ Event ─▶ window
 //!                                 ▲
 //!        decoding threads ─ Batch (bounded) ─┘
 //! ```
 //!
-//! The window never waits: requests are refused rather than queued without end, a newer analysis
-//! replaces an older one, and jobs stop between batches. This module knows nothing of the window's
-//! library; `wake` is called after every event.
+//! The window never waits and no request is lost: of those that a slider sends the newest takes the
+//! place of the one before, so that the inbox cannot grow without end. The worker looks at the
+//! requests between single images where those are slow, a stop reaches a job past the inbox, and
+//! models are opened on a thread of their own. This module knows nothing of the window's library;
+//! `wake` is called after every event.
 
 mod decode;
 mod embedding;
 mod fitting;
+mod inbox;
 mod job;
 mod message;
+mod pace;
+mod preparation;
 mod report;
-mod tagger_cache;
 mod spill;
 mod survey;
+mod tagger_cache;
+mod turns;
 mod work;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::pipeline::TaggerOutput;
+use crate::store::OutputCache;
+use decode::Decoder;
+use inbox::{InboxSender, inbox};
+use job::Jobs;
 use tagger_cache::TaggerCache;
+use work::Work;
 
 pub use embedding::{
-    EmbeddedImage, EmbeddingEvent, EmbeddingRequest, EmbeddingTask, Frame, Metric, SPACES,
+    EmbeddedImage, EmbeddingEvent, EmbeddingFrame, EmbeddingRequest, EmbeddingTask,
+    FeatureDistance, SPACES,
 };
 pub use fitting::{FitJob, FitMode, FitProgress, FitRequest, FitState, Program};
-pub use job::{JobId, Progress};
-pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request};
+pub use job::{JobControl, JobId};
+pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request, Task};
 pub use report::{ReportSet, ReportTask};
 pub use survey::{Survey, Surveyed};
 
@@ -54,8 +68,13 @@ fn recall(cache: Arc<TaggerCache>) -> Recall {
 /// Called from any thread when an event waits.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
-/// Requests that may wait. A slider sends one each frame, so this is many seconds of them.
-const QUEUE: usize = 1024;
+/// Batches of prepared images that may wait for the worker: enough that it never waits for them.
+const BATCHES: usize = 2;
+
+/// A thread that panicked while it held the lock left whole values behind: every change is one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Where events go.
 #[derive(Clone)]
@@ -71,6 +90,12 @@ impl Outbox {
             (self.wake)();
         }
     }
+
+    #[cfg(test)]
+    fn for_tests() -> (Self, Receiver<Event>) {
+        let (events, received) = unbounded();
+        (Self { events, wake: Arc::new(|| {}) }, received)
+    }
 }
 
 /// Results that cannot be read back.
@@ -80,7 +105,8 @@ fn unreadable(error: &std::io::Error) -> Event {
 
 /// The window's end.
 pub struct Worker {
-    requests: Option<Sender<Request>>,
+    requests: Option<InboxSender>,
+    decoder: Decoder,
     events: Receiver<Event>,
     outbox: Outbox,
     cache: Arc<TaggerCache>,
@@ -90,35 +116,49 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread.
+    /// Starts the thread. What is made of files is kept in `outputs`, if there are any, and found there.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(wake: Wake) -> std::io::Result<Self> {
-        let (requests, inbox) = bounded(QUEUE);
+    pub fn start(wake: Wake, outputs: Option<OutputCache>) -> std::io::Result<Self> {
         let (sender, events) = unbounded();
         let outbox = Outbox { events: sender, wake };
-        let worker_outbox = outbox.clone();
+        let (requests, inbox) = inbox();
+        let (batch_sender, batches) = bounded(BATCHES);
+        let decoder = Decoder::new(
+            batch_sender,
+            Jobs::new(outbox.clone()),
+            outbox.clone(),
+            outputs.map(Arc::new),
+        );
         let cache = Arc::new(TaggerCache::new(tagger_cache::LIMIT));
-        let worker_cache = cache.clone();
+        let work = Work::new(decoder.clone(), cache.clone());
         let thread = std::thread::Builder::new()
             .name("model".into())
-            .spawn(move || work::run(&inbox, &worker_outbox, worker_cache))?;
+            .spawn(move || work::run(&inbox, &batches, work))?;
         let embedder = embedding::Embedder::start(outbox.clone(), recall(cache.clone()))?;
         let fit = fitting::FitProcess::new(outbox.clone());
         let requests = Some(requests);
-        Ok(Self { requests, events, outbox, cache, embedder, fit, thread: Some(thread) })
+        Ok(Self { requests, decoder, events, outbox, cache, embedder, fit, thread: Some(thread) })
     }
 
-    /// Asks for something; what cannot be asked becomes an [`Event::Trouble`].
+    /// Asks for something. It is done in its turn, except that a stop reaches its job at once.
     pub fn ask(&self, request: Request) {
+        if let Request::Cancel(job) = request {
+            return self.decoder.cancel(job);
+        }
+        if let Some(job) = request.job() {
+            self.decoder.jobs.begin(job);
+        }
         let Some(requests) = &self.requests else { return };
-        let notice = match requests.try_send(request) {
-            Ok(()) => return,
-            Err(TrySendError::Full(_)) => "the model is too busy to take more requests",
-            Err(TrySendError::Disconnected(_)) => "the model's thread has ended; start again",
-        };
-        self.outbox.send(Event::Trouble(notice.into()));
+        let job = request.job();
+        if !requests.send(request) {
+            let notice = "the model's thread has ended; start again";
+            self.outbox.send(Event::Trouble(notice.into()));
+            if let Some(job) = job {
+                self.decoder.jobs.end(job);
+            }
+        }
     }
 
     /// Wakes the window, as an event does.
@@ -188,7 +228,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // The closed channel ends the thread after its present batch; waiting lets the device go.
+        // The closed inbox ends the thread after its present images; waiting lets the device go.
+        self.decoder.jobs.cancel_all();
         drop(self.requests.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

@@ -2,17 +2,15 @@
 //! what the user does, then compared and written on a thread of its own.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
-use super::job::{JobId, Progress};
+use super::job::{JobControl, JobId};
 use super::message::{Event, ImageId};
 use super::work::Work;
 use crate::eval::gather::{Plan, SetScorer, TaggedImage};
 use crate::eval::report::{self, Bootstrap, Report};
 use crate::eval::scores::{FailedImage, ScoreTable, ScoredImage, SetScores};
 use crate::pipeline::{Pipeline, PipelineError};
-
-/// Images scored between two glances at the requests: what the user does waits for no more.
-const CHUNK: usize = 6;
 
 /// A set of open images, as the report names them.
 #[derive(Clone, Debug)]
@@ -48,7 +46,7 @@ pub struct ReportTask {
 /// A report and how far it is.
 pub(super) struct Reporting {
     task: ReportTask,
-    progress: Progress,
+    control: JobControl,
     /// Scores of the sets done, and of the one in work.
     scored: Vec<SetScores>,
     /// Images of the set in work that are done.
@@ -57,19 +55,20 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
-    pub fn new(task: ReportTask, progress: Progress) -> Self {
-        progress.set_total(task.sets.iter().map(|set| set.images.len()).sum());
-        Self { task, progress, scored: Vec::new(), done_of_set: 0, done: 0 }
+    pub fn new(task: ReportTask, control: JobControl) -> Self {
+        control.set_total(task.sets.iter().map(|set| set.images.len()).sum());
+        Self { task, control, scored: Vec::new(), done_of_set: 0, done: 0 }
     }
 
     pub fn job(&self) -> JobId {
         self.task.job
     }
 
-    /// Scores the next few images; whether there were any.
+    /// Scores the next `count` images at most; whether there were any.
     fn step(
         &mut self,
         pipeline: &Pipeline,
+        count: usize,
         recall: impl Fn(ImageId) -> Option<crate::pipeline::TaggerOutput>,
     ) -> Result<bool, PipelineError> {
         let gather = SetScorer::new(pipeline, self.task.plan.clone());
@@ -85,8 +84,8 @@ impl Reporting {
         else {
             return Ok(false);
         };
-        let until = (self.done_of_set + CHUNK).min(set.images.len());
-        let mut seen = Vec::with_capacity(CHUNK);
+        let until = (self.done_of_set + count).min(set.images.len());
+        let mut seen = Vec::with_capacity(count);
         for (id, image) in &set.images[self.done_of_set..until] {
             match recall(*id) {
                 Some(tagged) => {
@@ -126,9 +125,8 @@ impl Reporting {
 impl Work {
     /// Takes a report up; one that is in work goes on first.
     pub(super) fn start_report(&mut self, task: ReportTask) {
-        let progress = Progress::default();
-        self.jobs.insert(task.job, progress.clone());
-        self.reports.push_back(Reporting::new(task, progress));
+        let control = self.jobs.begin(task.job);
+        self.reports.push_back(Reporting::new(task, control));
     }
 
     /// Ends all reports: the images that they were to be on are being tagged by another model.
@@ -136,65 +134,62 @@ impl Work {
         for report in std::mem::take(&mut self.reports) {
             let sentence = "the report was stopped, for another model was opened";
             self.outbox.send(Event::Trouble(sentence.into()));
-            self.end_report(report.job());
+            self.jobs.end(report.job());
         }
     }
 
     /// Scores the next few images of the first report, or has it written if there are no more.
     pub(super) fn report_on(&mut self) {
         let Some(mut report) = self.reports.pop_front() else { return };
-        if report.progress.is_cancelled() {
-            return self.end_report(report.job());
+        if report.control.is_cancelled() {
+            return self.jobs.end(report.job());
         }
         let Some(pipeline) = &self.pipeline else {
             self.outbox.send(Event::Trouble("no model is loaded".into()));
-            return self.end_report(report.job());
+            return self.jobs.end(report.job());
         };
-        match report.step(pipeline, |id| self.recall(id)) {
+        let (before, started) = (report.done, Instant::now());
+        match report.step(pipeline, self.scoring.count(), |id| self.recall(id)) {
             Ok(true) => {
+                self.scoring.measured(report.done - before, started.elapsed());
                 let (job, done) = (report.job(), report.done);
                 self.outbox.send(Event::Advanced { job, done });
                 self.reports.push_front(report);
             }
             Ok(false) => match report.table(pipeline) {
                 Some(table) => self.write_report(report, table),
-                None => self.end_report(report.job()),
+                None => self.jobs.end(report.job()),
             },
             Err(error) => {
                 self.outbox.send(Event::Trouble(format!("cannot make the report: {error}")));
-                self.end_report(report.job());
+                self.jobs.end(report.job());
             }
         }
     }
 
     /// Compares and writes on a thread of its own: intervals may take seconds.
     fn write_report(&mut self, report: Reporting, table: ScoreTable) {
-        let (outbox, job) = (self.outbox.clone(), report.job());
+        let (outbox, jobs, job) = (self.outbox.clone(), self.jobs.clone(), report.job());
         let thread = std::thread::Builder::new().name("report".into()).spawn(move || {
             if let Err(error) = write(&report, &table) {
                 outbox.send(Event::Trouble(error));
             }
-            outbox.send(Event::JobEnded(job));
+            jobs.end(job);
         });
         if let Err(error) = thread {
             self.outbox.send(Event::Trouble(format!("cannot start writing: {error}")));
-            self.end_report(job);
+            self.jobs.end(job);
         }
-    }
-
-    fn end_report(&mut self, job: JobId) {
-        self.jobs.remove(&job);
-        self.outbox.send(Event::JobEnded(job));
     }
 }
 
-fn write(Reporting { task, progress, .. }: &Reporting, table: &ScoreTable) -> Result<(), String> {
+fn write(Reporting { task, control, .. }: &Reporting, table: &ScoreTable) -> Result<(), String> {
     let out = task.out.display();
     let mut report = Report::new(table, task.bootstrap, Vec::new())
         .map_err(|error| format!("cannot make the report: {error}: {out}"))?;
     report.warnings.splice(0..0, task.notes.iter().cloned());
     // Nothing was written yet, so that a job that was stopped leaves nothing.
-    if progress.is_cancelled() {
+    if control.is_cancelled() {
         return Ok(());
     }
     report::write(&report, table, &task.out).map_err(|error| error.to_string())?;

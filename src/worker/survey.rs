@@ -1,14 +1,13 @@
 //! Scores of open images at other settings than those on show, made while there is nothing else to
 //! do.
 
+use std::time::Instant;
+
 use super::message::{Event, ImageId};
 use super::work::Work;
 use crate::bundle::manifest::Recipe;
 use crate::pipeline::TaggerOutput;
 use crate::score::verdict::Score;
-
-/// Images scored between two glances at the requests: what the user does waits for no more.
-const CHUNK: usize = 6;
 
 /// What to score. A newer survey takes the place of an older one.
 #[derive(Clone, Debug)]
@@ -40,12 +39,12 @@ pub struct Surveyed {
 }
 
 /// A survey and how far it is.
-pub(super) struct Underway {
+pub(super) struct SurveyInWork {
     survey: Survey,
     done: usize,
 }
 
-impl From<Survey> for Underway {
+impl From<Survey> for SurveyInWork {
     fn from(survey: Survey) -> Self {
         Self { survey, done: 0 }
     }
@@ -54,22 +53,24 @@ impl From<Survey> for Underway {
 impl Work {
     /// Scores the next few images of the survey.
     pub(super) fn survey_on(&mut self) {
-        let (Some(pipeline), Some(Underway { survey, done })) =
+        let (Some(pipeline), Some(SurveyInWork { survey, done })) =
             (&self.pipeline, self.survey.take())
         else {
             return;
         };
-        let until = (done + CHUNK).min(survey.images.len());
+        let until = (done + self.scoring.count()).min(survey.images.len());
         let (images, tagged): (Vec<ImageId>, Vec<TaggerOutput>) = survey.images[done..until]
             .iter()
             .filter_map(|&image| Some((image, self.recall(image)?)))
             .unzip();
         let tagged: Vec<&TaggerOutput> = tagged.iter().collect();
         let (ticket, at) = (survey.ticket, (survey.recipe, survey.tau));
+        let started = Instant::now();
         match pipeline.scores(&tagged, at, &survey.detectors) {
             Ok(scores) => {
+                self.scoring.measured(until - done, started.elapsed());
                 if until < survey.images.len() {
-                    self.survey = Some(Underway { survey, done: until });
+                    self.survey = Some(SurveyInWork { survey, done: until });
                 }
                 let surveyed = Surveyed { ticket, images, scores, done: until };
                 self.outbox.send(Event::Surveyed(surveyed));

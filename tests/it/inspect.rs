@@ -105,3 +105,98 @@ fn the_embedded_model_knows_its_world() {
     assert!(kept(&known) >= 10 && kept(&foreign) <= 4, "{} {}", kept(&known), kept(&foreign));
     assert!(foreign.iter().all(|line| !line["reason"].as_str().unwrap().is_empty()));
 }
+
+/// A reader who leaves at once is no fault: no word on stderr, and status 0.
+#[test]
+fn a_closed_pipe_ends_every_subcommand_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    let scores = folder.path().join("scores.csv");
+    fs::write(&scores, "score,label\n0.9,1\n0.8,1\n0.2,0\n0.1,0\n").unwrap();
+    let image = fixture("images/progressive.jpg");
+    let store = folder.path().join("store");
+    let scenes = folder.path().join("scenes");
+    let runs: [Vec<&str>; 6] = [
+        vec!["inspect", "--device", "cpu", "--json", text(&image), text(&image)],
+        vec!["inspect", "--device", "cpu", text(&image)],
+        vec!["metrics", "--scores", text(&scores)],
+        vec!["extract", "--device", "cpu", "--images", text(&image), "--store", text(&store)],
+        vec!["demo", "scenes", "--count", "1", "--out", text(&scenes)],
+        vec!["--help"],
+    ];
+    for arguments in runs {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tagood-lens"))
+            .args(&arguments)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), stderr.as_ref()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+/// Whoever asks for text hears nothing of graphics drivers; nor does a GPU that is asked for by name
+/// have Mesa complain of what it looks for.
+#[test]
+fn drivers_say_nothing_to_those_who_asked_for_text() {
+    let image = fixture("images/progressive.jpg");
+    for device in ["auto", "gpu"] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagood-lens"));
+        command.args(["inspect", "--no-cache", "--device", device, text(&image)]);
+        let output = command.env_remove("XDG_RUNTIME_DIR").output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("XDG_RUNTIME_DIR"), "{device}: {stderr}");
+        // On a machine without any driver, `gpu` says so.
+        assert!(output.status.success() || device == "gpu", "{device}: {stderr}");
+    }
+}
+
+#[test]
+fn what_selects_something_is_checked_before_anything_runs() {
+    let image = fixture("images/progressive.jpg");
+    let image = text(&image);
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("view.png");
+    let picture = ["--screenshot", text(&out), "--model", "/nowhere", image];
+    for (arguments, said) in [
+        (["--panel", "nonsense"], "verdict"),
+        (["--panel", "verdict,nonsense"], "log"),
+        (["--select", "0"], "from 1"),
+        (["--select", "2"], "1 image"),
+        (["--step", "11"], "1 to 10"),
+        (["--size", "10x10"], "64"),
+    ] {
+        let output =
+            Command::cargo_bin("tagood-lens").unwrap().args(picture).args(arguments).assert();
+        let stderr = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+        assert_eq!(output.get_output().status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+    }
+    for arguments in [["--lambda", "NaN"], ["--detector", "nonsense"], ["--tau", "2"]] {
+        let mut command = Command::cargo_bin("tagood-lens").unwrap();
+        command.args(["inspect", "--model", "/nowhere", image]).args(arguments).assert().code(2);
+    }
+    for arguments in [["--tpr", "0"], ["--validation", "1"], ["--lr", "-1"], ["--epochs", "0"]] {
+        let mut command = Command::cargo_bin("tagood-lens").unwrap();
+        command.args(["fit", "--id", "/nowhere", "--out", "/nowhere/else"]).args(arguments);
+        command.assert().code(2);
+    }
+    assert!(!out.exists());
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+#[test]
+fn without_a_display_there_is_one_sentence_with_a_way_out() {
+    let mut command = Command::cargo_bin("tagood-lens").unwrap();
+    for variable in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+        command.env_remove(variable);
+    }
+    let output = command.assert().code(1).get_output().clone();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    for said in ["display", "inspect", "--screenshot"] {
+        assert!(stderr.contains(said), "{stderr}");
+    }
+    assert!(!stderr.contains(".rs"), "no file of the machine that built it: {stderr}");
+}

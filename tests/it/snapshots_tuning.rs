@@ -9,6 +9,8 @@ use rayon::prelude::*;
 use tagood_lens::app::Options;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, scene_at};
+use tagood_lens::fit::message::FitMessage;
+use tagood_lens::fit::vocabulary::{ProposedClass, SeenTag};
 use tagood_lens::panels;
 use tagood_lens::session::Command;
 use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig};
@@ -112,8 +114,7 @@ fn panels_cope_with_little_room() {
     add(&mut results, try_image_snapshot_options(&sheet, "small", &options));
 }
 
-/// A program that has trained already: it lays down what a training writes, and ends or goes on
-/// without end.
+/// A program that has trained already: it says what a training does, and ends or goes on without end.
 #[cfg(unix)]
 fn trained(folder: &Path, script: &str) -> Program {
     use std::os::unix::fs::PermissionsExt as _;
@@ -134,15 +135,33 @@ fn log(done: u32, epochs: u32) -> String {
             "accuracy": 0.05 + 0.94 * learnt, "validation_accuracy": 0.05 + 0.91 * learnt,
             "validation_score": 0.2 + 0.77 * learnt, "lr": 0.01 * (1.0 - t), "seconds": 1.4,
         })
-        .to_string()
     };
-    (1..=done).map(line).collect::<Vec<_>>().join("\n") + "\n"
+    let message = |epoch| {
+        serde_json::json!({ "message": "epoch", "projector": "main", "log": line(epoch) })
+            .to_string()
+    };
+    (1..=done).map(message).collect::<Vec<_>>().join("\n") + "\n"
 }
 
-const VOCABULARY: &str = "# class\ttag\n\
-    apple\tapple\t# apple 58, red 31, fruit 22\n\
-    bicycle\tbicycle\t# bicycle 60, wheel 41\n\
-    sailboat\tsailboat\t# sailboat 55, sea 52\n";
+/// A proposal as `fit` says it.
+fn vocabulary() -> String {
+    let seen = |(name, images): &(&str, usize)| SeenTag {
+        name: (*name).to_owned(),
+        images: *images,
+        elsewhere: 0,
+    };
+    let class = |name: &str, tags: &[(&str, usize)]| ProposedClass {
+        name: name.to_owned(),
+        images: 60,
+        tags: tags.iter().map(seen).collect(),
+    };
+    let classes = vec![
+        class("apple", &[("apple", 58), ("red", 31), ("fruit", 22)]),
+        class("bicycle", &[("bicycle", 60), ("wheel", 41)]),
+        class("sailboat", &[("sailboat", 55), ("sea", 52)]),
+    ];
+    FitMessage::Proposed { classes }.to_line() + "\n"
+}
 
 #[cfg(unix)]
 #[test]
@@ -152,10 +171,6 @@ fn the_training_looks_as_it_did() {
     let mut harness = embedded_window(Vec::new(), [820.0, 340.0]);
     show_alone(&mut harness, "training");
     take_both(&mut harness, &mut results, "training_none");
-    let work = folder.path().join("birds.bundle.fit");
-    for part in ["projector", "projector_ce"] {
-        std::fs::create_dir_all(work.join(part)).unwrap();
-    }
     let job = FitJob {
         id: "/sets/id".into(),
         out: folder.path().join("birds.bundle"),
@@ -164,10 +179,11 @@ fn the_training_looks_as_it_did() {
         vocabulary: None,
     };
     let mut start = |script: &str, mode, epochs: u32, state: FitState| {
+        let said = folder.path().join("said.jsonl");
+        std::fs::write(&said, vocabulary() + &log(epochs, 100)).unwrap();
+        let script = format!("cat '{}'\n{script}", said.display());
         let app = harness.state_mut().app.as_mut().unwrap();
-        app.enable_fitting(trained(folder.path(), script));
-        std::fs::write(work.join("vocabulary.tsv"), VOCABULARY).unwrap();
-        std::fs::write(work.join("projector/log.jsonl"), log(epochs, 100)).unwrap();
+        app.enable_fitting(trained(folder.path(), &script));
         app.send(Command::StartFit(job.clone(), mode));
         let there = |harness: &Harness<'_, Stage>| {
             let fitting = &harness.state().app().session().fitting;

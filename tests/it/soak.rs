@@ -1,8 +1,9 @@
-//! Random hands on the window: keys, clicks, drags, drops of good and bad files, removals, undo. A few
-//! seconds in every run of the tests; longer with `TAGOOD_SOAK_SECONDS=600 cargo test --test it soak::
+//! Random hands on the window: keys, clicks, drags, drops of good and bad files, removals, undo, other
+//! models and broken ones while images load, floods of requests, exports, stops. A few seconds in every run of the tests; longer with `TAGOOD_SOAK_SECONDS=600 cargo test --test it soak::
 //! -- --nocapture`, which tells the memory in use after each minute.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Event, Key, Modifiers, PointerButton, Pos2, pos2, vec2};
@@ -11,11 +12,15 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tagood_lens::bundle::manifest::Recipe;
+use tagood_lens::gpu::DeviceChoice;
+use tagood_lens::panels::{Exported, UserCommand};
 use tagood_lens::session::Command;
+use tagood_lens::session::command::ModelSource;
 use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig};
 use tagood_lens::session::sets::Role;
+use tagood_lens::worker::OpenModel;
 
-use super::stage::{Stage, drop_file, pictures, settle, window};
+use super::stage::{Stage, drop_file, embedded, model, pictures, pipeline, settle, window};
 
 /// Of the hands, unless `TAGOOD_SOAK_SEED` says otherwise.
 const SEED: u64 = 2411;
@@ -30,6 +35,8 @@ const SIZE: Pos2 = pos2(1400.0, 900.0);
 struct Hands {
     dice: ChaCha8Rng,
     files: Vec<PathBuf>,
+    /// Where exports go.
+    out: PathBuf,
     pointer: Pos2,
 }
 
@@ -47,6 +54,10 @@ impl Hands {
             72..80 => self.drop_files(harness),
             80..83 => self.type_text(harness),
             83..86 => self.resize(harness),
+            86..88 => self.swap_model(harness),
+            88..90 => self.flood(harness),
+            90..92 => self.export(harness),
+            92 => harness.state_mut().app.as_mut().unwrap().send(Command::CancelAll),
             _ => self.command(harness),
         }
     }
@@ -187,6 +198,48 @@ impl Hands {
         }
     }
 
+    /// Another model, the same again, or one that cannot be opened; sometimes several at once.
+    fn swap_model(&mut self, harness: &mut Harness<'_, Stage>) {
+        let app = harness.state_mut().app.as_mut().unwrap();
+        for _ in 0..self.dice.random_range(1..4) {
+            let open: OpenModel = match self.dice.random_range(0..5) {
+                0 => Arc::new(|_| Ok(embedded())),
+                1 => Arc::new(|_| anyhow::bail!("not a model: /nowhere")),
+                2 => Arc::new(|_| std::panic::panic_any("a damaged file")),
+                _ => Arc::new(|_| Ok(pipeline())),
+            };
+            let (name, device) = ("another".into(), DeviceChoice::Cpu);
+            app.send(Command::LoadModel(ModelSource { name, open, device }));
+        }
+    }
+
+    /// More requests in one frame than the worker answers in a second.
+    fn flood(&mut self, harness: &mut Harness<'_, Stage>) {
+        let app = harness.state_mut().app.as_mut().unwrap();
+        for _ in 0..1500 {
+            app.send(Command::SetTau(self.dice.random_range(0.0..1.0)));
+        }
+        for _ in 0..40 {
+            if let Some(path) = self.files.choose(&mut self.dice).cloned() {
+                app.send(Command::OpenPaths(vec![path]));
+            }
+        }
+        for _ in 0..200 {
+            app.send(Command::ToggleTag(self.dice.random_range(0..40)));
+        }
+    }
+
+    /// A file or a report that is begun, and sometimes stopped at once.
+    fn export(&mut self, harness: &mut Harness<'_, Stage>) {
+        let whats = [Exported::All, Exported::Selected, Exported::Roc, Exported::Report];
+        let what = whats.choose(&mut self.dice).copied().unwrap_or(Exported::All);
+        let app = harness.state_mut().app.as_mut().unwrap();
+        app.send(UserCommand::Export(what, self.out.join(what.file_name())));
+        if self.dice.random_bool(0.5) {
+            app.send(Command::CancelAll);
+        }
+    }
+
     fn role(&mut self) -> Role {
         Role::ALL.choose(&mut self.dice).map_or(Role::Unused, |(role, _)| *role)
     }
@@ -248,7 +301,9 @@ fn random_hands_break_nothing() {
 
     let mut harness = window(Vec::new());
     let seed = std::env::var("TAGOOD_SOAK_SEED").map_or(SEED, |text| text.parse().unwrap());
-    let mut hands = Hands { dice: ChaCha8Rng::seed_from_u64(seed), files, pointer: pos2(0.0, 0.0) };
+    let (dice, out) = (ChaCha8Rng::seed_from_u64(seed), folder.path().join("out"));
+    std::fs::create_dir(&out).unwrap();
+    let mut hands = Hands { dice, files, out, pointer: pos2(0.0, 0.0) };
     let started = Instant::now();
     let (mut acts, mut warm, mut minute) = (0u64, None, 0);
     while started.elapsed() < whole {
@@ -264,8 +319,18 @@ fn random_hands_break_nothing() {
             eprintln!("minute {minute}: {acts} acts, {mb} MB in use");
         }
     }
-    harness.state_mut().app.as_mut().unwrap().send(Command::CancelAll);
+    // Whatever was going on, the window comes to rest with every image judged by the model at hand.
+    let app = harness.state_mut().app.as_mut().unwrap();
+    app.send(Command::CancelAll);
+    app.send(Command::LoadModel(model("the last", pipeline)));
     settle(&mut harness);
+    let session = harness.state().app().session();
+    assert!(session.jobs().is_empty());
+    let tags = session.info().unwrap().vocabulary.tags.len();
+    for entry in session.entries().iter().filter(|entry| entry.is_tagged) {
+        assert!(entry.analysis.is_some(), "{} has no verdict", entry.name);
+        assert!(entry.tagged.as_ref().is_none_or(|tagged| tagged.logits.len() == tags));
+    }
     if let (Some(warm), Some(now)) = (warm, resident_bytes()) {
         let (warm, now) = (warm >> 20, now >> 20);
         eprintln!("{acts} acts with seed {seed}; memory in use from {warm} MB to {now} MB");

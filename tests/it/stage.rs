@@ -92,6 +92,7 @@ pub fn model(name: &str, open: impl Fn() -> Pipeline + Send + Sync + 'static) ->
 pub fn options(paths: Vec<PathBuf>) -> Options {
     Options {
         model: model("tiny", pipeline),
+        outputs: None,
         paths,
         // Where nothing can be drawn: a test that wants the world names a folder of its own.
         world: World { folder: PathBuf::from("/dev/null/world"), scenes: 1 },

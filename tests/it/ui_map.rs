@@ -12,7 +12,7 @@ use tagood_lens::panels::{Exported, UserCommand};
 use tagood_lens::session::Command;
 use tagood_lens::session::Session;
 use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig, Phase};
-use tagood_lens::worker::{Frame, ImageId};
+use tagood_lens::worker::{EmbeddingFrame, ImageId};
 
 use super::stage::{Stage, send, settle, window};
 
@@ -50,7 +50,7 @@ fn session<'a>(harness: &'a Harness<'_, Stage>) -> &'a Session {
     harness.state().app().session()
 }
 
-fn frame(harness: &Harness<'_, Stage>) -> Frame {
+fn frame(harness: &Harness<'_, Stage>) -> EmbeddingFrame {
     session(harness).embedding.frame.clone().unwrap()
 }
 
@@ -72,7 +72,7 @@ fn endless(harness: &mut Harness<'_, Stage>) {
     harness.run_steps(2);
     harness.get_by_label("Restart").click();
     until(harness, "moving", |model| {
-        let moved = |frame: &Frame| frame.iteration > 0;
+        let moved = |frame: &EmbeddingFrame| frame.iteration > 0;
         model.embedding.phase == Phase::Moving && model.embedding.frame.as_ref().is_some_and(moved)
     });
 }

@@ -9,7 +9,7 @@ use tagood_lens::score::verdict::Outcome;
 use tagood_lens::session::Command;
 use tagood_lens::session::Session;
 use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig};
-use tagood_lens::worker::{ImageId, ImageSource, Metric};
+use tagood_lens::worker::{FeatureDistance, ImageId, ImageSource};
 
 use super::stage::{send, settle, window};
 use super::ui_curves::{ranked_scores, session, sets, show};
@@ -39,8 +39,12 @@ fn the_tuning_goes_round() {
     send(&mut harness, Command::SetTau(0.35));
     send(&mut harness, Command::SetLambda(Some(second)));
     send(&mut harness, Command::ToggleOverlay("msp".into()));
-    let config =
-        EmbedConfig { perplexity: 7.5, iterations: 60, seed: 11, metric: Metric::Euclidean };
+    let config = EmbedConfig {
+        perplexity: 7.5,
+        iterations: 60,
+        seed: 11,
+        metric: FeatureDistance::Euclidean,
+    };
     send(&mut harness, Command::Embed(EmbedCommand::Configure(config.clone())));
     harness.key_press(eframe::egui::Key::W);
     settle(&mut harness);

@@ -14,6 +14,7 @@ use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, World, write::write_scenes};
 use tagood_lens::eval::metrics::{Confusion, RankedScores};
 use tagood_lens::eval::report::Report;
+use tagood_lens::fit::vocabulary::ProposedClass;
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::panels::{Exported, UserCommand};
 use tagood_lens::pipeline::{Pipeline, Settings};
@@ -318,12 +319,10 @@ fn a_model_is_fitted_to_scenes_from_the_panel() {
     wait_for(&mut harness, "the vocabulary", |m| m.fitting.state == FitState::Proposed);
     let proposal = session(&harness).fitting.progress.vocabulary.clone().unwrap();
     // The tagger knows the classes by their names.
-    let named = |line: &&str| {
-        line.split_once('\t').is_some_and(|(class, tag)| tag.split(',').any(|tag| tag == class))
-    };
-    let lines = proposal.lines().filter(|line| !line.starts_with('#') && line.contains('\t'));
-    let (known, others): (Vec<&str>, Vec<&str>) = lines.partition(named);
-    assert!(known.len() > 9 * others.len(), "{proposal}");
+    let is_named =
+        |class: &&ProposedClass| class.tags.first().is_some_and(|t| t.name == class.name);
+    let known = proposal.iter().filter(is_named).count();
+    assert!(known > 9 * (proposal.len() - known), "{proposal:?}");
     harness.get_by_label("Start training").click();
     wait_for(&mut harness, "an epoch", |m| !m.fitting.progress.projector.is_empty());
     harness.get_by_label("Stop training").click();

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::progress;
 use crate::cli::CliResult;
 use crate::cli::extract::cancel_on_ctrl_c;
 use crate::cli::model::ModelArgs;
+use crate::cli::output::say;
+use crate::cli::progress::progress_line;
 use crate::cli::table::aligned;
 use crate::demo::evaluate::{DemoOptions, WorldReport, evaluate};
 use crate::demo::{HELD_OUT_SEED, Set};
@@ -59,13 +60,17 @@ impl EvaluateSceneArgs {
             detectors,
             taus: TAUS.to_vec(),
         };
-        let bar = progress(u64::from(self.scenes) * Set::ALL.len() as u64, self.quiet)?;
+        let bar = progress_line(
+            self.quiet,
+            Some(u64::from(self.scenes) * Set::ALL.len() as u64),
+            "scenes",
+        );
         let mut done = |count: usize| bar.inc(count as u64);
         let report = evaluate(&pipeline, &options, &mut done, &cancel)?;
         bar.finish_and_clear();
         match self.json {
-            true => println!("{}", serde_json::to_string(&report)?),
-            false => print!("{}", text(&report)),
+            true => say!("{}", serde_json::to_string(&report)?)?,
+            false => say!("{}", text(&report).trim_end())?,
         }
         Ok(ExitCode::SUCCESS)
     }

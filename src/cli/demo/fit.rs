@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::progress;
 use crate::cli::CliResult;
 use crate::cli::fit::FitOptions;
+use crate::cli::progress::progress_line;
 use crate::demo::{Set, write};
 
 /// Fit vocabulary, projector, centers and detectors to scenes drawn for it
@@ -34,7 +34,7 @@ impl FitSceneArgs {
         let name = self.options.out.file_name().unwrap_or_default().to_string_lossy();
         let folder = self.options.out.with_file_name(format!("{name}.scenes"));
         let count = u64::from(self.scenes);
-        let bar = progress(count, self.options.quiet)?;
+        let bar = progress_line(self.options.quiet, Some(count), "scenes");
         write::write_scenes(Set::Id, self.scene_seed, count, &folder, || bar.inc(1))?;
         bar.finish_and_clear();
         let code: ExitCode = self.options.run(&folder.join(Set::Id.name()))?;

@@ -7,11 +7,11 @@ mod train;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::CliResult;
+use super::output::say;
+use super::progress::progress_line;
 use crate::demo::{Set, write};
 
 /// Arguments of `demo`.
@@ -76,22 +76,15 @@ struct ScenesArgs {
 impl ScenesArgs {
     fn run(self) -> CliResult {
         if let Some(out) = &self.out {
-            let bar = progress(u64::from(self.count), self.quiet)?;
+            let bar = progress_line(self.quiet, Some(u64::from(self.count)), "scenes");
             write::write_scenes(self.set, self.seed, u64::from(self.count), out, || bar.inc(1))?;
             bar.finish_and_clear();
-            println!("{} {} scenes: {}", self.count, self.set, out.display());
+            say!("{} {} scenes: {}", self.count, self.set, out.display())?;
         }
         if let Some(sheet) = &self.sheet {
             write::write_sheet(self.set, self.seed, self.count.min(120), sheet)?;
-            println!("contact sheet: {}", sheet.display());
+            say!("contact sheet: {}", sheet.display())?;
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A bar on stderr; it hides itself where stderr is no terminal.
-fn progress(length: u64, quiet: bool) -> Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} scenes, {eta} left")?;
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    Ok(ProgressBar::with_draw_target(Some(length), target).with_style(style))
 }

@@ -12,6 +12,7 @@ use crate::bundle::vocabulary::{Class, Vocabulary};
 use crate::bundle::{BundleFiles, Checksums, Precision, Weights};
 use crate::cli::CliResult;
 use crate::cli::model::parse_positive;
+use crate::cli::output::{note, say};
 use crate::demo::train::{self, TaggerLosses, TaggerTrainConfig, TaggerTrainer};
 use crate::demo::{ID_CLASSES, TAGS, tag_from_class};
 use crate::gpu::{self, DeviceChoice};
@@ -78,7 +79,7 @@ impl TrainArgs {
             let step = trainer.steps();
             if step % 50 == 0 || step == config.steps {
                 let pace = started.elapsed().as_secs_f32() / (step - first) as f32;
-                eprintln!("step {step}/{}  {recent}  {pace:.2} s/step", config.steps);
+                note!("step {step}/{}  {recent}  {pace:.2} s/step", config.steps);
             }
             if step % 250 == 0 || step == config.steps {
                 trainer.save(&checkpoint)?;
@@ -100,7 +101,7 @@ impl TrainArgs {
             known.iter().sum::<f64>() / known.len().max(1) as f64
         };
         let objects = ID_CLASSES.len();
-        eprintln!(
+        note!(
             "  validation mAP: objects {:.4}, all tags {:.4}",
             mean(0..objects),
             mean(0..TAGS.len())
@@ -142,7 +143,7 @@ impl TrainArgs {
             statistics: None,
         };
         files.write(out)?;
-        println!("the tagger: {}", out.display());
+        say!("the tagger: {}", out.display())?;
         Ok(ExitCode::SUCCESS)
     }
 }

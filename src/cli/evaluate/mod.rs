@@ -4,16 +4,18 @@ mod refits;
 mod scoring;
 mod sets;
 
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::extract::cancel_on_ctrl_c;
 use super::model::{MethodArgs, ModelArgs, parse_tau};
+use super::output::note;
+use super::progress::progress_line;
 use super::table::aligned;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::eval::gather::Plan;
@@ -127,7 +129,7 @@ impl EvaluateArgs {
         make_folder(&self.out)?;
         let bundle = self.model.bundle()?;
         let compute = self.model.compute()?;
-        let pipeline = Pipeline::load(&bundle, &compute).context("cannot load the model")?;
+        let pipeline = self.model.pipeline(&bundle, &compute)?;
         if pipeline.head().is_none() {
             bail!(
                 "the model has no projector, without which nothing is scored; make one with `fit`"
@@ -139,6 +141,7 @@ impl EvaluateArgs {
             pipeline: &pipeline,
             dir: self.store.clone().unwrap_or_else(|| self.out.join("store")),
             batch: usize::from(self.batch),
+            outputs: self.model.outputs().map(Arc::new),
             quiet: self.quiet,
             cancel: &cancel,
         };
@@ -155,7 +158,8 @@ impl EvaluateArgs {
             cancel: &cancel,
         };
         let Some(refits) = sweep.run(&sets[0])? else { return Ok(self.stopped()) };
-        let bar = bar(self.quiet, sets.iter().map(|set| set.rows.len()).sum());
+        let images: usize = sets.iter().map(|set| set.rows.len()).sum();
+        let bar = progress_line(self.quiet, Some(images as u64), "images scored");
         let scoring = Scoring::new(&pipeline, &plan, &refits)?;
         let Some((table, refits)) = scoring.run(&sets, &bar, &cancel)? else {
             return Ok(self.stopped());
@@ -166,7 +170,7 @@ impl EvaluateArgs {
         let mut report = Report::new(&table, bootstrap, refits)?;
         let notes = sets.iter().flat_map(|set| set.notes.clone());
         report.warnings.splice(0..0, notes.chain(same_folders(&all)));
-        report.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
+        report.warnings.iter().for_each(|warning| note!("note: {warning}"));
         report::write(&report, &table, &self.out)?;
         self.print(&report)?;
         let failed = table.sets().any(|set| !set.failed.is_empty());
@@ -174,7 +178,7 @@ impl EvaluateArgs {
     }
 
     fn stopped(&self) -> ExitCode {
-        eprintln!("stopped; the same command goes on from here, and no report was written");
+        note!("stopped; the same command goes on from here, and no report was written");
         ExitCode::from(EXIT_FAULT)
     }
 
@@ -250,14 +254,4 @@ fn make_folder(out: &Path) -> anyhow::Result<()> {
         WholeFile::create(&out.join("report.json")).map(drop)
     };
     attempt().with_context(|| format!("cannot write to the report's folder {}", out.display()))
-}
-
-/// A bar on stderr, hidden where that is no terminal.
-fn bar(quiet: bool, images: usize) -> ProgressBar {
-    let hidden = quiet || !std::io::stderr().is_terminal();
-    let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let template = "{bar:30} {pos}/{len} images scored, {per_sec}, {eta} left";
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(images as u64), target).with_style(style)
 }

@@ -1,14 +1,13 @@
 //! `--sweep-fit`: projectors fitted again at other τ, and to one tag.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::bail;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::super::progress::progress_line;
 use super::sets::{NamedSet, Stores};
 use crate::eval::gather::Plan;
 use crate::eval::refit::{Labelled, Refit, Refitted, Variant, failed};
@@ -113,7 +112,8 @@ impl RefitSweep<'_> {
         };
         let mut refits = Refits { used, ..Refits::default() };
         for variant in self.variants() {
-            let bar = bar(self.stores.quiet, refit.epochs() as u64, variant);
+            let what = format!("epochs, fitting at {variant}");
+            let bar = progress_line(self.stores.quiet, Some(refit.epochs() as u64), &what);
             match refit.fit(variant, &mut |line| bar.set_position(line.epoch as u64), self.cancel) {
                 Ok(fitted) => refits.fitted.push(fitted),
                 Err(FitError::Cancelled { .. }) => return Ok(None),
@@ -138,15 +138,4 @@ impl RefitSweep<'_> {
         let many = taus.into_iter().map(|tau| Variant { tau, one_tag: false });
         many.chain([Variant { tau: self.plan.tau, one_tag: true }]).collect()
     }
-}
-
-fn bar(quiet: bool, epochs: u64, variant: Variant) -> ProgressBar {
-    let hidden = quiet || !std::io::stderr().is_terminal();
-    let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let template = "{bar:30} {pos}/{len} epochs, fitting at {msg}, {eta} left";
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::with_draw_target(Some(epochs), target).with_style(style);
-    bar.set_message(variant.to_string());
-    bar
 }

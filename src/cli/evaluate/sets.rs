@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::bail;
 
-use super::super::extract::{extract_bar, open_dataset, show_progress};
+use super::super::extract::{open_dataset, show_progress};
+use super::super::progress::progress_line;
 use crate::dataset::Dataset;
 use crate::eval::scan::StoredSet;
 use crate::pipeline::Pipeline;
-use crate::store::{self, ExtractOptions, RowCheck, Store, StoreHeader, Summary};
+use crate::store::{self, ExtractOptions, OutputCache, RowCheck, Store, StoreHeader, Summary};
 
 /// A set as it was named.
 #[derive(Debug)]
@@ -108,6 +110,8 @@ pub struct Stores<'a> {
     pub dir: PathBuf,
     /// Images that go through the network at once.
     pub batch: usize,
+    /// What was made of files before.
+    pub outputs: Option<Arc<OutputCache>>,
     /// No progress.
     pub quiet: bool,
     /// Set to stop.
@@ -193,9 +197,10 @@ impl Stores<'_> {
         upright: bool,
     ) -> anyhow::Result<Option<Vec<String>>> {
         let header = StoreHeader { upright, ..self.header.clone() };
-        let bar = extract_bar(self.quiet);
+        let bar = progress_line(self.quiet, None, "images");
         let mut show = |progress| show_progress(&bar, progress);
-        let options = ExtractOptions { set: None, batch: self.batch };
+        let outputs = self.outputs.clone();
+        let options = ExtractOptions { set: None, batch: self.batch, outputs };
         let (pipeline, cancel) = (self.pipeline, self.cancel);
         let summary: Summary =
             store::extract(pipeline, &header, dataset, dir, &options, &mut show, cancel)?;

@@ -152,6 +152,14 @@ impl Source {
         &self.path
     }
 
+    /// All its bytes, where they are in memory.
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        match &self.bytes {
+            FileBytes::Memory(bytes) => Some(bytes),
+            FileBytes::File { .. } => None,
+        }
+    }
+
     /// What kind of file it is.
     pub fn format(&self) -> Format {
         self.format

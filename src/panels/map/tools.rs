@@ -9,7 +9,7 @@ use crate::session::Command;
 use crate::session::embedding::{EmbedCommand, EmbedConfig, Embedding, LEAST, Phase};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
-use crate::worker::Metric;
+use crate::worker::FeatureDistance;
 
 /// The controls.
 pub(super) fn bar_ui(ui: &mut Ui, panel: &mut MapPanel, cx: &mut PanelCtx<'_>) {
@@ -105,14 +105,14 @@ fn config_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let drag = DragValue::new(&mut config.seed).speed(0.1);
     ui.add(drag).on_hover_text(hint).accessible_name("Seed");
     let word = |metric| match metric {
-        Metric::Cosine => "Cosine",
-        Metric::Euclidean => "Euclidean",
+        FeatureDistance::Cosine => "Cosine",
+        FeatureDistance::Euclidean => "Euclidean",
     };
     ComboBox::from_id_salt("metric")
         .selected_text(word(config.metric))
         .width(78.0)
         .show_ui(ui, |ui| {
-            for metric in [Metric::Cosine, Metric::Euclidean] {
+            for metric in [FeatureDistance::Cosine, FeatureDistance::Euclidean] {
                 ui.selectable_value(&mut config.metric, metric, word(metric));
             }
         })

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{EmbeddedImage, EmbeddingTask, Metric, Recall, SPACES};
+use super::{EmbeddedImage, EmbeddingTask, FeatureDistance, Recall, SPACES};
 use crate::decompose::mean_token;
 
 /// Points of one space, row by row.
@@ -24,7 +24,7 @@ impl Matrix {
 /// How features are brought into the form that distances are taken in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
-    metric: Metric,
+    metric: FeatureDistance,
     patterns: usize,
 }
 
@@ -60,7 +60,7 @@ impl Form {
     /// the groups' mean cosine.
     fn shaped(self, mut matrix: Matrix, groups: usize) -> Matrix {
         let group = matrix.width / groups.max(1);
-        if self.metric == Metric::Cosine && group > 0 {
+        if self.metric == FeatureDistance::Cosine && group > 0 {
             for channels in matrix.values.chunks_mut(group) {
                 let norm = channels.iter().map(|x| x * x).sum::<f32>().sqrt();
                 if norm > 0.0 {

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use super::features::Form;
 use super::{
-    EmbeddedImage, EmbeddingTask, FRAME, Frame, ITERATIONS_A_FRAME, KL_EVERY, Matrix, Recall,
-    SPACES,
+    EmbeddedImage, EmbeddingFrame, EmbeddingTask, FRAME, ITERATIONS_A_FRAME, KL_EVERY, Matrix,
+    Recall, SPACES,
 };
 use crate::eval::tsne::{Tsne, TsneError};
 
-pub(super) struct Layout {
+pub(super) struct PlaneLayout {
     maps: [Tsne; SPACES],
     form: Form,
     /// Images that came later, in both spaces.
@@ -23,7 +23,7 @@ pub(super) struct Layout {
     pub stopped: bool,
 }
 
-impl Layout {
+impl PlaneLayout {
     /// Finds neighbours in both spaces; `tell` hears how far it is, and it breaks off when the run
     /// is `wanted` no more.
     pub fn new(
@@ -79,7 +79,7 @@ impl Layout {
     }
 
     /// Where everything is. Later images are placed once the points rest.
-    pub fn frame(&mut self) -> Result<Frame, TsneError> {
+    pub fn frame(&mut self) -> Result<EmbeddingFrame, TsneError> {
         let rests = !self.moves();
         if self.placed.is_none() && rests && self.later[0].len() > 0 {
             let [before, after] =
@@ -98,7 +98,7 @@ impl Layout {
             let all = self.maps[space].positions().iter().chain(later);
             all.copied().collect::<Arc<[[f32; 2]]>>()
         });
-        Ok(Frame {
+        Ok(EmbeddingFrame {
             positions,
             iteration: self.maps[0].iteration(),
             kl: self.kl.as_ref().map(|(kl, _)| *kl),

@@ -20,7 +20,7 @@ use crate::pipeline::Analysis;
 use crate::score::Head;
 
 use features::Matrix;
-use layout::Layout;
+use layout::PlaneLayout;
 
 /// Least time from one frame to the next.
 const FRAME: Duration = Duration::from_millis(16);
@@ -35,7 +35,7 @@ pub const SPACES: usize = 2;
 /// How far two features are from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Metric {
+pub enum FeatureDistance {
     /// By their angle, as the detector of the recipe compares them with class centers: over all
     /// channels, or the mean over the patterns'.
     #[default]
@@ -75,7 +75,7 @@ pub struct EmbeddingTask {
     /// and one without images near it gets a place of its own.
     pub head: Option<Arc<Head>>,
     /// What is near.
-    pub metric: Metric,
+    pub metric: FeatureDistance,
     /// Channel groups that are compared each on its own after projection; 1 for all together.
     pub patterns: usize,
     /// Perplexity, iterations, seed.
@@ -103,7 +103,7 @@ pub enum EmbeddingRequest {
 
 /// Where the points are.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub struct EmbeddingFrame {
     /// Before projection: the images, then those placed later. After: the images, the class centers,
     /// then those placed later. Placed ones are not finite until the points rest.
     pub positions: [Arc<[[f32; 2]]>; SPACES],
@@ -129,7 +129,7 @@ pub enum EmbeddingEvent {
         total: usize,
     },
     /// The points have moved, or come to rest.
-    Moved(Frame),
+    Moved(EmbeddingFrame),
     /// There is no map; the sentence says why.
     Failed(String),
 }
@@ -149,7 +149,7 @@ impl Embedder {
     pub fn start(outbox: Outbox, recall: Recall) -> std::io::Result<Self> {
         let (requests, inbox) = unbounded();
         let wanted = Arc::new(AtomicU64::new(0));
-        let work = Work { wanted: wanted.clone(), outbox, recall, run: 0, layout: None };
+        let work = EmbeddingWork { wanted: wanted.clone(), outbox, recall, run: 0, layout: None };
         std::thread::Builder::new().name("embedding".into()).spawn(move || work.run(&inbox))?;
         Ok(Self { requests, wanted })
     }
@@ -172,19 +172,19 @@ impl Drop for Embedder {
     }
 }
 
-struct Work {
+struct EmbeddingWork {
     wanted: Arc<AtomicU64>,
     outbox: Outbox,
     recall: Recall,
     run: u64,
-    layout: Option<Layout>,
+    layout: Option<PlaneLayout>,
 }
 
-impl Work {
+impl EmbeddingWork {
     fn run(mut self, requests: &Receiver<EmbeddingRequest>) {
         let mut next_frame = Instant::now();
         loop {
-            let moving = self.layout.as_ref().is_some_and(Layout::moves);
+            let moving = self.layout.as_ref().is_some_and(PlaneLayout::moves);
             let request = match moving {
                 true => requests.recv_deadline(next_frame),
                 false => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -222,7 +222,7 @@ impl Work {
         }
     }
 
-    fn with_layout(&mut self, change: impl FnOnce(&mut Layout)) {
+    fn with_layout(&mut self, change: impl FnOnce(&mut PlaneLayout)) {
         if let Some(layout) = &mut self.layout {
             change(layout);
         }
@@ -232,7 +232,7 @@ impl Work {
         (self.run, self.layout) = (task.run, None);
         let wanted = || self.wanted.load(Ordering::Acquire) == task.run;
         let tell = |done, total| self.tell(EmbeddingEvent::Preparing { done, total });
-        match Layout::new(task, &self.recall, &wanted, &tell) {
+        match PlaneLayout::new(task, &self.recall, &wanted, &tell) {
             Ok(layout) => {
                 self.layout = Some(layout);
                 self.show();

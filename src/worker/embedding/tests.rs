@@ -50,7 +50,7 @@ fn task(bench: &Bench, run: u64, images: usize, iterations: usize) -> EmbeddingT
         run,
         images: (0..images).map(|number| image(number, &bench.seen)).collect(),
         head: Some(head()),
-        metric: Metric::Cosine,
+        metric: FeatureDistance::Cosine,
         patterns: 1,
         config: TsneConfig { iterations, perplexity: 8.0, ..TsneConfig::default() },
     }
@@ -84,7 +84,7 @@ impl Bench {
     }
 
     /// The next frame of a run that `wanted` holds for.
-    fn frame(&self, run: u64, wanted: impl Fn(&Frame) -> bool) -> Frame {
+    fn frame(&self, run: u64, wanted: impl Fn(&EmbeddingFrame) -> bool) -> EmbeddingFrame {
         loop {
             match self.next() {
                 (of, EmbeddingEvent::Moved(frame)) if of == run && wanted(&frame) => return frame,

@@ -1,0 +1,121 @@
+//! What the tagger made of one image, in few bytes: for memory, and for files.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt as _;
+
+use crate::pipeline::{Attention, TaggerOutput};
+
+/// As [`TaggerOutput`], with tokens in half precision, as the feature store has them.
+#[derive(Debug, PartialEq)]
+pub(crate) struct CompactOutput {
+    tokens: Vec<f16>,
+    width: usize,
+    logits: Vec<f32>,
+    attention: Attention,
+}
+
+impl CompactOutput {
+    pub fn of(tagged: &TaggerOutput) -> Self {
+        let mut tokens = vec![f16::ZERO; tagged.tokens.len()];
+        tokens.convert_from_f32_slice(&tagged.tokens);
+        let (logits, attention) = (tagged.logits.clone(), tagged.attention.clone());
+        Self { tokens, width: tagged.width, logits, attention }
+    }
+
+    pub fn tagged(&self) -> TaggerOutput {
+        TaggerOutput {
+            tokens: self.tokens.to_f32_vec(),
+            width: self.width,
+            logits: self.logits.clone(),
+            attention: self.attention.clone(),
+        }
+    }
+
+    /// Bytes in memory.
+    pub fn size(&self) -> usize {
+        let Attention { tags, values, .. } = &self.attention;
+        size_of::<Self>()
+            + size_of_val(&self.tokens[..])
+            + size_of_val(&self.logits[..])
+            + size_of_val(&tags[..])
+            + size_of_val(&values[..])
+    }
+
+    /// Eight counts, then the numbers, all little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Attention { tags, layers, heads, positions, values } = &self.attention;
+        let counts = [
+            self.tokens.len(),
+            self.width,
+            self.logits.len(),
+            tags.len(),
+            *layers,
+            *heads,
+            *positions,
+            values.len(),
+        ];
+        let mut bytes = Vec::with_capacity(self.size() + size_of_val(&counts));
+        let numbers = counts.iter().chain(tags).map(|&number| (number as u64).to_le_bytes());
+        bytes.extend(numbers.flatten());
+        bytes.extend(self.logits.iter().chain(values).copied().flat_map(f32::to_le_bytes));
+        bytes.extend(self.tokens.iter().copied().flat_map(f16::to_le_bytes));
+        bytes
+    }
+
+    /// Reads what [`CompactOutput::to_bytes`] made; `None` of anything else.
+    pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let counts = numbers(take(&mut bytes, 8, 8)?, u64::from_le_bytes);
+        let counts: Vec<usize> =
+            counts.map(|count| usize::try_from(count).ok()).collect::<Option<_>>()?;
+        let &[tokens, width, logits, tags, layers, heads, positions, values] = counts.as_slice()
+        else {
+            return None;
+        };
+        let tags = numbers(take(&mut bytes, tags, 8)?, u64::from_le_bytes);
+        let tags = tags.map(|tag| tag as usize).collect();
+        let logits = numbers(take(&mut bytes, logits, 4)?, f32::from_le_bytes).collect();
+        let values = numbers(take(&mut bytes, values, 4)?, f32::from_le_bytes).collect();
+        let tokens = numbers(take(&mut bytes, tokens, 2)?, f16::from_le_bytes).collect();
+        let attention = Attention { tags, layers, heads, positions, values };
+        bytes.is_empty().then_some(Self { tokens, width, logits, attention })
+    }
+}
+
+/// Takes `count` numbers of `size` bytes off the front; `None` if there are not that many.
+fn take<'a>(bytes: &mut &'a [u8], count: usize, size: usize) -> Option<&'a [u8]> {
+    let (front, rest) = bytes.split_at_checked(count.checked_mul(size)?)?;
+    *bytes = rest;
+    Some(front)
+}
+
+fn numbers<const N: usize, T>(bytes: &[u8], read: fn([u8; N]) -> T) -> impl Iterator<Item = T> {
+    bytes.as_chunks::<N>().0.iter().map(move |chunk| read(*chunk))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Numbers that half precision has exactly.
+    pub fn tagged(number: usize) -> TaggerOutput {
+        let at = |i: usize| (number * 7 + i) as f32 * 0.125;
+        let attention = Attention {
+            tags: vec![1, 4],
+            layers: 2,
+            heads: 1,
+            positions: 5,
+            values: (0..20).map(at).collect(),
+        };
+        let (tokens, logits) = ((0..40).map(at).collect(), (0..6).map(at).collect());
+        TaggerOutput { tokens, width: 8, logits, attention }
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused() {
+        let kept = CompactOutput::of(&tagged(3));
+        let bytes = kept.to_bytes();
+        assert_eq!(CompactOutput::from_bytes(&bytes).as_ref(), Some(&kept));
+        assert!(CompactOutput::from_bytes(&bytes[..bytes.len() - 1]).is_none());
+        assert!(CompactOutput::from_bytes(&[255; 64]).is_none());
+    }
+}
