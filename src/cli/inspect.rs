@@ -15,7 +15,8 @@ use super::model::{ModelArgs, SettingsArgs};
 use super::progress::progress_line;
 use super::{CliResult, EXIT_SOME_FAILED};
 use crate::image::{DecodeOptions, ImageError, RgbImage, decode_file, list_images};
-use crate::pipeline::{Keep, Pipeline, PipelineError, Settings};
+use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, TaggerKey, TaggerOutput};
+use crate::store::{ContentKey, OutputCache};
 
 /// Prints tags, kept tokens, score and verdict of images, and why
 #[derive(Args)]
@@ -51,8 +52,12 @@ pub struct InspectArgs {
 pub(super) struct Prepared {
     /// The decoded image.
     pub rgb: RgbImage,
-    /// The network's input, `[3, S, S]`.
+    /// The network's input, `[3, S, S]`; empty where the network has nothing to do.
     pub input: Vec<f32>,
+    /// What the tagger made of the same file before.
+    known: Option<TaggerOutput>,
+    /// What the file is known by.
+    content: Option<ContentKey>,
     /// Time of decoding and of preprocessing, in milliseconds.
     pub stage_ms: [f32; 2],
 }
@@ -72,6 +77,9 @@ impl InspectArgs {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
+        // A dump holds what the network itself says.
+        let outputs = self.model.outputs().filter(|_| self.dump.is_none());
+        let outputs = outputs.as_ref().zip(pipeline.tagger_key());
         let paths = list_images(&self.paths);
         let options = DecodeOptions { apply_orientation: self.orient, ..Default::default() };
         let bar = progress_line(self.quiet || paths.len() < 2, Some(paths.len() as u64), "images");
@@ -83,7 +91,8 @@ impl InspectArgs {
             let pipeline = &pipeline;
             scope.spawn(move || {
                 for chunk in paths.chunks(size) {
-                    let batch = chunk.par_iter().map(|path| decode(path, &options, pipeline));
+                    let batch =
+                        chunk.par_iter().map(|path| decode(path, &options, pipeline, outputs));
                     if sender.send(batch.collect()).is_err() {
                         return;
                     }
@@ -91,7 +100,7 @@ impl InspectArgs {
             });
             for batch in receiver {
                 let count = batch.len() as u64;
-                failed += self.batch(pipeline, &settings, batch)?;
+                failed += self.batch(pipeline, &settings, batch, outputs)?;
                 bar.inc(count);
             }
             anyhow::Ok(())
@@ -106,19 +115,21 @@ impl InspectArgs {
         pipeline: &Pipeline,
         settings: &Settings,
         batch: Vec<Decoded>,
+        outputs: Outputs<'_>,
     ) -> anyhow::Result<usize> {
-        let inputs: Vec<Vec<f32>> =
-            batch.iter().filter_map(|(_, p)| p.as_ref().ok()).map(|p| p.input.clone()).collect();
-        let named = |error: PipelineError| {
-            let mut read = batch.iter().filter(|(_, prepared)| prepared.is_ok());
-            error.naming(|place| Some(read.nth(place)?.0.display().to_string()))
-        };
         let started = Instant::now();
+        let prepared: Vec<(&Path, &Prepared)> =
+            batch.iter().filter_map(|(path, p)| Some((&**path, p.as_ref().ok()?))).collect();
+        let named = |error| named(error, &prepared);
         let (tagged, unrounded): (Vec<_>, Vec<_>) = match &self.dump {
-            Some(_) => pipeline.tag_unrounded(&inputs).map_err(named)?.into_iter().unzip(),
-            None => (pipeline.tag(&inputs, Keep::Id).map_err(named)?, Vec::new()),
+            Some(_) => {
+                let inputs: Vec<Vec<f32>> = prepared.iter().map(|(_, p)| p.input.clone()).collect();
+                pipeline.tag_unrounded(&inputs).map_err(named)?.into_iter().unzip()
+            }
+            None => (tag(pipeline, &prepared, outputs)?, Vec::new()),
         };
-        let tagger_ms = started.elapsed().as_secs_f32() * 1e3 / inputs.len().max(1) as f32;
+        let inputs = prepared.iter().filter(|(_, prepared)| prepared.known.is_none()).count();
+        let network_ms = started.elapsed().as_secs_f32() * 1e3 / inputs.max(1) as f32;
         let analyses =
             pipeline.analyse_batch(&tagged.iter().collect::<Vec<_>>(), settings).map_err(named)?;
         let mut results = tagged.iter().zip(&analyses).enumerate();
@@ -133,6 +144,7 @@ impl InspectArgs {
                 Ok(prepared) => {
                     let Some((at, (tagged, analysis))) = results.next() else { continue };
                     let unrounded = unrounded.get(at);
+                    let tagger_ms = if prepared.known.is_some() { 0.0 } else { network_ms };
                     let line = Line {
                         path,
                         prepared,
@@ -163,14 +175,58 @@ impl InspectArgs {
     }
 }
 
-fn decode(path: &Path, options: &DecodeOptions, pipeline: &Pipeline) -> Decoded {
+/// The error, with the image called by its file.
+fn named(error: PipelineError, images: &[(&Path, &Prepared)]) -> PipelineError {
+    error.naming(|place| Some(images.get(place)?.0.display().to_string()))
+}
+
+/// What was made of files before, and by which tagger.
+type Outputs<'a> = Option<(&'a OutputCache, TaggerKey)>;
+
+/// What the tagger makes of images, or made of the same files before.
+fn tag(
+    pipeline: &Pipeline,
+    images: &[(&Path, &Prepared)],
+    outputs: Outputs<'_>,
+) -> Result<Vec<TaggerOutput>, PipelineError> {
+    let is_new = |(_, image): &(&Path, &Prepared)| image.known.is_none();
+    let new: Vec<(&Path, &Prepared)> = images.iter().copied().filter(is_new).collect();
+    let inputs: Vec<Vec<f32>> = new.iter().map(|(_, image)| image.input.clone()).collect();
+    let tagged = pipeline.tag(&inputs, Keep::Id).map_err(|error| named(error, &new))?;
+    let mut tagged = tagged.into_iter();
+    let output = |(_, image): &(&Path, &Prepared)| match &image.known {
+        Some(known) => Some(known.clone()),
+        None => {
+            let output = tagged.next()?;
+            if let Some(((outputs, tagger), content)) = outputs.zip(image.content) {
+                outputs.put(&tagger, &content, &output);
+            }
+            Some(output)
+        }
+    };
+    Ok(images.iter().filter_map(output).collect())
+}
+
+fn decode(
+    path: &Path,
+    options: &DecodeOptions,
+    pipeline: &Pipeline,
+    outputs: Outputs<'_>,
+) -> Decoded {
     let started = Instant::now();
     let prepared = decode_file(path, options).map(|decoded| {
         let decoded_at = Instant::now();
-        let input = pipeline.prepare(&decoded.rgb);
+        let content = outputs.and_then(|_| ContentKey::of_file(path, options).ok());
+        let known = outputs
+            .zip(content)
+            .and_then(|((outputs, tagger), content)| outputs.get(&tagger, &content));
+        let input = match known {
+            Some(_) => Vec::new(),
+            None => pipeline.prepare(&decoded.rgb),
+        };
         let ms = |from: Instant, to: Instant| (to - from).as_secs_f32() * 1e3;
         let stage_ms = [ms(started, decoded_at), ms(decoded_at, Instant::now())];
-        Prepared { rgb: decoded.rgb, input, stage_ms }
+        Prepared { rgb: decoded.rgb, input, known, content, stage_ms }
     });
     (path.to_owned(), prepared)
 }

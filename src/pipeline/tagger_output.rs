@@ -31,6 +31,16 @@ impl Attention {
         self.values.get(at..at + size).filter(|_| layer < self.layers)
     }
 
+    /// That of some tags alone, ascending; those it does not have are left out.
+    pub fn of_tags(&self, tags: &[usize]) -> Self {
+        let (layers, heads, positions) = (self.layers, self.heads, self.positions);
+        let size = layers * heads * positions;
+        let found = tags.iter().filter_map(|tag| Some((*tag, self.tags.binary_search(tag).ok()?)));
+        let (tags, rows): (Vec<usize>, Vec<usize>) = found.unzip();
+        let values = rows.iter().flat_map(|row| &self.values[row * size..(row + 1) * size]);
+        Self { tags, layers, heads, positions, values: values.copied().collect() }
+    }
+
     /// One tag's relevance in one layer, `[P]` in 0..1.
     pub fn relevance(&self, tag: usize, layer: usize) -> Option<Vec<f32>> {
         self.of(tag, layer).map(|attention| decompose::relevance(attention, self.positions))
@@ -54,28 +64,6 @@ impl TaggerOutput {
     /// Tag probabilities `[tags]`.
     pub fn probabilities(&self) -> Vec<f32> {
         self.logits.iter().copied().map(sigmoid).collect()
-    }
-
-    /// The same with the attention of some tags alone, ascending; those it does not have are left out.
-    pub fn with_attention_of(&self, tags: &[usize]) -> Self {
-        let Attention { tags: all, layers, heads, positions, values } = &self.attention;
-        let size = layers * heads * positions;
-        let found = tags.iter().filter_map(|tag| Some((*tag, all.binary_search(tag).ok()?)));
-        let (tags, rows): (Vec<usize>, Vec<usize>) = found.unzip();
-        let values = rows.iter().flat_map(|row| &values[row * size..(row + 1) * size]);
-        let attention = Attention {
-            tags,
-            layers: *layers,
-            heads: *heads,
-            positions: *positions,
-            values: values.copied().collect(),
-        };
-        Self {
-            tokens: self.tokens.clone(),
-            width: self.width,
-            logits: self.logits.clone(),
-            attention,
-        }
     }
 
     /// Number of image tokens, the global one included.
@@ -165,16 +153,27 @@ impl Pipeline {
         let tags = logits.len() / batch;
         let wanted: Vec<usize> = match keep {
             Keep::All => (0..tags).collect(),
-            Keep::Id => self.wanted_tags(&logits, tags),
+            Keep::Id => {
+                let mut wanted: Vec<usize> =
+                    logits.chunks(tags).flat_map(|logits| self.kept_tags(logits)).collect();
+                wanted.sort_unstable();
+                wanted.dedup();
+                wanted
+            }
         };
         let attention = self.fetch(output, &wanted, batch)?;
         let mut all = Vec::with_capacity(batch);
         for (place, attention) in attention.into_iter().enumerate() {
+            let logits = &logits[place * tags..][..tags];
             let tagged = TaggerOutput {
                 tokens: tokens[place * per_image..][..per_image].to_vec(),
                 width,
-                logits: logits[place * tags..][..tags].to_vec(),
-                attention,
+                logits: logits.to_vec(),
+                // An image's own, whichever images are tagged with it.
+                attention: match keep {
+                    Keep::All => attention,
+                    Keep::Id => attention.of_tags(&self.kept_tags(logits)),
+                },
             };
             tagged.check(place)?;
             all.push(tagged);
@@ -191,19 +190,15 @@ impl Pipeline {
         }
     }
 
-    /// The ID tags above their threshold in any image of the batch, and each image's best.
-    fn wanted_tags(&self, logits: &[f32], tags: usize) -> Vec<usize> {
-        let id_tags = self.vocabulary.id_tags();
-        let thresholds = &self.vocabulary.thresholds;
-        let mut wanted = Vec::new();
-        for logits in logits.chunks(tags) {
-            let seen = |&&tag: &&usize| sigmoid(logits[tag]) > thresholds[tag];
-            wanted.extend(id_tags.iter().filter(seen));
-            wanted.extend(id_tags.iter().max_by(|a, b| logits[**a].total_cmp(&logits[**b])));
-        }
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted
+    /// The tags whose attention [`Keep::Id`] keeps of an image with these logits, ascending.
+    pub fn kept_tags(&self, logits: &[f32]) -> Vec<usize> {
+        let (id_tags, thresholds) = (self.vocabulary.id_tags(), &self.vocabulary.thresholds);
+        let seen = |&&tag: &&usize| sigmoid(logits[tag]) > thresholds[tag];
+        let best = id_tags.iter().max_by(|a, b| logits[**a].total_cmp(&logits[**b]));
+        let mut kept: Vec<usize> = id_tags.iter().filter(seen).chain(best).copied().collect();
+        kept.sort_unstable();
+        kept.dedup();
+        kept
     }
 
     /// Brings the attention of some tags back from the device, an entry for each image.

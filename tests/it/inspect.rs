@@ -200,3 +200,51 @@ fn without_a_display_there_is_one_sentence_with_a_way_out() {
     }
     assert!(!stderr.contains(".rs"), "no file of the machine that built it: {stderr}");
 }
+
+/// The numbers of a run, without its times.
+fn numbers(mut lines: Vec<Value>) -> Vec<Value> {
+    for line in &mut lines {
+        line.as_object_mut().unwrap().remove("timings_ms");
+    }
+    lines
+}
+
+#[test]
+fn known_files_are_found_again_and_nothing_changes_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tagood-lens"));
+        command.args(arguments).env("XDG_CACHE_HOME", at("cache")).env("HOME", folder.path());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let scenes = ["demo", "scenes", "--quiet", "--count", "8", "--seed", "11", "--out"];
+    run(&[&scenes[..], &[text(&at("scenes"))]].concat());
+    let id = at("scenes/id");
+    let inspect = |extra: &[&str]| {
+        let plain = ["inspect", "--json", "--device", "cpu", text(&id)];
+        lines(&run(&[&plain[..], extra].concat()))
+    };
+    let network_ms = |lines: &[Value]| -> f64 {
+        lines.iter().map(|line| line["timings_ms"]["tagger"].as_f64().unwrap()).sum()
+    };
+    let without = inspect(&["--no-cache"]);
+    assert!(!at("cache/tagood-lens/tagged").exists(), "--no-cache keeps nothing");
+    let first = inspect(&[]);
+    let again = inspect(&["--batch", "3"]);
+    assert!(network_ms(&first) > 0.0 && network_ms(&again) == 0.0);
+    assert_eq!(numbers(first), numbers(without.clone()));
+    assert_eq!(numbers(again), numbers(without));
+
+    // A feature store made of what `inspect` left behind has the very bytes of one made without it.
+    let extract = |store: &str, extra: &[&str]| {
+        let images = ["extract", "--quiet", "--device", "cpu", "--images", text(&id), "--store"];
+        run(&[&images[..], &[text(&at(store))], extra].concat());
+        fs::read(at(store).join("chunk-000000.arrow")).unwrap()
+    };
+    let made = extract("made", &["--no-cache"]);
+    let found = extract("found", &[]);
+    assert!(made == found, "the stores differ");
+}
