@@ -18,12 +18,14 @@ mod fitting;
 mod inbox;
 mod job;
 mod message;
+mod models;
 mod pace;
 mod preparation;
 mod report;
 mod spill;
 mod survey;
 mod tagger_cache;
+mod tagging;
 mod turns;
 mod work;
 #[cfg(test)]

@@ -1,36 +1,35 @@
-//! The worker's loop.
+//! The worker's loop, and what each request does.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, after, never, select_biased, unbounded};
 
 use super::Outbox;
-use super::decode::{Batch, DecodeTask, Decoder, Prepared, Ready};
+use super::decode::{Batch, DecodeTask, Decoder};
 use super::inbox::Inbox;
-use super::job::{JobControl, JobId, Jobs};
-use super::message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request, Task};
+use super::job::{JobId, Jobs};
+use super::message::{Event, ImageId, OpenModel, Request, Task};
+use super::models::LoadedModel;
 use super::pace::Pace;
-use super::preparation::Preparation;
 use super::report::Reporting;
 use super::survey::SurveyInWork;
 use super::tagger_cache::TaggerCache;
-use crate::gpu::DeviceChoice;
-use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, TaggerKey, TaggerOutput};
-use crate::store::ContentKey;
+use super::tagging::ToTag;
+use crate::pipeline::{Pipeline, Settings, TaggerOutput};
 
 /// Images tagged together, at most.
-const TAGGED: usize = 8;
+pub(super) const TAGGED: usize = 8;
 /// Images analysed together, at most: many together cost less.
-const ANALYSED: usize = 16;
+pub(super) const ANALYSED: usize = 16;
 /// Images scored together for surveys and reports, at most: what the user does comes in between.
-const SCORED: usize = 6;
+pub(super) const SCORED: usize = 6;
 
 /// What is said of a panic: whoever asked must hear that nothing comes.
-const FAULT: &str = "a fault of this program stopped it; the terminal has what to report";
+pub(super) const FAULT: &str =
+    "a fault of this program stopped it; the terminal has what to report";
 
 /// Works until the window is gone.
 pub(super) fn run(inbox: &Inbox, batches: &Receiver<Batch>, mut work: Work) {
@@ -69,48 +68,31 @@ pub(super) fn run(inbox: &Inbox, batches: &Receiver<Batch>, mut work: Work) {
 
 pub(super) struct Work {
     pub(super) pipeline: Option<Pipeline>,
-    open: Option<OpenModel>,
-    on_cpu: bool,
-    decoder: Decoder,
+    pub(super) open: Option<OpenModel>,
+    pub(super) on_cpu: bool,
+    pub(super) decoder: Decoder,
     pub(super) outbox: Outbox,
     pub(super) jobs: Jobs,
     pub(super) cache: Arc<TaggerCache>,
-    generation: u64,
-    settings: Option<Settings>,
+    pub(super) generation: u64,
+    pub(super) settings: Option<Settings>,
     /// Counts the models that were asked for: only the newest is taken.
-    loads: u64,
+    pub(super) loads: u64,
     pub(super) loaded: (Sender<LoadedModel>, Receiver<LoadedModel>),
     /// Images that are ready for the network.
     pub(super) to_tag: VecDeque<ToTag>,
     pub(super) tagging: Pace,
     /// Images that were removed while they may still be on their way here.
-    removed: BTreeSet<ImageId>,
+    pub(super) removed: BTreeSet<ImageId>,
     /// Images that await an analysis at the present settings.
-    to_analyse: VecDeque<ImageId>,
-    analysing: Pace,
+    pub(super) to_analyse: VecDeque<ImageId>,
+    pub(super) analysing: Pace,
     /// One image with settings of its own.
-    to_compare: Option<(u64, ImageId, Settings)>,
+    pub(super) to_compare: Option<(u64, ImageId, Settings)>,
     pub(super) scoring: Pace,
     pub(super) survey: Option<SurveyInWork>,
     /// Reports that were asked for, the one in work first.
     pub(super) reports: VecDeque<Reporting>,
-}
-
-/// What came of opening a model.
-pub(super) struct LoadedModel {
-    load: u64,
-    open: OpenModel,
-    device: DeviceChoice,
-    outcome: anyhow::Result<Pipeline>,
-    load_ms: f32,
-}
-
-/// An image that is ready for the network, with the job that it belongs to.
-pub(super) struct ToTag {
-    job: JobId,
-    control: JobControl,
-    preparation: Preparation,
-    pub(super) prepared: Prepared,
 }
 
 impl Work {
@@ -188,52 +170,6 @@ impl Work {
         self.to_analyse.retain(|image| !gone.contains(image));
     }
 
-    /// Opens a model on a thread of its own: until it is whole, the one at hand stays in force.
-    fn load(&mut self, name: String, open: OpenModel, device: DeviceChoice) {
-        self.loads += 1;
-        self.outbox.send(Event::ModelLoading(name));
-        let (load, loaded, opened) = (self.loads, self.loaded.0.clone(), open.clone());
-        let thread = std::thread::Builder::new().name("load".into()).spawn(move || {
-            let started = Instant::now();
-            let outcome =
-                catch_unwind(AssertUnwindSafe(|| open(device))).unwrap_or_else(|_| bail!(FAULT));
-            let load_ms = started.elapsed().as_secs_f32() * 1e3;
-            // A window that is gone wants no model.
-            loaded.send(LoadedModel { load, open, device, outcome, load_ms }).ok();
-        });
-        if let Err(error) = thread {
-            let outcome = Err(error).context("cannot start loading the model");
-            self.take_loaded(LoadedModel { load, open: opened, device, outcome, load_ms: 0.0 });
-        }
-    }
-
-    /// Puts a model in the place of the one at hand, if it is whole and the newest asked for.
-    pub(super) fn take_loaded(&mut self, loaded: LoadedModel) {
-        let LoadedModel { load, open, device, outcome, load_ms } = loaded;
-        if load != self.loads {
-            return;
-        }
-        let pipeline = match outcome {
-            Ok(pipeline) => pipeline,
-            Err(error) => {
-                return self.outbox.send(Event::ModelFailed(format!("{error:#}")));
-            }
-        };
-        self.decoder.preparations.set(Preparation::of(&pipeline));
-        let info = Arc::new(ModelInfo::of(&pipeline, load_ms));
-        self.cache.clear();
-        self.to_analyse.clear();
-        self.to_compare = None;
-        self.survey = None;
-        self.drop_reports();
-        (self.tagging, self.analysing) = (Pace::new(TAGGED), Pace::new(ANALYSED));
-        self.scoring = Pace::new(SCORED);
-        self.settings = Some(info.defaults.clone());
-        self.on_cpu = device == DeviceChoice::Cpu;
-        (self.pipeline, self.open) = (Some(pipeline), Some(open));
-        self.outbox.send(Event::ModelReady(info));
-    }
-
     /// Does a piece of work that is no business of the model's on a thread of its own.
     fn run_task(&self, job: JobId, task: Task) {
         let (control, jobs, outbox) =
@@ -252,157 +188,6 @@ impl Work {
         }
     }
 
-    /// Takes images that are ready for the network.
-    pub(super) fn take_batch(&mut self, batch: Batch) {
-        let Batch { job, control, preparation, images, failed } = batch;
-        self.settle(job, &control, failed);
-        let ready = images.into_iter().map(|prepared| {
-            let control = control.clone();
-            ToTag { job, control, preparation, prepared }
-        });
-        self.to_tag.extend(ready);
-    }
-
-    /// Counts images of a job as done; the job ends with the last of them, or if it was cancelled.
-    fn settle(&self, job: JobId, control: &JobControl, images: usize) {
-        if control.advance(images) || control.is_cancelled() {
-            self.jobs.end(job);
-        }
-    }
-
-    /// Tags as many of the images that are ready as leave time for requests, and analyses them at the
-    /// present settings; whether there were any.
-    pub(super) fn tag_on(&mut self) -> bool {
-        if self.to_tag.is_empty() {
-            return false;
-        }
-        let mut now: Vec<ToTag> = Vec::new();
-        let mut stale: BTreeMap<JobId, (JobControl, Vec<(ImageId, ImageSource)>)> = BTreeMap::new();
-        let wanted = self.pipeline.as_ref().map(Preparation::of);
-        let mut inputs = 0;
-        while now.len() < TAGGED
-            && inputs < self.tagging.count()
-            && let Some(ready) = self.to_tag.pop_front()
-        {
-            let image = ready.prepared.image;
-            if ready.control.is_cancelled() || self.removed.contains(&image) {
-                self.settle(ready.job, &ready.control, 1);
-            } else if wanted != Some(ready.preparation) {
-                let of_job = stale.entry(ready.job).or_insert((ready.control, Vec::new()));
-                of_job.1.push((image, ready.prepared.source));
-            } else {
-                inputs += usize::from(matches!(ready.prepared.input, Ready::Input(_)));
-                now.push(ready);
-            }
-        }
-        for (job, (control, images)) in stale {
-            // A job that has ended by a stop must not begin a second time.
-            if control.is_cancelled() {
-                self.jobs.end(job);
-            } else {
-                self.decoder.start(job, DecodeTask::Again(images));
-            }
-        }
-        self.tag(now);
-        true
-    }
-
-    fn tag(&mut self, ready: Vec<ToTag>) {
-        let (mut known, mut unknown, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
-        let mut jobs = Vec::with_capacity(ready.len());
-        for ToTag { job, control, preparation, prepared } in ready {
-            jobs.push((job, control));
-            match prepared.input {
-                Ready::Known(output) => known.push((prepared.image, output)),
-                Ready::Input(input) => {
-                    inputs.push(input);
-                    unknown.push((prepared.image, preparation.tagger.zip(prepared.content)));
-                }
-            }
-        }
-        let images: Vec<ImageId> = known.iter().map(|(image, _)| *image).collect();
-        for (image, output) in known {
-            self.take_output(image, &output, 0.0);
-        }
-        self.analyse(&images);
-        if !inputs.is_empty() {
-            self.tag_inputs(&unknown, &inputs);
-        }
-        for (job, control) in jobs {
-            self.settle(job, &control, 1);
-        }
-    }
-
-    /// Has the network tag images, and keeps what it makes of files for the next time.
-    fn tag_inputs(
-        &mut self,
-        images: &[(ImageId, Option<(TaggerKey, ContentKey)>)],
-        inputs: &[Vec<f32>],
-    ) {
-        let started = Instant::now();
-        let ids: Vec<ImageId> = images.iter().map(|(image, _)| *image).collect();
-        match self.tag_or_fall_back(inputs) {
-            Ok(tagged) => {
-                let tagger_ms = started.elapsed().as_secs_f32() * 1e3 / ids.len() as f32;
-                for ((image, file), output) in images.iter().zip(tagged) {
-                    if let Some((outputs, (tagger, content))) =
-                        self.decoder.outputs.as_ref().zip(*file)
-                    {
-                        outputs.put(&tagger, &content, &output);
-                    }
-                    self.take_output(*image, &output, tagger_ms);
-                }
-                self.analyse(&ids);
-            }
-            Err(error) => {
-                for image in ids {
-                    self.outbox.send(Event::Failed { image, error: error.to_string() });
-                }
-            }
-        }
-        self.tagging.measured(inputs.len(), started.elapsed());
-    }
-
-    fn take_output(&self, image: ImageId, output: &TaggerOutput, tagger_ms: f32) {
-        self.keep(image, output);
-        self.outbox.send(Event::TaggerOutput { image, tagger_ms });
-    }
-
-    /// Tags; a device that fails is tried image by image, and then given up for the CPU.
-    fn tag_or_fall_back(
-        &mut self,
-        inputs: &[Vec<f32>],
-    ) -> Result<Vec<TaggerOutput>, PipelineError> {
-        let missing = || PipelineError::Device("no model is loaded".into());
-        let tag_all =
-            |work: &Self| work.pipeline.as_ref().ok_or_else(missing)?.tag(inputs, Keep::Id);
-        let tag_singly = |work: &Self| -> Result<Vec<TaggerOutput>, PipelineError> {
-            let pipeline = work.pipeline.as_ref().ok_or_else(missing)?;
-            let mut all = Vec::with_capacity(inputs.len());
-            for input in inputs {
-                all.extend(pipeline.tag(std::slice::from_ref(input), Keep::Id)?);
-            }
-            Ok(all)
-        };
-        let error = match tag_all(self) {
-            Err(error @ PipelineError::Device(_)) => error,
-            other => return other,
-        };
-        if inputs.len() > 1
-            && let Ok(tagged) = tag_singly(self)
-        {
-            self.outbox.send(Event::Trouble(format!("{error}; going on with single images")));
-            return Ok(tagged);
-        }
-        let Some(open) = self.open.clone().filter(|_| !self.on_cpu) else { return Err(error) };
-        let Ok(pipeline) = open(DeviceChoice::Cpu) else { return Err(error) };
-        self.outbox.send(Event::Trouble(format!("{error}; going on with the CPU")));
-        let info = Arc::new(ModelInfo::of(&pipeline, 0.0));
-        (self.pipeline, self.on_cpu) = (Some(pipeline), true);
-        self.outbox.send(Event::ModelReady(info));
-        tag_all(self)
-    }
-
     /// Analyses some of the images that wait for it; whether there were any.
     pub(super) fn analyse_on(&mut self) -> bool {
         let count = self.analysing.count().min(self.to_analyse.len());
@@ -416,7 +201,7 @@ impl Work {
         true
     }
 
-    fn analyse(&self, images: &[ImageId]) {
+    pub(super) fn analyse(&self, images: &[ImageId]) {
         let (Some(pipeline), Some(settings)) = (&self.pipeline, &self.settings) else { return };
         let (images, tagged): (Vec<ImageId>, Vec<TaggerOutput>) =
             images.iter().filter_map(|&image| Some((image, self.recall(image)?))).unzip();
@@ -448,7 +233,7 @@ impl Work {
         self.outbox.send(Event::Compared { image, generation, analysis: analysis.ok() });
     }
 
-    fn keep(&self, image: ImageId, tagged: &TaggerOutput) {
+    pub(super) fn keep(&self, image: ImageId, tagged: &TaggerOutput) {
         if let Err(error) = self.cache.put(image, tagged) {
             let sentence = format!("cannot write results to the cache folder: {error}");
             self.outbox.send(Event::Trouble(sentence));

@@ -1,0 +1,71 @@
+//! Models: opened on a thread of their own, so that the one at hand goes on until the new one is whole.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+
+use super::message::{Event, ModelInfo, OpenModel};
+use super::pace::Pace;
+use super::preparation::Preparation;
+use super::work::{ANALYSED, FAULT, SCORED, TAGGED, Work};
+use crate::gpu::DeviceChoice;
+use crate::pipeline::Pipeline;
+
+/// What came of opening a model.
+pub(super) struct LoadedModel {
+    load: u64,
+    open: OpenModel,
+    device: DeviceChoice,
+    outcome: anyhow::Result<Pipeline>,
+    load_ms: f32,
+}
+
+impl Work {
+    /// Opens a model on a thread of its own: until it is whole, the one at hand stays in force.
+    pub(super) fn load(&mut self, name: String, open: OpenModel, device: DeviceChoice) {
+        self.loads += 1;
+        self.outbox.send(Event::ModelLoading(name));
+        let (load, loaded, opened) = (self.loads, self.loaded.0.clone(), open.clone());
+        let thread = std::thread::Builder::new().name("load".into()).spawn(move || {
+            let started = Instant::now();
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| open(device))).unwrap_or_else(|_| bail!(FAULT));
+            let load_ms = started.elapsed().as_secs_f32() * 1e3;
+            // A window that is gone wants no model.
+            loaded.send(LoadedModel { load, open, device, outcome, load_ms }).ok();
+        });
+        if let Err(error) = thread {
+            let outcome = Err(error).context("cannot start loading the model");
+            self.take_loaded(LoadedModel { load, open: opened, device, outcome, load_ms: 0.0 });
+        }
+    }
+
+    /// Puts a model in the place of the one at hand, if it is whole and the newest asked for.
+    pub(super) fn take_loaded(&mut self, loaded: LoadedModel) {
+        let LoadedModel { load, open, device, outcome, load_ms } = loaded;
+        if load != self.loads {
+            return;
+        }
+        let pipeline = match outcome {
+            Ok(pipeline) => pipeline,
+            Err(error) => {
+                return self.outbox.send(Event::ModelFailed(format!("{error:#}")));
+            }
+        };
+        self.decoder.preparations.set(Preparation::of(&pipeline));
+        let info = Arc::new(ModelInfo::of(&pipeline, load_ms));
+        self.cache.clear();
+        self.to_analyse.clear();
+        self.to_compare = None;
+        self.survey = None;
+        self.drop_reports();
+        (self.tagging, self.analysing) = (Pace::new(TAGGED), Pace::new(ANALYSED));
+        self.scoring = Pace::new(SCORED);
+        self.settings = Some(info.defaults.clone());
+        self.on_cpu = device == DeviceChoice::Cpu;
+        (self.pipeline, self.open) = (Some(pipeline), Some(open));
+        self.outbox.send(Event::ModelReady(info));
+    }
+}
