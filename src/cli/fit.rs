@@ -174,7 +174,7 @@ impl FitOptions {
         let rows = store.rows_of(&dataset, &dataset.name);
         let stored = Stored { store: &store, dataset: &dataset, rows };
         if let Some(sentence) = stored.contradictions() {
-            eprintln!("{sentence}");
+            note!("{sentence}");
         }
         if self.choose_vocabulary(&mut bundle, &stored, &work)? {
             return Ok(ExitCode::SUCCESS);
@@ -243,7 +243,7 @@ impl FitOptions {
             return Ok(None);
         }
         if let Some(sentence) = summary.changes() {
-            eprintln!("{sentence}");
+            note!("{sentence}");
         }
         if summary.failed > 0 {
             note!("{} of {} images cannot be read and are left out", summary.failed, summary.total);
