@@ -44,13 +44,13 @@ pub type CliResult = anyhow::Result<ExitCode>;
 #[command(args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
     #[command(flatten)]
     gui: gui::GuiArgs,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum CliCommand {
     Inspect(inspect::InspectArgs),
     Convert(convert::ConvertArgs),
     Extract(extract::ExtractArgs),
@@ -62,7 +62,7 @@ enum Command {
     Demo(demo::DemoArgs),
 }
 
-impl Command {
+impl CliCommand {
     fn run(self) -> CliResult {
         match self {
             Self::Inspect(args) => args.run(),

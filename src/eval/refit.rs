@@ -7,7 +7,9 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 
 use super::gather::{Plan, SetScorer};
-use super::report::{Outcome, RefitOutcome, RefitReport, ReportError, SetFacts, Setting, outcome};
+use super::report::{
+    DetectorResult, RefitOutcome, RefitReport, ReportError, SetFacts, Setting, outcome,
+};
 use super::scores::{Features, ScoreTable};
 use crate::bundle::manifest::Recipe;
 use crate::dataset::{Dataset, DatasetError, Item};
@@ -240,7 +242,7 @@ impl Refitted {
 
 /// The report on a variant that could not be fitted.
 pub fn failed(variant: Variant, epochs: usize, reason: &FitError) -> RefitReport {
-    let outcome = Outcome::Missing(reason.to_string());
+    let outcome = DetectorResult::Missing(reason.to_string());
     RefitReport {
         fit_tau: variant.tau,
         one_tag: variant.one_tag,

@@ -66,7 +66,7 @@ impl Glyph {
 
 /// On which side of its place a word stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum WordSide {
     /// To the right; to the left where there is no room.
     Beside,
     /// Above.
@@ -89,7 +89,7 @@ pub enum Mark {
     /// A vertical line with a word at its upper end.
     Threshold(f64, String),
     /// A word at a place.
-    Word([f64; 2], Side, String, Color),
+    Word([f64; 2], WordSide, String, Color),
     /// One of several lines that a reader chooses from, and whether it is chosen at first.
     Choice(usize, bool, Box<Mark>),
 }
@@ -275,16 +275,16 @@ impl Chart {
 /// A word beside its place, within `right`.
 fn draw_word(
     canvas: &mut impl Canvas,
-    ([x, y], side): ([f32; 2], Side),
+    ([x, y], side): ([f32; 2], WordSide),
     (word, color): (&str, Color),
     right: f32,
 ) {
     let width = word.chars().count() as f32 * SMALL * 0.55;
     let (at, anchor) = match side {
-        Side::Beside if x + 11.0 + width > right => ([x - 11.0, y], Anchor::End),
-        Side::Beside => ([x + 11.0, y], Anchor::Start),
-        Side::Above => ([x, y - 9.0], Anchor::Middle),
-        Side::Below => ([x, y + 9.0], Anchor::Middle),
+        WordSide::Beside if x + 11.0 + width > right => ([x - 11.0, y], Anchor::End),
+        WordSide::Beside => ([x + 11.0, y], Anchor::Start),
+        WordSide::Above => ([x, y - 9.0], Anchor::Middle),
+        WordSide::Below => ([x, y + 9.0], Anchor::Middle),
     };
     text(canvas, at, word, color, anchor);
 }

@@ -2,7 +2,7 @@
 
 use super::canvas::{Dashes, Stroke};
 use super::chart::{
-    Axis, BARE_MARGINS, Chart, Figure, Glyph, LegendKey, Mark, Side, Ticks, legend_width,
+    Axis, BARE_MARGINS, Chart, Figure, Glyph, LegendKey, Mark, Ticks, WordSide, legend_width,
     round_ticks,
 };
 use super::palette::Color;
@@ -96,7 +96,7 @@ pub fn mirrored_histogram(id: &[f64], ood: &[f64], lambda: Option<f64>) -> Chart
             // On a scale of their own: all images would leave just enough room for the word.
             let end = sign * share * 0.85 * tallest;
             sides[side].push([[at - 1.5 * step, 0.0], [at + 1.5 * step, end]]);
-            let place = if side == 0 { Side::Above } else { Side::Below };
+            let place = if side == 0 { WordSide::Above } else { WordSide::Below };
             words.push(Mark::Word(
                 [at, end],
                 place,
@@ -111,7 +111,7 @@ pub fn mirrored_histogram(id: &[f64], ood: &[f64], lambda: Option<f64>) -> Chart
     marks.extend(words);
     marks.extend(lambda.map(|lambda| Mark::Threshold(lambda, "λ".into())));
     for (y, word, color) in [(0.92, "▲ ID", Color::Id), (-0.92, "▼ OOD", Color::Ood)] {
-        marks.push(Mark::Word([high, y * tallest], Side::Beside, word.into(), color));
+        marks.push(Mark::Word([high, y * tallest], WordSide::Beside, word.into(), color));
     }
     let x = Axis::new("Score, higher = more in-distribution", begin, high + step);
     let y = Axis::new("Share of each set", -1.02 * tallest, 1.02 * tallest);
@@ -266,7 +266,7 @@ fn map(space: &MapSpace) -> Chart {
     let mut marks: Vec<Mark> = points.into_iter().map(point).collect();
     let words = space.words.iter().filter(|word| finite(&word.0));
     marks.extend(
-        words.map(|(at, word)| Mark::Word(wide(*at), Side::Beside, word.clone(), Color::Ink)),
+        words.map(|(at, word)| Mark::Word(wide(*at), WordSide::Beside, word.clone(), Color::Ink)),
     );
     Chart { title: space.title.clone(), x: axis(x), y: axis(y), marks }
 }

@@ -5,7 +5,7 @@ use eframe::egui::{
     Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::explain_steps::{Subject, TITLES};
+use super::explain_steps::{ExplainedImage, TITLES};
 use super::image::field_rect;
 use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::colormap::viridis_srgb;
@@ -38,7 +38,7 @@ impl Panel for Explain {
         if entry.analysis.is_none() {
             return empty_note(ui, "Explain", "Waiting for the network.");
         }
-        let subject = Subject { entry, session: cx.session, info: &info };
+        let subject = ExplainedImage { entry, session: cx.session, info: &info };
         keys(ui, cx.view);
         strip_ui(ui, &mut cx.view.step);
         let step = subject.step(cx.view.step);
@@ -94,9 +94,9 @@ fn strip_ui(ui: &mut Ui, step: &mut usize) {
     });
 }
 
-type Shown = Option<(TextureId, egui::Vec2)>;
+type StepPicture = Option<(TextureId, egui::Vec2)>;
 
-fn draw(ui: &Ui, rect: Rect, subject: &Subject<'_>, step: usize, picture: Shown) {
+fn draw(ui: &Ui, rect: Rect, subject: &ExplainedImage<'_>, step: usize, picture: StepPicture) {
     let Some(analysis) = &subject.entry.analysis else { return };
     let map = &analysis.decomposition.map;
     match step {
@@ -145,7 +145,7 @@ fn square(rect: Rect) -> Rect {
 }
 
 /// The photo as large as fits; where it lies.
-fn photo(ui: &Ui, rect: Rect, picture: Shown) -> Rect {
+fn photo(ui: &Ui, rect: Rect, picture: StepPicture) -> Rect {
     let Some((texture, size)) = picture else { return square(rect) };
     let scale = (rect.width() / size.x).min(rect.height() / size.y);
     let photo = Rect::from_center_size(rect.center(), size * scale);
@@ -212,7 +212,7 @@ fn bars(ui: &Ui, rect: Rect, rows: &[(String, f32, Option<f32>, Color32)]) {
     }
 }
 
-fn tags(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
+fn tags(ui: &Ui, rect: Rect, subject: &ExplainedImage<'_>) {
     let Some(tagged) = &subject.entry.tagged else { return };
     let palette = Palette::of_ui(ui);
     let vocabulary = &subject.info.vocabulary;
@@ -233,7 +233,7 @@ fn tags(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
 }
 
 /// Every head's attention as a small map.
-fn heads(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
+fn heads(ui: &Ui, rect: Rect, subject: &ExplainedImage<'_>) {
     let (Some(attention), Some(tagged)) = (subject.attention(), &subject.entry.tagged) else {
         let palette = Palette::of_ui(ui);
         let (at, font) = (rect.center(), FontId::proportional(14.0));
@@ -271,7 +271,7 @@ fn tile(rect: Rect, count: usize, columns: usize) -> f32 {
 }
 
 /// The feature's numbers as a barcode.
-fn feature(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
+fn feature(ui: &Ui, rect: Rect, subject: &ExplainedImage<'_>) {
     let projected =
         subject.entry.analysis.as_ref().and_then(|analysis| analysis.projected.as_ref());
     let Some(projected) = projected else { return };
@@ -290,7 +290,7 @@ fn feature(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
     }
 }
 
-fn centers(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
+fn centers(ui: &Ui, rect: Rect, subject: &ExplainedImage<'_>) {
     let Some(analysis) = &subject.entry.analysis else { return };
     let palette = Palette::of_ui(ui);
     let rows: Vec<_> = analysis
@@ -306,7 +306,7 @@ fn centers(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
 }
 
 /// The score and λ on a line, with every other open image.
-fn score(ui: &Ui, rect: Rect, subject: &Subject<'_>) {
+fn score(ui: &Ui, rect: Rect, subject: &ExplainedImage<'_>) {
     let Some(analysis) = &subject.entry.analysis else { return };
     let palette = Palette::of_ui(ui);
     let scores = subject.session.entries().iter().filter_map(|entry| entry.score());

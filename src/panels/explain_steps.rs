@@ -30,7 +30,7 @@ pub const TITLES: [&str; 10] = [
 ];
 
 /// What the steps are told about.
-pub struct Subject<'a> {
+pub struct ExplainedImage<'a> {
     /// The image.
     pub entry: &'a Entry,
     /// Settings.
@@ -39,7 +39,7 @@ pub struct Subject<'a> {
     pub info: &'a ModelInfo,
 }
 
-impl Subject<'_> {
+impl ExplainedImage<'_> {
     /// The known tag that is followed through the steps: the likeliest of those that count.
     pub fn tag(&self) -> Option<usize> {
         let probabilities = self.entry.tagged.as_ref()?.probabilities();

@@ -18,13 +18,13 @@ use eframe::egui::{self, Key, Rect, Ui, Vec2, pos2, vec2};
 
 use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::session::Command;
-use crate::session::embedding::{EmbedCommand, LEAST, Phase, Row};
+use crate::session::embedding::{EmbedCommand, LEAST, MapRow, Phase};
 use crate::session::{Session, entry::Entry};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{empty_note, outcome_shape, outcome_word};
 use crate::worker::{ImageId, SPACES};
 
-use plot::{Plot, PlotResponse, Scene, Tool};
+use plot::{MapScene, Plot, PlotResponse, Tool};
 use style::MapStyle;
 
 /// Width of the legend, in points.
@@ -43,7 +43,7 @@ pub struct MapPanel {
     tool: Tool,
     /// Whether the map is made anew when τ or the model changes.
     follows: bool,
-    hovered: Option<Row>,
+    hovered: Option<MapRow>,
     run: u64,
     census: MapCounts,
 }
@@ -173,7 +173,7 @@ impl MapPanel {
     fn plots_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, room: Rect) {
         let mut deeds: Vec<PlotResponse> = Vec::new();
         for (space, rect) in halves(room).into_iter().enumerate() {
-            let scene = Scene {
+            let scene = MapScene {
                 style: &self.style,
                 tool: self.tool,
                 hovered: self.hovered,
@@ -197,8 +197,8 @@ impl MapPanel {
                 self.select(ui, cx, caught);
             }
             match deed.clicked {
-                Some(Some(Row::Image(id))) => self.click(ui, cx, id),
-                Some(Some(Row::Center(class))) => {
+                Some(Some(MapRow::Image(id))) => self.click(ui, cx, id),
+                Some(Some(MapRow::Center(class))) => {
                     let near = |entry: &&Entry| style::class_of(entry) == Some(class);
                     let on_map = |entry: &&Entry| cx.session.embedding.holds(entry.id);
                     let entries = cx.session.entries().iter().filter(near).filter(on_map);
@@ -290,19 +290,19 @@ fn absent_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, count: usize) {
 }
 
 /// What an image or a center is, beside the pointer.
-fn hover_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: Row) {
+fn hover_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: MapRow) {
     let palette = Palette::of_ui(ui);
     let name = |class: usize| {
         let info = cx.session.info();
         info.map_or_else(|| format!("class {class}"), |info| info.vocabulary.class_name(class))
     };
     let id = match row {
-        Row::Center(class) => {
+        MapRow::Center(class) => {
             ui.label(egui::RichText::new(name(class)).strong().color(palette.strong));
             ui.label("Class center. A click selects the images that are nearest to it.");
             return;
         }
-        Row::Image(id) => id,
+        MapRow::Image(id) => id,
     };
     let Some(entry) = cx.session.entry(id) else { return };
     ui.horizontal(|ui| {

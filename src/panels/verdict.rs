@@ -22,11 +22,11 @@ const NEAREST: usize = 5;
 /// The panel.
 #[derive(Default)]
 pub struct VerdictPanel {
-    scale: Option<Scale>,
+    scale: Option<ScoreRange>,
 }
 
 /// The ends of the score scale, kept while they still hold every score, so that it does not jump.
-struct Scale {
+struct ScoreRange {
     detector: String,
     from: f32,
     to: f32,
@@ -187,7 +187,7 @@ impl VerdictPanel {
         });
         let (low, high) = if low.is_finite() { (low, high) } else { (0.0, 1.0) };
         // Wide enough for every score, and not several times too wide.
-        let fits = |s: &&Scale| {
+        let fits = |s: &&ScoreRange| {
             s.from <= low && s.to >= high && s.to - s.from < 4.0 * (high - low).max(1e-3)
         };
         if let Some(scale) = self.scale.as_ref().filter(fits) {
@@ -195,7 +195,7 @@ impl VerdictPanel {
         }
         let margin = ((high - low) * 0.12).max(1e-3);
         let (from, to) = (low - margin, high + margin);
-        self.scale = Some(Scale { detector: detector.clone(), from, to });
+        self.scale = Some(ScoreRange { detector: detector.clone(), from, to });
         (from, to)
     }
 }

@@ -168,10 +168,10 @@ struct PointsShape {
     view: View,
     analysis: PointLook,
     /// Made before painting.
-    ready: OnceLock<Ready>,
+    ready: OnceLock<PointsReady>,
 }
 
-struct Ready {
+struct PointsReady {
     group: wgpu::BindGroup,
     positions: wgpu::Buffer,
     styles: wgpu::Buffer,
@@ -215,7 +215,7 @@ impl CallbackTrait for PointsShape {
                     resource: uniform.as_entire_binding(),
                 }],
             });
-            Ready { group, positions, styles, ranks }
+            PointsReady { group, positions, styles, ranks }
         });
         Vec::new()
     }

@@ -28,12 +28,12 @@ pub fn struct_layout(wgsl: &str, name: &str) -> (usize, Vec<(String, usize)>) {
 }
 
 /// What `draw` paints on a gray ground of 200×120 points at two pixels a point.
-struct Canvas(image::RgbaImage);
+struct TestCanvas(image::RgbaImage);
 
 const PIXELS_PER_POINT: f32 = 2.0;
 const GROUND: Color32 = Color32::from_gray(100);
 
-impl Canvas {
+impl TestCanvas {
     fn draw(draw: impl Fn(&egui::Painter)) -> Self {
         Self::draw_on(true, draw)
     }
@@ -88,7 +88,7 @@ fn plain(sampling: Sampling) -> HeatmapLook {
 #[test]
 fn every_sampling_shows_the_values_in_the_middle_of_patches() {
     for sampling in [Sampling::Nearest, Sampling::Bilinear, Sampling::Bicubic] {
-        let canvas = Canvas::draw(|painter| heatmap(painter, RECT, &map(), &plain(sampling)));
+        let canvas = TestCanvas::draw(|painter| heatmap(painter, RECT, &map(), &plain(sampling)));
         for (at, value) in
             [([0.0, 0.0], 0.1), ([1.0, 0.0], 0.4), ([0.0, 1.0], 0.7), ([1.0, 1.0], 1.0)]
         {
@@ -102,13 +102,13 @@ fn every_sampling_shows_the_values_in_the_middle_of_patches() {
 #[test]
 fn values_between_patches_are_as_sampled() {
     let between = middle(0.5, 0.0);
-    let nearest = Canvas::draw(|p| heatmap(p, RECT, &map(), &plain(Sampling::Nearest)));
+    let nearest = TestCanvas::draw(|p| heatmap(p, RECT, &map(), &plain(Sampling::Nearest)));
     nearest.assert_color(between - vec2(1.0, 0.0), viridis_srgb(0.1));
     nearest.assert_color(between + vec2(1.0, 0.0), viridis_srgb(0.4));
-    let bilinear = Canvas::draw(|p| heatmap(p, RECT, &map(), &plain(Sampling::Bilinear)));
+    let bilinear = TestCanvas::draw(|p| heatmap(p, RECT, &map(), &plain(Sampling::Bilinear)));
     bilinear.assert_color(between, viridis_srgb(0.25));
     bilinear.assert_color(middle(0.5, 0.5), viridis_srgb(0.55));
-    let bicubic = Canvas::draw(|p| heatmap(p, RECT, &map(), &plain(Sampling::Bicubic)));
+    let bicubic = TestCanvas::draw(|p| heatmap(p, RECT, &map(), &plain(Sampling::Bicubic)));
     // Four values in a row, the outer ones repeated: halfway is the mean.
     bicubic.assert_color(between, viridis_srgb(0.25));
 }
@@ -116,12 +116,12 @@ fn values_between_patches_are_as_sampled() {
 #[test]
 fn opacity_and_dimming_blend_over_the_image() {
     let analysis = HeatmapLook { opacity: 0.5, contour: false, ..plain(Sampling::Nearest) };
-    let canvas = Canvas::draw(|p| heatmap(p, RECT, &map(), &analysis));
+    let canvas = TestCanvas::draw(|p| heatmap(p, RECT, &map(), &analysis));
     let half = viridis_srgb(0.1).map(|channel| channel / 2 + 50);
     canvas.assert_color(middle(0.0, 0.0), half);
 
     let dimmed = HeatmapLook { tau: 0.5, dim: 0.4, ..analysis };
-    let canvas = Canvas::draw(|p| heatmap(p, RECT, &map(), &dimmed));
+    let canvas = TestCanvas::draw(|p| heatmap(p, RECT, &map(), &dimmed));
     canvas.assert_color(middle(0.0, 0.0), [60; 3]);
     canvas.assert_color(middle(0.0, 1.0), viridis_srgb(0.7).map(|channel| channel / 2 + 50));
 }
@@ -132,7 +132,7 @@ fn the_contour_runs_where_the_map_is_tau() {
     let slope: Arc<[f32]> = Arc::from([0.0, 1.0, 0.0, 1.0]);
     for sampling in [Sampling::Bilinear, Sampling::Nearest] {
         let analysis = HeatmapLook { tau: 0.25, contour: true, ..plain(sampling) };
-        let canvas = Canvas::draw(|p| heatmap(p, RECT, &slope, &analysis));
+        let canvas = TestCanvas::draw(|p| heatmap(p, RECT, &slope, &analysis));
         let crossing = match sampling {
             Sampling::Nearest => RECT.center().x,
             _ => middle(0.0, 0.0).x + 0.25 * RECT.width() / 2.0,
@@ -152,7 +152,7 @@ fn a_flat_map_has_no_contour() {
     let flat: Arc<[f32]> = Arc::from([0.5; 9]);
     for sampling in [Sampling::Nearest, Sampling::Bilinear, Sampling::Bicubic] {
         let analysis = HeatmapLook { tau: 0.5, contour: true, ..plain(sampling) };
-        let canvas = Canvas::draw(|p| heatmap(p, RECT, &flat, &analysis));
+        let canvas = TestCanvas::draw(|p| heatmap(p, RECT, &flat, &analysis));
         canvas.assert_color(RECT.center(), viridis_srgb(0.5));
     }
 }
@@ -160,7 +160,7 @@ fn a_flat_map_has_no_contour() {
 #[test]
 fn the_hovered_patch_is_outlined() {
     let analysis = HeatmapLook { hovered: Some([1, 0]), ..plain(Sampling::Nearest) };
-    let canvas = Canvas::draw(|p| heatmap(p, RECT, &map(), &analysis));
+    let canvas = TestCanvas::draw(|p| heatmap(p, RECT, &map(), &analysis));
     canvas.assert_color(pos2(RECT.center().x + 0.1, 30.0), [255; 3]);
     canvas.assert_color(middle(1.0, 0.0), viridis_srgb(0.4));
     canvas.assert_color(pos2(RECT.center().x + 0.1, 90.0), viridis_srgb(1.0));
@@ -170,7 +170,7 @@ fn the_hovered_patch_is_outlined() {
 fn a_zoomed_image_shows_its_visible_part() {
     // The whole canvas lies inside the lower right patch.
     let far = Rect::from_min_max(pos2(-3000.0, -2000.0), pos2(600.0, 500.0));
-    let canvas = Canvas::draw(|p| heatmap(p, far, &map(), &plain(Sampling::Nearest)));
+    let canvas = TestCanvas::draw(|p| heatmap(p, far, &map(), &plain(Sampling::Nearest)));
     canvas.assert_color(pos2(3.0, 3.0), viridis_srgb(1.0));
     canvas.assert_color(pos2(197.0, 117.0), viridis_srgb(1.0));
 }
@@ -179,7 +179,7 @@ fn a_zoomed_image_shows_its_visible_part() {
 fn several_heatmaps_keep_their_own_looks() {
     let left = Rect::from_min_size(pos2(0.0, 0.0), vec2(100.0, 120.0));
     let right = left.translate(vec2(100.0, 0.0));
-    let canvas = Canvas::draw(|p| {
+    let canvas = TestCanvas::draw(|p| {
         let shared = map();
         heatmap(p, left, &shared, &plain(Sampling::Nearest));
         let faint = HeatmapLook { opacity: 0.0, ..plain(Sampling::Nearest) };
@@ -191,7 +191,7 @@ fn several_heatmaps_keep_their_own_looks() {
 
 #[test]
 fn without_its_shader_nothing_is_drawn() {
-    let canvas = Canvas::draw_on(false, |p| {
+    let canvas = TestCanvas::draw_on(false, |p| {
         heatmap(p, RECT, &map(), &plain(Sampling::Nearest));
         points(p, RECT, &cloud(), VIEW, &solid());
     });
@@ -239,7 +239,7 @@ fn class_color(class: usize) -> [u8; 3] {
 
 #[test]
 fn points_are_where_the_view_puts_them() {
-    let canvas = Canvas::draw(|p| points(p, RECT, &cloud(), VIEW, &solid()));
+    let canvas = TestCanvas::draw(|p| points(p, RECT, &cloud(), VIEW, &solid()));
     let at = |data| VIEW.screen_from_data(RECT, data);
     canvas.assert_color(at([-5.0, 0.0]), class_color(0));
     canvas.assert_color(at([-5.0, 0.0]) + vec2(5.0, 0.0), class_color(0));
@@ -256,7 +256,7 @@ fn points_are_where_the_view_puts_them() {
 
 #[test]
 fn selected_points_lie_on_top_with_a_line_around() {
-    let canvas = Canvas::draw(|p| points(p, RECT, &cloud(), VIEW, &solid()));
+    let canvas = TestCanvas::draw(|p| points(p, RECT, &cloud(), VIEW, &solid()));
     let at = VIEW.screen_from_data(RECT, [0.0, 3.0]);
     canvas.assert_color(at, class_color(1));
     canvas.assert_color(at + vec2(8.5, 0.0), class_color(1));
@@ -268,7 +268,7 @@ fn points_are_cut_off_at_their_plot() {
     let edge = VIEW.data_from_screen(RECT, RECT.left_center());
     let cloud =
         PointCloud { positions: Arc::from([edge]), styles: Arc::from([PointStyle::default()]) };
-    let canvas = Canvas::draw(|p| points(p, RECT, &cloud, VIEW, &solid()));
+    let canvas = TestCanvas::draw(|p| points(p, RECT, &cloud, VIEW, &solid()));
     canvas.assert_color(RECT.left_center() + vec2(3.0, 0.0), class_color(0));
     canvas.assert_color(RECT.left_center() - vec2(3.0, 0.0), [100; 3]);
 }

@@ -98,7 +98,7 @@ pub enum Phase {
 
 /// What a point of a map stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Row {
+pub enum MapRow {
     /// An image.
     Image(ImageId),
     /// A class center, by its class.
@@ -152,13 +152,13 @@ impl Embedding {
     }
 
     /// What the points before projection stand for, and those after it, in the frame's order.
-    pub fn rows(&self) -> [Vec<Row>; 2] {
+    pub fn rows(&self) -> [Vec<MapRow>; 2] {
         let known = self.first + self.frame.as_ref().map_or(0, |frame| frame.placed);
         let images = &self.images[..known.min(self.images.len())];
-        let before: Vec<Row> = images.iter().copied().map(Row::Image).collect();
+        let before: Vec<MapRow> = images.iter().copied().map(MapRow::Image).collect();
         let mut after = before.clone();
         let at = self.first.min(after.len());
-        after.splice(at..at, (0..self.centers).map(Row::Center));
+        after.splice(at..at, (0..self.centers).map(MapRow::Center));
         [before, after]
     }
 

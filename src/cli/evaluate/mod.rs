@@ -223,7 +223,7 @@ fn summary(report: &Report, out: &Path) -> String {
         aligned(&rows)
     );
     for detector in &report.detectors {
-        if let report::Outcome::Missing(reason) = &detector.outcomes[0] {
+        if let report::DetectorResult::Missing(reason) = &detector.outcomes[0] {
             text.push_str(&format!("{}: {reason}\n", detector.name));
         }
     }

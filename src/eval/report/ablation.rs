@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DetectorReport, Outcome, RefitReport};
+use super::{DetectorReport, DetectorResult, RefitReport};
 use crate::eval::metrics::Metrics;
 use crate::eval::scores::ScoreTable;
 
@@ -31,13 +31,17 @@ pub struct AblationRow {
 }
 
 impl AblationRow {
-    fn new(name: &str, outcome: Option<&Outcome>) -> Self {
+    fn new(name: &str, outcome: Option<&DetectorResult>) -> Self {
         let missing = match outcome {
-            Some(Outcome::Measured { .. }) => None,
-            Some(Outcome::Missing(reason)) => Some(reason.clone()),
+            Some(DetectorResult::Measured { .. }) => None,
+            Some(DetectorResult::Missing(reason)) => Some(reason.clone()),
             None => Some("it was not computed".into()),
         };
-        Self { name: name.to_owned(), mean: outcome.and_then(Outcome::mean).copied(), missing }
+        Self {
+            name: name.to_owned(),
+            mean: outcome.and_then(DetectorResult::mean).copied(),
+            missing,
+        }
     }
 }
 

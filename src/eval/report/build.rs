@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::ablation::ablations;
 use super::{
-    AtLambda, Bootstrap, DetectorReport, Outcome, RefitReport, Report, ReportError, SetFacts,
-    SetResult, Setting,
+    AtLambda, Bootstrap, DetectorReport, DetectorResult, RefitReport, Report, ReportError,
+    SetFacts, SetResult, Setting,
 };
 use crate::eval::scores::{Column, Features, ScoreTable, ScoredImage, SetScores};
 use crate::eval::separation::{Separation, SetSeparation};
@@ -106,12 +106,12 @@ pub fn outcome(
     detector: usize,
     setting: Setting,
     bootstrap: Option<Bootstrap>,
-) -> Result<Outcome, ReportError> {
+) -> Result<DetectorResult, ReportError> {
     let scores = |set| scores_of(table, set, detector, setting);
     let all: Result<Vec<Vec<f32>>, String> = table.sets().map(scores).collect();
     let all = match all {
         Ok(all) => all,
-        Err(reason) => return Ok(Outcome::Missing(reason)),
+        Err(reason) => return Ok(DetectorResult::Missing(reason)),
     };
     let names = table.ood.iter().map(|set| set.name.as_str());
     let ood: Vec<(&str, &[f32])> = names.zip(all[1..].iter().map(Vec::as_slice)).collect();
@@ -127,7 +127,7 @@ pub fn outcome(
             AtLambda { id_kept: confusion.id_kept_rate(), ood_caught: confusion.ood_caught_rate() }
         }),
     };
-    Ok(Outcome::Measured {
+    Ok(DetectorResult::Measured {
         sets: separation.sets.iter().enumerate().map(set).collect(),
         mean: separation.mean,
         mean_intervals: intervals.map(|intervals| Box::new(intervals.mean)),

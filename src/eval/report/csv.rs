@@ -3,7 +3,7 @@
 use csv::Writer;
 
 use super::build::scores_of;
-use super::{Outcome, Report, SetResult, Setting};
+use super::{DetectorResult, Report, SetResult, Setting};
 use crate::dataset::csv_text::safe_cell;
 use crate::eval::metrics::{Convention, Intervals, Metric, Metrics, RankedScores};
 use crate::eval::scores::{Features, ScoreTable, SetScores};
@@ -46,8 +46,8 @@ pub fn table(report: &Report) -> Result<Vec<u8>, csv::Error> {
                 writer.write_record(&record)
             };
             match outcome {
-                Outcome::Missing(reason) => row("mean", None, missing_cells(reason))?,
-                Outcome::Measured { sets, mean, mean_intervals } => {
+                DetectorResult::Missing(reason) => row("mean", None, missing_cells(reason))?,
+                DetectorResult::Measured { sets, mean, mean_intervals } => {
                     for (set, facts) in sets.iter().zip(&report.ood) {
                         let cells = set_cells(set, detector.lambda);
                         row(&facts.name, Some(facts.images), cells)?;

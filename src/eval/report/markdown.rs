@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::csv::ROC_POINTS;
-use super::{Outcome, Report, SetFacts};
+use super::{DetectorResult, Report, SetFacts};
 use crate::eval::metrics::{Metric, Metrics};
 use crate::eval::scores::Features;
 
@@ -165,11 +165,11 @@ fn detectors_table(report: &Report, setting: usize) -> String {
         let outcome = &detector.outcomes[setting];
         let mut row = vec![detector.name.clone()];
         match outcome {
-            Outcome::Missing(reason) => {
+            DetectorResult::Missing(reason) => {
                 row.push(format!("*{reason}*"));
                 row.resize(header.len(), String::new());
             }
-            Outcome::Measured { sets, mean, .. } => {
+            DetectorResult::Measured { sets, mean, .. } => {
                 row.extend(sets.iter().flat_map(|set| pair(Some(&set.metrics))));
                 row.extend(pair(Some(mean)).map(|cell| format!("**{cell}**")));
             }
@@ -194,7 +194,7 @@ fn lambda_table(report: &Report) -> String {
     header.extend(report.ood.iter().map(|set| format!("{} caught ↑", set.name)));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let rows = report.detectors.iter().filter_map(|detector| {
-        let Outcome::Measured { sets, .. } = &detector.outcomes[0] else { return None };
+        let DetectorResult::Measured { sets, .. } = &detector.outcomes[0] else { return None };
         let at: Vec<_> = sets.iter().filter_map(|set| set.at_lambda).collect();
         let mark = if detector.lambda_of_set { " \\*" } else { "" };
         let mut row = vec![detector.name.clone(), format!("{:.6}{mark}", detector.lambda?)];
@@ -214,7 +214,7 @@ fn intervals(report: &Report) -> String {
     header.extend(["mean AUROC".to_owned(), "FPR95".to_owned()]);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let rows = report.detectors.iter().filter_map(|detector| {
-        let Outcome::Measured { sets, mean_intervals, .. } = &detector.outcomes[0] else {
+        let DetectorResult::Measured { sets, mean_intervals, .. } = &detector.outcomes[0] else {
             return None;
         };
         let all = sets.iter().map(|set| set.intervals.as_ref()).chain([mean_intervals.as_deref()]);

@@ -78,7 +78,7 @@ pub struct SetResult {
 /// One detector at one setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum DetectorResult {
     /// Its numbers.
     Measured {
         /// On each set, in the report's order.
@@ -94,7 +94,7 @@ pub enum Outcome {
     Missing(String),
 }
 
-impl Outcome {
+impl DetectorResult {
     /// The mean over the sets.
     pub fn mean(&self) -> Option<&Metrics> {
         match self {
@@ -127,7 +127,7 @@ pub struct DetectorReport {
     #[serde(default)]
     pub lambda_of_set: bool,
     /// At each of the report's settings.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<DetectorResult>,
 }
 
 /// A projector that was fitted again in another way, with what it came to.
@@ -153,7 +153,7 @@ pub struct RefitOutcome {
     /// τ at inference.
     pub tau: f32,
     /// The numbers.
-    pub outcome: Outcome,
+    pub outcome: DetectorResult,
 }
 
 /// How intervals were drawn.

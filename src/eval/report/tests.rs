@@ -76,7 +76,7 @@ fn images_without_a_tag_rank_below_all_others() {
 #[test]
 fn detectors_that_could_not_score_say_why() {
     let report = Report::new(&table(), None, Vec::new()).unwrap();
-    let reason = Outcome::Missing("it has no statistics".into());
+    let reason = DetectorResult::Missing("it has no statistics".into());
     assert!(report.detectors[1].outcomes.iter().all(|outcome| *outcome == reason));
     assert_eq!(report.ranking(0).len(), 1);
     let page = html::page(&report, &table());

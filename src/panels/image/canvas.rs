@@ -20,7 +20,7 @@ use crate::ui::widgets::{empty_note, outcome_shape, outcome_word};
 use crate::worker::ModelInfo;
 
 /// What one canvas shows.
-pub struct Subject<'a> {
+pub struct CanvasImage<'a> {
     /// The image.
     pub entry: &'a Entry,
     /// The analysis that its verdict comes from.
@@ -33,18 +33,18 @@ pub struct Subject<'a> {
 
 /// One image's place; the map is kept from frame to frame.
 #[derive(Default)]
-pub struct Canvas {
+pub struct ImageCanvas {
     map: Option<Arc<[f32]>>,
 }
 
-impl Canvas {
+impl ImageCanvas {
     /// Draws the image in `place`. `linked` is outlined unless the pointer is over another patch; the
     /// patch under the pointer comes back.
     pub fn ui(
         &mut self,
         ui: &mut Ui,
         cx: &mut PanelCtx<'_>,
-        subject: &Subject<'_>,
+        subject: &CanvasImage<'_>,
         place: Rect,
         camera: &mut Camera,
         linked: Option<[u32; 2]>,
@@ -236,7 +236,7 @@ fn legend_ui(ui: &Ui, place: Rect, tau: f32) {
 }
 
 /// Verdict, kept tokens and τ in a line at the bottom.
-fn verdict_ui(ui: &mut Ui, place: Rect, subject: &Subject<'_>) {
+fn verdict_ui(ui: &mut Ui, place: Rect, subject: &CanvasImage<'_>) {
     let dark = Palette::of(egui::Theme::Dark);
     let outcome = subject.analysis.and_then(|analysis| analysis.verdict.outcome);
     let mut text = subject.letter.map(|letter| format!("{letter}   ")).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::worker::ImageId;
 
 use camera::Camera;
 pub(super) use canvas::field_rect;
-use canvas::{Canvas, Subject};
+use canvas::{CanvasImage, ImageCanvas};
 
 /// Space between two images, in points.
 const GAP: f32 = 6.0;
@@ -25,8 +25,8 @@ pub struct ImagePanel {
     camera: Camera,
     /// The images that the camera was turned to.
     shown: (Option<ImageId>, Option<ImageId>),
-    left: Canvas,
-    right: Canvas,
+    left: ImageCanvas,
+    right: ImageCanvas,
     /// The patch under the pointer, outlined on both sides.
     hovered: Option<[u32; 2]>,
 }
@@ -64,10 +64,10 @@ impl Panel for ImagePanel {
         cx.view.image_rect = Some(rect);
         let (analysis, tau) = (entry.analysis.as_deref(), session.settings().tau);
         let letter = |letter| (beside != CompareMode::Nothing).then_some(letter);
-        let first = Subject { entry, analysis, tau, letter: letter('A') };
+        let first = CanvasImage { entry, analysis, tau, letter: letter('A') };
         let second = match (beside, other) {
             (CompareMode::Nothing, _) | (CompareMode::Image, None) => None,
-            (CompareMode::Image, Some(entry)) => Some(Subject {
+            (CompareMode::Image, Some(entry)) => Some(CanvasImage {
                 entry,
                 analysis: entry.analysis.as_deref(),
                 tau,
@@ -75,7 +75,12 @@ impl Panel for ImagePanel {
             }),
             (CompareMode::Tau, _) => {
                 let analysis = session.analysis_beside().map(AsRef::as_ref);
-                Some(Subject { entry, analysis, tau: session.comparison.tau, letter: letter('B') })
+                Some(CanvasImage {
+                    entry,
+                    analysis,
+                    tau: session.comparison.tau,
+                    letter: letter('B'),
+                })
             }
         };
         self.canvases_ui(ui, cx, rect, &first, second.as_ref());
@@ -89,8 +94,8 @@ impl ImagePanel {
         ui: &mut Ui,
         cx: &mut PanelCtx<'_>,
         rect: Rect,
-        first: &Subject<'_>,
-        second: Option<&Subject<'_>>,
+        first: &CanvasImage<'_>,
+        second: Option<&CanvasImage<'_>>,
     ) {
         if first.letter.is_none() {
             self.hovered = self.left.ui(ui, cx, first, rect, &mut self.camera, None);

@@ -7,7 +7,7 @@ use eframe::egui::{Align2, Color32, FontId, Rect, Ui, vec2};
 use super::style::{MapStyle, class_of};
 use crate::render::{Shape, View};
 use crate::session::Session;
-use crate::session::embedding::Row;
+use crate::session::embedding::MapRow;
 use crate::ui::theme::Palette;
 
 /// At most so many names are written.
@@ -17,7 +17,7 @@ const GATHERED: f32 = 0.12;
 
 /// A name and where it belongs, in data space.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Label {
+pub(super) struct PlacedName {
     pub at: [f32; 2],
     pub text: String,
     /// Whether it names a point, so that it stands beside and not upon it.
@@ -30,16 +30,16 @@ pub(super) fn of(
     style: &MapStyle,
     space: usize,
     positions: &[[f32; 2]],
-) -> Vec<Label> {
+) -> Vec<PlacedName> {
     let Some(info) = session.info() else { return Vec::new() };
     let rows = &style.rows[space];
     let name = |class: usize| info.vocabulary.class_name(class);
-    let centers: Vec<Label> = rows
+    let centers: Vec<PlacedName> = rows
         .iter()
         .zip(positions)
         .filter_map(|(row, &at)| match row {
-            Row::Center(class) => Some(Label { at, text: name(*class), beside: true }),
-            Row::Image(_) => None,
+            MapRow::Center(class) => Some(PlacedName { at, text: name(*class), beside: true }),
+            MapRow::Image(_) => None,
         })
         .take(MOST)
         .collect();
@@ -48,7 +48,7 @@ pub(super) fn of(
     }
     let mut members: BTreeMap<usize, Vec<[f32; 2]>> = BTreeMap::new();
     for ((row, &at), style) in rows.iter().zip(positions).zip(style.styles[space].iter()) {
-        let Row::Image(id) = row else { continue };
+        let MapRow::Image(id) = row else { continue };
         let class = session.entry(*id).and_then(class_of);
         let Some(class) = class.filter(|_| style.shape == Shape::Circle && at[0].is_finite())
         else {
@@ -63,7 +63,7 @@ pub(super) fn of(
         let at = median(&places);
         let near = |place: &&[f32; 2]| distance(**place, at) < GATHERED * extent;
         let gathers = places.len() > 1 && 2 * places.iter().filter(near).count() > places.len();
-        gathers.then(|| Label { at, text: name(class), beside: false })
+        gathers.then(|| PlacedName { at, text: name(class), beside: false })
     };
     members.into_iter().filter_map(label).take(MOST).collect()
 }
@@ -104,7 +104,7 @@ fn median(places: &[[f32; 2]]) -> [f32; 2] {
 }
 
 /// Writes the names, the first ones first; one that would cover another, or the title, is left out.
-pub(super) fn paint(ui: &Ui, (rect, title): (Rect, Rect), view: View, labels: &[Label]) {
+pub(super) fn paint(ui: &Ui, (rect, title): (Rect, Rect), view: View, labels: &[PlacedName]) {
     let palette = Palette::of_ui(ui);
     let painter = ui.painter().with_clip_rect(rect.shrink(2.0));
     let mut taken: Vec<Rect> = vec![title];

@@ -7,11 +7,11 @@ use eframe::egui::{
     StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::labels::{self, Label};
+use super::labels::{self, PlacedName};
 use super::style::MapStyle;
 use crate::render::{self, Picker, PointCloud, PointLook, View};
 use crate::session::Session;
-use crate::session::embedding::Row;
+use crate::session::embedding::MapRow;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::elided;
 use crate::worker::ImageId;
@@ -32,11 +32,11 @@ pub(super) enum Tool {
 }
 
 /// What all plots are drawn with.
-pub(super) struct Scene<'a> {
+pub(super) struct MapScene<'a> {
     pub style: &'a MapStyle,
     pub tool: Tool,
     /// What the pointer is over, in whichever map.
-    pub hovered: Option<Row>,
+    pub hovered: Option<MapRow>,
     /// The image on show.
     pub focus: Option<ImageId>,
     /// How many images are selected.
@@ -47,9 +47,9 @@ pub(super) struct Scene<'a> {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct PlotResponse {
     /// What the pointer is over.
-    pub hovered: Option<Row>,
+    pub hovered: Option<MapRow>,
     /// What was clicked; nothing for a click into the void.
-    pub clicked: Option<Option<Row>>,
+    pub clicked: Option<Option<MapRow>>,
     /// What was drawn around.
     pub caught: Option<Vec<ImageId>>,
 }
@@ -63,18 +63,18 @@ pub(super) struct Plot {
     /// The user's view; `None` shows everything.
     view: Option<View>,
     /// The positions of the frame on show, without those whose images are gone.
-    shown: Option<Shown>,
+    shown: Option<ShownMap>,
     /// The lasso in data space.
     lasso: Vec<[f32; 2]>,
 }
 
-struct Shown {
+struct ShownMap {
     from: Arc<[[f32; 2]]>,
     version: u64,
     positions: Arc<[[f32; 2]]>,
     /// Made when the pointer is over the map.
     picker: Option<Picker>,
-    labels: Vec<Label>,
+    labels: Vec<PlacedName>,
     /// The view that shows everything in a rectangle of this size.
     fit: Option<(egui::Vec2, View)>,
 }
@@ -96,7 +96,7 @@ impl Plot {
     /// Takes the newest frame.
     pub fn follow(&mut self, frame: &Arc<[[f32; 2]]>, style: &MapStyle, session: &Session) {
         let version = style.version;
-        let same = |shown: &Shown| Arc::ptr_eq(&shown.from, frame) && shown.version == version;
+        let same = |shown: &ShownMap| Arc::ptr_eq(&shown.from, frame) && shown.version == version;
         if self.shown.as_ref().is_some_and(same) {
             return;
         }
@@ -115,11 +115,17 @@ impl Plot {
         let old = self.shown.take().filter(|old| Arc::ptr_eq(&old.positions, &positions));
         let (picker, fit) = old.map_or((None, None), |old| (old.picker, old.fit));
         let labels = labels::of(session, style, self.space, &positions);
-        self.shown = Some(Shown { from: frame.clone(), version, positions, picker, labels, fit });
+        self.shown =
+            Some(ShownMap { from: frame.clone(), version, positions, picker, labels, fit });
     }
 
     /// Draws it into what room there is.
-    pub fn ui(&mut self, ui: &mut Ui, rect: Rect, scene: &Scene<'_>) -> (Response, PlotResponse) {
+    pub fn ui(
+        &mut self,
+        ui: &mut Ui,
+        rect: Rect,
+        scene: &MapScene<'_>,
+    ) -> (Response, PlotResponse) {
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
         let palette = Palette::of_ui(ui);
         ui.painter().rect_filled(rect, 6.0, palette.ground);
@@ -157,9 +163,9 @@ impl Plot {
         place
     }
 
-    fn describe(&self, scene: &Scene<'_>) -> String {
+    fn describe(&self, scene: &MapScene<'_>) -> String {
         let rows = &scene.style.rows[self.space];
-        let centers = rows.iter().filter(|row| matches!(row, Row::Center(_))).count();
+        let centers = rows.iter().filter(|row| matches!(row, MapRow::Center(_))).count();
         let images = rows.len() - centers - scene.style.gone[self.space].len();
         let (crosses, selected) = (scene.style.crosses, scene.selected);
         let centers = match centers {
@@ -213,7 +219,7 @@ impl Plot {
         ui: &Ui,
         rect: Rect,
         view: View,
-        scene: &Scene<'_>,
+        scene: &MapScene<'_>,
         response: &Response,
     ) -> PlotResponse {
         let rows = &scene.style.rows[self.space];
@@ -234,13 +240,13 @@ impl Plot {
             .shown
             .as_mut()
             .filter(|_| response.contains_pointer() || response.drag_stopped())
-            .map(Shown::picker)
+            .map(ShownMap::picker)
         else {
             return deed;
         };
         if response.drag_stopped() && !self.lasso.is_empty() {
             let image = |at: usize| match rows.get(at) {
-                Some(Row::Image(id)) => Some(*id),
+                Some(MapRow::Image(id)) => Some(*id),
                 _ => None,
             };
             let caught = picker.inside(&std::mem::take(&mut self.lasso));
@@ -256,7 +262,7 @@ impl Plot {
         deed
     }
 
-    fn points_ui(&self, ui: &Ui, rect: Rect, view: View, scene: &Scene<'_>) {
+    fn points_ui(&self, ui: &Ui, rect: Rect, view: View, scene: &MapScene<'_>) {
         let Some(shown) = &self.shown else { return };
         let palette = Palette::of_ui(ui);
         let styles = scene.style.styles[self.space].clone();
@@ -274,10 +280,10 @@ impl Plot {
     }
 
     /// Rings around the image on show and around what the pointer is over.
-    fn marks_ui(&self, ui: &Ui, rect: Rect, view: View, scene: &Scene<'_>) {
+    fn marks_ui(&self, ui: &Ui, rect: Rect, view: View, scene: &MapScene<'_>) {
         let palette = Palette::of_ui(ui);
         let rows = &scene.style.rows[self.space];
-        let place = |wanted: Row| {
+        let place = |wanted: MapRow| {
             let at = rows.iter().position(|row| *row == wanted)?;
             let at = *self.positions().get(at)?;
             let at = view.screen_from_data(rect, at);
@@ -285,7 +291,7 @@ impl Plot {
         };
         let painter = ui.painter().with_clip_rect(rect);
         let radius = radius(self.positions().len());
-        if let Some(at) = scene.focus.and_then(|id| place(Row::Image(id))) {
+        if let Some(at) = scene.focus.and_then(|id| place(MapRow::Image(id))) {
             painter.circle_stroke(at, radius * 1.5 + 5.0, Stroke::new(3.5, palette.ground));
             painter.circle_stroke(at, radius * 1.5 + 5.0, Stroke::new(2.0, palette.accent));
         }
@@ -310,7 +316,7 @@ impl Plot {
     }
 }
 
-impl Shown {
+impl ShownMap {
     fn fit_into(&mut self, rect: Rect) -> View {
         // Room above for the title.
         let room = Rect::from_min_max(pos2(rect.left(), rect.top() + 24.0), rect.max);

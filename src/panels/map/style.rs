@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::colormap::viridis_srgb;
 use crate::render::{PointStyle, Shape};
 use crate::score::verdict::Outcome;
-use crate::session::embedding::Row;
+use crate::session::embedding::MapRow;
 use crate::session::{Session, entry::Entry};
 use crate::ui::class_colors::class_color;
 use crate::ui::theme::Palette;
@@ -64,7 +64,7 @@ pub struct LegendEntry {
 pub struct MapStyle {
     made_for: Option<StyleKey>,
     /// For each space, in the order of its points.
-    pub rows: [Vec<Row>; SPACES],
+    pub rows: [Vec<MapRow>; SPACES],
     /// How each of them is drawn.
     pub styles: [Arc<[PointStyle]>; SPACES],
     /// Points whose images are open no more.
@@ -148,9 +148,9 @@ impl MapStyle {
         for space in 0..SPACES {
             let rows = &self.rows[space];
             self.styles[space] = rows.iter().map(|&row| tailor.style(row)).collect();
-            let gone = |(_, row): &(usize, &Row)| match row {
-                Row::Image(id) => session.entry(*id).is_none(),
-                Row::Center(_) => false,
+            let gone = |(_, row): &(usize, &MapRow)| match row {
+                MapRow::Image(id) => session.entry(*id).is_none(),
+                MapRow::Center(_) => false,
             };
             self.gone[space] = rows.iter().enumerate().filter(gone).map(|(at, _)| at).collect();
         }
@@ -175,14 +175,14 @@ struct StyleBuilder<'a> {
 impl<'a> StyleBuilder<'a> {
     fn new(
         session: &'a Session,
-        images: &[Row],
+        images: &[MapRow],
         color_by: ColorBy,
         theme: Theme,
         selected: &[ImageId],
     ) -> Self {
-        let entry = |row: &Row| match row {
-            Row::Image(id) => session.entry(*id),
-            Row::Center(_) => None,
+        let entry = |row: &MapRow| match row {
+            MapRow::Image(id) => session.entry(*id),
+            MapRow::Center(_) => None,
         };
         let entries: Vec<&Entry> = images.iter().filter_map(entry).collect();
         let names: BTreeSet<&str> = entries.iter().map(|entry| &*entry.set).collect();
@@ -201,9 +201,9 @@ impl<'a> StyleBuilder<'a> {
     }
 
     /// Where one image alone is selected it is marked; where several are, the others turn gray.
-    fn style(&self, row: Row) -> PointStyle {
-        let Row::Image(id) = row else {
-            let Row::Center(class) = row else { return PointStyle::default() };
+    fn style(&self, row: MapRow) -> PointStyle {
+        let MapRow::Image(id) = row else {
+            let MapRow::Center(class) = row else { return PointStyle::default() };
             return PointStyle {
                 class: class_entry(class),
                 shape: Shape::Star,

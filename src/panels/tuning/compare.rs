@@ -10,7 +10,7 @@ use egui_plot::{Line, LineStyle, PlotPoints, Points};
 
 use super::lambda_text;
 use super::metric_table::column_name_ui;
-use super::picture_list::{Row, list_ui};
+use super::picture_list::{PictureRow, list_ui};
 use super::roc_plot::Axes;
 use super::sets::{chips_ui, partial_ui, weak_ui};
 use crate::eval::metrics::{Confusion, Convention, Metric, Metrics};
@@ -116,7 +116,7 @@ impl Compare {
                 Some(false) => (", wrong", palette.fault),
                 None => ("", palette.weak),
             };
-            Row { image: flip.image, note: format!("now {after}{mark}"), color }
+            PictureRow { image: flip.image, note: format!("now {after}{mark}"), color }
         };
         list_ui(ui, cx, "flips", flips.len(), |at| row(&flips[at]));
     }

@@ -8,7 +8,7 @@ use eframe::egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use super::picture_list::{Row, list_ui};
+use super::picture_list::{PictureRow, list_ui};
 use super::sets::{
     chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, set_color, weak_ui,
 };
@@ -42,7 +42,7 @@ pub struct Histogram {
 }
 
 /// Where scores lie on screen.
-struct Scale {
+struct ScoreScale {
     low: f32,
     high: f32,
     bins: usize,
@@ -51,7 +51,7 @@ struct Scale {
     plot: Rect,
 }
 
-impl Scale {
+impl ScoreScale {
     fn x(&self, score: f32) -> f32 {
         egui::remap(score, self.low..=self.high, self.plot.x_range())
     }
@@ -137,7 +137,7 @@ impl Histogram {
         let session = cx.session;
         list_ui(ui, cx, "wrong", wrong.len(), |at| {
             let (score, set, image) = wrong[at];
-            Row { image, note: score_text(score), color: set_color(&palette, session, set) }
+            PictureRow { image, note: score_text(score), color: set_color(&palette, session, set) }
         });
     }
 }
@@ -171,7 +171,7 @@ fn lanes_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, measured: &Measured) {
     if !plot.is_positive() {
         return;
     }
-    let scale = Scale { low, high, bins: bins(measured), names, plot };
+    let scale = ScoreScale { low, high, bins: bins(measured), names, plot };
     axis(ui, &scale, has_rejected);
     let lambda = cx.session.lambda();
     if let Some(lambda) = lambda.filter(|lambda| lambda.is_finite()) {
@@ -203,7 +203,7 @@ fn bins(measured: &Measured) -> usize {
 }
 
 /// A set's name, its baseline and its bars, or its images one by one where they are few.
-fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: Rect) {
+fn lane_ui(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &ScoreScale, lane: Rect) {
     let palette = Palette::of_ui(ui);
     let painter = ui.painter();
     let color = set_color(&palette, cx.session, set.set);
@@ -264,7 +264,7 @@ fn scatter(name: &str) -> f32 {
 }
 
 /// The images of a small set, one by one.
-fn marks(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: Rect) {
+fn marks(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &ScoreScale, lane: Rect) {
     let palette = Palette::of_ui(ui);
     for &(score, id) in set.sorted.iter().filter(|(score, _)| score.is_finite()) {
         let Some(entry) = cx.session.entry(id) else { continue };
@@ -279,7 +279,7 @@ fn marks(ui: &Ui, cx: &PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: Rec
 }
 
 /// Bins as things to click, which assistive tools see one by one.
-fn bins_ui(ui: &Ui, cx: &mut PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lane: Rect) {
+fn bins_ui(ui: &Ui, cx: &mut PanelCtx<'_>, set: &MeasuredSet, scale: &ScoreScale, lane: Rect) {
     let mut bin_ui = |name: &str, range: String, rect: Rect, images: &[(f32, ImageId)]| {
         if images.is_empty() {
             return;
@@ -313,7 +313,12 @@ fn bins_ui(ui: &Ui, cx: &mut PanelCtx<'_>, set: &MeasuredSet, scale: &Scale, lan
 }
 
 /// The nearest image of a small set under the pointer.
-fn hover_ui(cx: &mut PanelCtx<'_>, response: &egui::Response, set: &MeasuredSet, scale: &Scale) {
+fn hover_ui(
+    cx: &mut PanelCtx<'_>,
+    response: &egui::Response,
+    set: &MeasuredSet,
+    scale: &ScoreScale,
+) {
     let Some(pointer) = response.hover_pos().filter(|_| set.sorted.len() < FEW) else { return };
     let far = |score: f32| (scale.x(score) - pointer.x).abs();
     let scored = set.sorted.iter().filter(|(score, _)| score.is_finite());
@@ -331,7 +336,7 @@ fn hover_ui(cx: &mut PanelCtx<'_>, response: &egui::Response, set: &MeasuredSet,
 }
 
 /// λ as a line across all lanes; whether the pointer is on it.
-fn threshold_ui(ui: &Ui, cx: &mut PanelCtx<'_>, scale: &Scale, lambda: f32) -> bool {
+fn threshold_ui(ui: &Ui, cx: &mut PanelCtx<'_>, scale: &ScoreScale, lambda: f32) -> bool {
     let palette = Palette::of_ui(ui);
     let x = scale.x(lambda).clamp(scale.plot.left(), scale.plot.right());
     let span = scale.plot.top() - 8.0..=scale.plot.bottom();
@@ -366,7 +371,7 @@ fn threshold_ui(ui: &Ui, cx: &mut PanelCtx<'_>, scale: &Scale, lambda: f32) -> b
     on_it
 }
 
-fn axis(ui: &Ui, scale: &Scale, has_rejected: bool) {
+fn axis(ui: &Ui, scale: &ScoreScale, has_rejected: bool) {
     let palette = Palette::of_ui(ui);
     let painter = ui.painter();
     let plot = scale.plot;

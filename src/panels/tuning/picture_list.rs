@@ -12,7 +12,7 @@ use crate::worker::ImageId;
 const ROW: f32 = 30.0;
 
 /// An image with what to say of it.
-pub struct Row {
+pub struct PictureRow {
     /// The image.
     pub image: ImageId,
     /// What stands at the right.
@@ -27,7 +27,7 @@ pub fn list_ui(
     cx: &mut PanelCtx<'_>,
     salt: &str,
     count: usize,
-    row: impl Fn(usize) -> Row,
+    row: impl Fn(usize) -> PictureRow,
 ) {
     ui.spacing_mut().item_spacing.y = 1.0;
     let area = ScrollArea::vertical().id_salt(salt).auto_shrink(false);
@@ -38,7 +38,7 @@ pub fn list_ui(
     });
 }
 
-fn row_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: &Row) {
+fn row_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: &PictureRow) {
     let Some(entry) = cx.session.entry(row.image) else { return };
     let palette = Palette::of_ui(ui);
     let size = vec2(ui.available_width(), ROW);

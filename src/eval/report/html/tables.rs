@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::set_names;
 use crate::eval::metrics::{Metric, Metrics};
 use crate::eval::report::markdown::{heading, percent};
-use crate::eval::report::{Outcome, Report};
+use crate::eval::report::{DetectorResult, Report};
 use crate::figures::escape;
 
 /// A cell with a bar behind its number.
@@ -43,12 +43,12 @@ pub fn detectors_table(report: &Report, setting: usize, chosen: usize) -> String
         html.push_str(&th(2 + 2 * index, "FPR95 ↓", Some(Metric::Fpr95)));
     }
     html.push_str("</tr></thead><tbody>");
-    let of = |outcome: &Outcome, index: usize| -> Option<Metrics> {
+    let of = |outcome: &DetectorResult, index: usize| -> Option<Metrics> {
         match outcome {
-            Outcome::Measured { sets: all, mean, .. } => {
+            DetectorResult::Measured { sets: all, mean, .. } => {
                 Some(all.get(index).map_or(*mean, |set| set.metrics))
             }
-            Outcome::Missing(_) => None,
+            DetectorResult::Missing(_) => None,
         }
     };
     let column = |metric: Metric, index: usize| {
@@ -65,7 +65,7 @@ pub fn detectors_table(report: &Report, setting: usize, chosen: usize) -> String
         let on = if at == chosen { " class=\"on\"" } else { "" };
         write!(html, "<tr data-d=\"{at}\"{on}><td>{}</td>", escape(&detector.name)).ok();
         match &detector.outcomes[setting] {
-            Outcome::Missing(reason) => {
+            DetectorResult::Missing(reason) => {
                 let span = 2 * (sets + 1);
                 write!(html, "<td class=\"reason\" colspan=\"{span}\">{}</td>", escape(reason))
                     .ok();
