@@ -156,14 +156,14 @@ mod stderr_filter {
     use std::thread::JoinHandle;
 
     /// Standard error is a pipe until this is stopped.
-    pub struct StderrFilter {
+    pub(super) struct StderrFilter {
         original: OwnedFd,
         reader: JoinHandle<()>,
     }
 
     impl StderrFilter {
         /// Has only those lines pass that `passes` lets.
-        pub fn start(passes: fn(&str) -> bool) -> Result<Self> {
+        pub(super) fn start(passes: fn(&str) -> bool) -> Result<Self> {
             let original = std::io::stderr().as_fd().try_clone_to_owned()?;
             let out = File::from(original.try_clone()?);
             let (read, write) = pipe()?;
@@ -175,7 +175,7 @@ mod stderr_filter {
         }
 
         /// Puts standard error back; what was written meanwhile is on its way by then.
-        pub fn stop(self) {
+        pub(super) fn stop(self) {
             let put_back = replace_stderr(self.original.as_fd());
             if put_back.is_ok() {
                 // A filter that panicked has nothing more to pass on.

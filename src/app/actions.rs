@@ -11,7 +11,7 @@ use crate::session::embedding::EmbedCommand;
 
 /// Something that can be done.
 #[derive(Clone)]
-pub struct Action {
+pub(super) struct Action {
     /// What the palette calls it.
     pub name: Cow<'static, str>,
     /// Its key.
@@ -30,7 +30,7 @@ enum Does {
 
 impl Action {
     /// What it sends.
-    pub fn command(&self) -> UserCommand {
+    pub(super) fn command(&self) -> UserCommand {
         match self.does {
             Does::Send(command) => command(),
             Does::Show(panel) => W::Show(panel).into(),
@@ -127,10 +127,10 @@ const ACTIONS: &[Action] = actions! {
 };
 
 /// The heading of the panels.
-pub const PANEL_GROUP: &str = "Panels";
+pub(super) const PANEL_GROUP: &str = "Panels";
 
 /// Every action: those of no panel, and one that brings each panel to the front.
-pub fn actions() -> impl Iterator<Item = Action> {
+pub(super) fn actions() -> impl Iterator<Item = Action> {
     let show = |panel: &'static PanelInfo| Action {
         name: Cow::Owned(format!("Show panel {}", panel.title)),
         key: panel_key(panel),
@@ -141,12 +141,12 @@ pub fn actions() -> impl Iterator<Item = Action> {
 }
 
 /// The key that brings a panel to the front.
-pub fn panel_key(panel: &PanelInfo) -> Option<KeyboardShortcut> {
+pub(super) fn panel_key(panel: &PanelInfo) -> Option<KeyboardShortcut> {
     panel.key.map(|key| KeyboardShortcut::new(NONE, key))
 }
 
 /// A key as people read it: the character on it where it has one.
-pub fn key_text(ctx: &Context, key: &KeyboardShortcut) -> String {
+pub(super) fn key_text(ctx: &Context, key: &KeyboardShortcut) -> String {
     let character = match key.logical_key {
         Key::OpenBracket => "[",
         Key::CloseBracket => "]",
@@ -162,7 +162,7 @@ pub fn key_text(ctx: &Context, key: &KeyboardShortcut) -> String {
 }
 
 /// The commands whose keys were pressed. Plain keys belong to a text field while one has the focus.
-pub fn pressed(ctx: &Context) -> Vec<UserCommand> {
+pub(super) fn pressed(ctx: &Context) -> Vec<UserCommand> {
     let typing = ctx.text_edit_focused();
     let mut commands = Vec::new();
     // A key with more modifiers is asked for first: Ctrl+Z would take Ctrl+Shift+Z with it.

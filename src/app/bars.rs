@@ -54,7 +54,7 @@ const TITLE: &str = "TagOOD Lens";
 const MENU: &str = "Menu";
 
 /// A panel as the menus list it.
-pub struct PanelEntry {
+pub(super) struct PanelEntry {
     /// Its name, title, key.
     pub info: &'static PanelInfo,
     /// Whether it has a place in the window.
@@ -64,7 +64,7 @@ pub struct PanelEntry {
 }
 
 /// The menus; what was chosen goes to `commands`.
-pub fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<UserCommand>) {
+pub(super) fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<UserCommand>) {
     let explaining = panels.iter().any(|panel| panel.info.name == "explain" && panel.is_shown);
     let frame = bar_frame(ui);
     egui::Panel::top("menu").frame(frame).show(ui, |ui| {
@@ -175,7 +175,7 @@ const NARROW: f32 = 640.0;
 const TINY: f32 = 380.0;
 
 /// Device, session, recipe, jobs, counts.
-pub fn status_bar_ui(
+pub(super) fn status_bar_ui(
     ui: &mut Ui,
     session: &Session,
     drops: Option<&str>,

@@ -15,7 +15,7 @@ use crate::worker::ImageSource;
 use crate::export::{FigureForm, TableForm};
 
 /// What a dialogue brings back.
-pub enum Answer {
+pub(super) enum Answer {
     /// Something to do.
     Do(UserCommand),
     /// A model's folder.
@@ -30,7 +30,7 @@ pub enum Answer {
 
 /// The way back to the window.
 #[derive(Clone)]
-pub struct Dialogs {
+pub(super) struct Dialogs {
     /// Answers go here.
     pub answers: Sender<Answer>,
     /// To be woken.
@@ -59,7 +59,7 @@ impl Dialogs {
     }
 
     /// Asks for images.
-    pub fn open_files(&self) {
+    pub(super) fn open_files(&self) {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Open images");
             let paths = dialog.add_filter("Images", &IMAGE_EXTENSIONS).pick_files()?;
@@ -68,7 +68,7 @@ impl Dialogs {
     }
 
     /// Asks for a folder of images.
-    pub fn open_folder(&self) {
+    pub(super) fn open_folder(&self) {
         self.run("dialogue", || {
             let path = rfd::FileDialog::new().set_title("Open a folder of images").pick_folder()?;
             Some(Answer::Do(Command::OpenPaths(vec![path]).into()))
@@ -76,7 +76,7 @@ impl Dialogs {
     }
 
     /// Asks for a model's folder.
-    pub fn open_model(&self) {
+    pub(super) fn open_model(&self) {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Open a model's folder");
             dialog.pick_folder().map(Answer::Model)
@@ -84,7 +84,7 @@ impl Dialogs {
     }
 
     /// Asks for a session to open.
-    pub fn open_session(&self) {
+    pub(super) fn open_session(&self) {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Open a session");
             dialog.add_filter("Sessions", &["json"]).pick_file().map(Answer::OpenSession)
@@ -92,7 +92,7 @@ impl Dialogs {
     }
 
     /// Asks where to save the session.
-    pub fn save_session(&self) {
+    pub(super) fn save_session(&self) {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Save the session");
             let dialog = dialog.set_file_name("session.json");
@@ -101,7 +101,7 @@ impl Dialogs {
     }
 
     /// Asks where to write results.
-    pub fn export(&self, what: Exported) {
+    pub(super) fn export(&self, what: Exported) {
         self.run("dialogue", move || {
             let dialog = rfd::FileDialog::new().set_file_name(what.file_name());
             let dialog = match what {
@@ -118,7 +118,7 @@ impl Dialogs {
     }
 
     /// Takes the picture from the clipboard.
-    pub fn paste(&self) {
+    pub(super) fn paste(&self) {
         self.run("clipboard", || {
             let image = arboard::Clipboard::new().and_then(|mut clipboard| clipboard.get_image());
             match image {
@@ -135,7 +135,7 @@ impl Dialogs {
     }
 
     /// Asks where to save a view, and saves it.
-    pub fn save_view(&self, view: ColorImage) {
+    pub(super) fn save_view(&self, view: ColorImage) {
         self.run("dialogue", move || {
             let dialog = rfd::FileDialog::new().set_title("Save the view");
             let dialog = dialog.set_file_name("view.png").add_filter("PNG", &["png"]);
@@ -153,7 +153,7 @@ impl Dialogs {
 }
 
 /// A picture from the clipboard as an image to open.
-pub fn pasted(image: &ColorImage) -> Option<Answer> {
+pub(super) fn pasted(image: &ColorImage) -> Option<Answer> {
     let rgb = Arc::new(rgb_from(image)?);
     let source = ImageSource::Pixels { name: "Pasted picture".into(), rgb };
     Some(Answer::Do(Command::OpenSources(vec![source]).into()))

@@ -13,12 +13,12 @@ pub(super) struct Milestones {
 
 impl Milestones {
     /// None yet.
-    pub fn since(started: Instant) -> Self {
+    pub(super) fn since(started: Instant) -> Self {
         Self { started, frame: false, verdict: false }
     }
 
     /// A frame was laid out.
-    pub fn frame(&mut self, session: &Session) {
+    pub(super) fn frame(&mut self, session: &Session) {
         let after_ms = self.started.elapsed().as_millis();
         if !std::mem::replace(&mut self.frame, true) {
             log::info!("first frame laid out {after_ms} ms after the start");

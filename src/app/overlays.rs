@@ -11,7 +11,7 @@ use crate::ui::theme::Palette;
 
 /// The command palette.
 #[derive(Default)]
-pub struct CommandPalette {
+pub(super) struct CommandPalette {
     open: bool,
     text: String,
     chosen: usize,
@@ -19,17 +19,17 @@ pub struct CommandPalette {
 
 impl CommandPalette {
     /// Opens it, or closes it.
-    pub fn toggle(&mut self) {
+    pub(super) fn toggle(&mut self) {
         *self = Self { open: !self.open, ..Self::default() };
     }
 
     /// Whether it is on show.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.open
     }
 
     /// Draws it; what was chosen.
-    pub fn ui(&mut self, ui: &Ui) -> Option<UserCommand> {
+    pub(super) fn ui(&mut self, ui: &Ui) -> Option<UserCommand> {
         if !self.open {
             return None;
         }
@@ -107,7 +107,7 @@ fn find(text: &str) -> Vec<Action> {
 const KEYS: f32 = 92.0;
 
 /// The list of keys; whether it stays open.
-pub fn shortcuts_ui(ui: &Ui) -> bool {
+pub(super) fn shortcuts_ui(ui: &Ui) -> bool {
     let palette = Palette::of_ui(ui);
     let frame = Frame::popup(ui.style()).inner_margin(Margin::same(18));
     let response = Modal::new(Id::unique("shortcuts")).frame(frame).show(ui.ctx(), |ui| {
@@ -153,7 +153,7 @@ fn keys_ui(ui: &mut Ui, palette: Palette, count: usize) {
 }
 
 /// Shows where files will land that are being dragged over the window.
-pub fn drop_target_ui(ui: &Ui) {
+pub(super) fn drop_target_ui(ui: &Ui) {
     if ui.input(|input| input.raw.hovered_files.is_empty()) {
         return;
     }
@@ -170,6 +170,6 @@ pub fn drop_target_ui(ui: &Ui) {
 }
 
 /// The frame of bars at the window's edges.
-pub fn bar_frame(ui: &Ui) -> Frame {
+pub(super) fn bar_frame(ui: &Ui) -> Frame {
     Frame::new().fill(Palette::of_ui(ui).raised).inner_margin(Margin::symmetric(10, 4))
 }

@@ -163,21 +163,21 @@ pub(super) struct Autosave {
 }
 
 impl Autosave {
-    pub fn new(path: Option<PathBuf>) -> Self {
+    pub(super) fn new(path: Option<PathBuf>) -> Self {
         Self { path, saved: None, due_at: SAVE_EVERY, touched: false }
     }
 
     /// Notes that something happened that may have changed the session.
-    pub fn touch(&mut self) {
+    pub(super) fn touch(&mut self) {
         self.touched = self.path.is_some();
     }
 
     /// Seconds until there is something to save; `None` while there is nothing.
-    pub fn due_in(&self, time: f64) -> Option<f64> {
+    pub(super) fn due_in(&self, time: f64) -> Option<f64> {
         self.touched.then_some((self.due_at - time).max(0.0))
     }
 
-    pub fn save(&mut self, session: SavedSession, time: f64) {
+    pub(super) fn save(&mut self, session: SavedSession, time: f64) {
         (self.due_at, self.touched) = (time + SAVE_EVERY, false);
         let Some(path) = self.path.clone().filter(|_| self.saved.as_ref() != Some(&session)) else {
             return;
@@ -190,7 +190,7 @@ impl Autosave {
         });
     }
 
-    pub fn save_now(&self, session: &SavedSession) {
+    pub(super) fn save_now(&self, session: &SavedSession) {
         if let Some(path) = &self.path
             && let Err(error) = session.write(path)
         {

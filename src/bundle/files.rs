@@ -21,7 +21,7 @@ pub(super) enum Files<'a> {
 
 impl Files<'_> {
     /// What messages call a file; the bundle itself where the name is empty.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         match self {
             Self::Folder(folder) if name.is_empty() => folder.to_path_buf(),
             Self::Folder(folder) => folder.join(name),
@@ -30,7 +30,7 @@ impl Files<'_> {
     }
 
     /// Whether a file is there.
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         match self {
             Self::Folder(folder) => folder.join(name).exists(),
             Self::Embedded(_) => self.embedded(name).is_ok(),
@@ -38,7 +38,7 @@ impl Files<'_> {
     }
 
     /// A file's text.
-    pub fn text(&self, name: &str) -> Result<String, BundleError> {
+    pub(super) fn text(&self, name: &str) -> Result<String, BundleError> {
         let text = match self {
             Self::Folder(folder) => fs::read_text(&folder.join(name), MAX_MANIFEST_BYTES),
             Self::Embedded(_) => self
@@ -49,7 +49,7 @@ impl Files<'_> {
     }
 
     /// A list, held against its checksum.
-    pub fn list(&self, name: &str, checksums: &Checksums) -> Result<List, BundleError> {
+    pub(super) fn list(&self, name: &str, checksums: &Checksums) -> Result<List, BundleError> {
         let path = self.path(name);
         let list = match self {
             Self::Folder(_) => List::read(&path),
@@ -64,7 +64,7 @@ impl Files<'_> {
     }
 
     /// A file's weights, to be read tensor by tensor, held against their checksum.
-    pub fn weights(&self, name: &str, checksums: &Checksums) -> Result<Source, BundleError> {
+    pub(super) fn weights(&self, name: &str, checksums: &Checksums) -> Result<Source, BundleError> {
         let path = self.path(name);
         match self {
             Self::Folder(_) => {
@@ -83,7 +83,7 @@ impl Files<'_> {
     }
 
     /// A safetensors file's bytes, held against their checksum.
-    pub fn bytes(
+    pub(super) fn bytes(
         &self,
         name: &str,
         checksums: &Checksums,

@@ -15,7 +15,7 @@ use crate::pipeline::Pipeline;
 
 /// Writes a checkpoint (with lists and a projector, if named) as a bundle that loads from a map
 #[derive(Args)]
-pub struct ConvertArgs {
+pub(super) struct ConvertArgs {
     /// A published RAM or RAM++ checkpoint, or a bundle
     checkpoint: PathBuf,
     /// The bundle's folder, which must not exist yet
@@ -33,7 +33,7 @@ impl ConvertArgs {
     ///
     /// # Errors
     /// If the checkpoint cannot be read, its weights are not finite, or the bundle cannot be written.
-    pub fn run(mut self) -> CliResult {
+    pub(super) fn run(mut self) -> CliResult {
         self.model.model = Some(self.checkpoint.clone());
         let started = Instant::now();
         let bundle = self.model.bundle()?;

@@ -13,7 +13,7 @@ const NO_DROPS: &str = "The window runs on Wayland without X11, where dropped fi
     "there is no display to open a window on; `tagood-lens inspect PATH…` prints verdicts without one, \
      and `tagood-lens --screenshot OUT.png PATH…` draws the window into a file"
 )]
-pub struct NoDisplay;
+pub(super) struct NoDisplay;
 
 /// Has the window open on X11 where that can be reached. Why dropped files will not arrive, if they
 /// will not.
@@ -21,7 +21,7 @@ pub struct NoDisplay;
 /// # Errors
 /// If there is neither an X11 display that answers nor a Wayland one.
 #[cfg(all(unix, not(target_os = "macos")))]
-pub fn choose(native: &mut NativeOptions) -> Result<Option<String>, NoDisplay> {
+pub(super) fn choose(native: &mut NativeOptions) -> Result<Option<String>, NoDisplay> {
     use winit::platform::x11::EventLoopBuilderExtX11 as _;
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let display = variable("DISPLAY").and_then(|display| x11::Address::parse(&display));
@@ -55,7 +55,7 @@ mod x11 {
 
     /// Where an X server listens.
     #[derive(Clone, Debug, PartialEq, Eq)]
-    pub enum Address {
+    pub(super) enum Address {
         /// A socket of this machine: a file, or on Linux the abstract name of the same text.
         Local(PathBuf),
         /// Another machine, with its port.
@@ -64,7 +64,7 @@ mod x11 {
 
     impl Address {
         /// Reads `[protocol/][host]:display[.screen]`, or a socket's path; `None` of anything else.
-        pub fn parse(display: &str) -> Option<Self> {
+        pub(super) fn parse(display: &str) -> Option<Self> {
             let path = display.strip_prefix("unix:").unwrap_or(display);
             if path.starts_with('/') {
                 return Some(Self::Local(path.into()));
@@ -79,7 +79,7 @@ mod x11 {
         }
 
         /// Whether something listens there.
-        pub fn answers(&self) -> bool {
+        pub(super) fn answers(&self) -> bool {
             match self {
                 Self::Local(path) => UnixStream::connect(path).is_ok() || answers_abstractly(path),
                 Self::Network(host, port) => {

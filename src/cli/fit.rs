@@ -43,7 +43,7 @@ const PATTERNS: usize = 4;
 /// class, trains the projector on the tokens of these objects, and writes a model bundle. State and
 /// log lie in OUT.fit beside the bundle; interrupted or killed, --resume goes on where it stood.
 #[derive(Args)]
-pub struct FitArgs {
+pub(super) struct FitArgs {
     /// In-distribution images: a folder with a folder for each class, or a CSV path,class
     #[arg(long, value_name = "FOLDER|CSV")]
     id: PathBuf,
@@ -56,14 +56,14 @@ impl FitArgs {
     ///
     /// # Errors
     /// As [`FitOptions::run`].
-    pub fn run(self) -> CliResult {
+    pub(super) fn run(self) -> CliResult {
         self.options.run(&self.id)
     }
 }
 
 /// How to fit, whatever to.
 #[derive(Args)]
-pub struct FitOptions {
+pub(super) struct FitOptions {
     /// The bundle's folder, which must not exist yet
     #[arg(long, value_name = "BUNDLE")]
     pub out: PathBuf,
@@ -137,7 +137,7 @@ impl FitOptions {
     /// # Errors
     /// If the set has no two classes, the model cannot be loaded, the device or the disk fails, or
     /// the training diverges. Images that cannot be read are left out, and the exit status is 3.
-    pub fn run(self, id: &Path) -> CliResult {
+    pub(super) fn run(self, id: &Path) -> CliResult {
         let outcome = self.fit(id);
         if let Err(error) = &outcome {
             self.tell(FitMessage::Failed { reason: super::sentence(error) });

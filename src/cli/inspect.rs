@@ -20,7 +20,7 @@ use crate::store::{ContentKey, OutputCache};
 
 /// Prints tags, kept tokens, score and verdict of images, and why
 #[derive(Args)]
-pub struct InspectArgs {
+pub(super) struct InspectArgs {
     /// Images, or folders of images
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -70,7 +70,7 @@ impl InspectArgs {
     /// # Errors
     /// If the model cannot be loaded, the device fails or output cannot be written. An image that
     /// cannot be read is a line of the output, and exit status 3.
-    pub fn run(self) -> CliResult {
+    pub(super) fn run(self) -> CliResult {
         let pipeline = self.model.load()?;
         let settings = self.settings.settings(&pipeline);
         for folder in [&self.heatmaps, &self.dump].into_iter().flatten() {

@@ -23,19 +23,19 @@ pub(super) use {note, say};
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn print_line(text: Arguments<'_>) -> std::io::Result<()> {
+pub(super) fn print_line(text: Arguments<'_>) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()
 }
 
 /// Prints a line to stderr, if anybody reads it.
-pub fn note_line(text: Arguments<'_>) {
+pub(super) fn note_line(text: Arguments<'_>) {
     writeln!(std::io::stderr().lock(), "{text}").ok();
 }
 
 /// Whether an error says only that the reader of the results has left, as `head` does.
-pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
+pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<std::io::Error>();
         io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar with count, rate and remaining time; `what` is counted, as in "images". The total may be said
 /// later.
-pub fn progress_line(quiet: bool, total: Option<u64>, what: &str) -> ProgressBar {
+pub(super) fn progress_line(quiet: bool, total: Option<u64>, what: &str) -> ProgressBar {
     let hidden = quiet || !std::io::stderr().is_terminal();
     let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let template = "{bar:30} {pos}/{len} {msg}, {per_sec}, {eta} left";

@@ -21,7 +21,7 @@ const STRIDE: usize = 10;
 
 /// Map features into the plane with t-SNE
 #[derive(clap::Args)]
-pub struct TsneArgs {
+pub(super) struct TsneArgs {
     /// Matrix [points, dimensions]: .npy of half, single or double floats, or .safetensors with a tensor
     /// `features` or a single matrix
     #[arg(long, value_name = "FILE")]
@@ -52,7 +52,7 @@ fn perplexity(text: &str) -> Result<f64, String> {
 }
 
 /// Reads, maps, writes; the divergence goes to stderr.
-pub fn run(args: &TsneArgs) -> CliResult {
+pub(super) fn run(args: &TsneArgs) -> CliResult {
     let features = features_file::read(&args.features)?;
     let config = TsneConfig {
         perplexity: args.perplexity,

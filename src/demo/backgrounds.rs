@@ -8,7 +8,7 @@ use super::tags::Hue;
 
 /// How a background is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackgroundLayout {
+pub(super) enum BackgroundLayout {
     /// Ground below a horizon, air above.
     Ground,
     /// A wall or table seen straight on.
@@ -18,7 +18,7 @@ pub enum BackgroundLayout {
 }
 
 /// One kind of background.
-pub struct Background {
+pub(super) struct Background {
     /// Its name, which is also its first tag.
     pub name: &'static str,
     /// Every background tag that is visible in it.
@@ -32,7 +32,7 @@ pub struct Background {
 
 /// The choices that fix one background.
 #[derive(Clone, Copy, Debug)]
-pub struct BackgroundSetting {
+pub(super) struct BackgroundSetting {
     /// Main colour.
     pub hue: Hue,
     /// Height of the horizon, in percent from the top.
@@ -43,7 +43,7 @@ pub struct BackgroundSetting {
 
 impl Background {
     /// Paints the whole frame.
-    pub fn paint(&self, p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
+    pub(super) fn paint(&self, p: &mut Painter, rng: &mut SceneRng, setting: &BackgroundSetting) {
         (self.paint)(p, rng, setting);
     }
 }
@@ -61,7 +61,7 @@ const fn kind(
 use Hue::{Blue, Brown, Green, Grey, Orange, Pink, Purple, Red, White, Yellow};
 
 /// Every background, in tag order.
-pub static BACKGROUNDS: [Background; 10] = [
+pub(super) static BACKGROUNDS: [Background; 10] = [
     kind("grass", &["grass", "sky"], &[Green], BackgroundLayout::Ground, grass),
     kind("sand", &["sand", "sky"], &[Yellow, Orange], BackgroundLayout::Ground, sand),
     kind("sea", &["sea", "sky"], &[Blue], BackgroundLayout::Ground, sea),

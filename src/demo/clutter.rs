@@ -8,7 +8,7 @@ use super::tags::tag_index;
 
 /// Where a kind of clutter belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Habitat {
+pub(super) enum Habitat {
     /// Stands on the ground.
     Ground,
     /// Floats in the air, or hangs on a wall.
@@ -18,7 +18,7 @@ pub enum Habitat {
 }
 
 /// One kind of clutter.
-pub struct Clutter {
+pub(super) struct Clutter {
     /// Its name, which is also its tag.
     pub name: &'static str,
     /// Where it belongs.
@@ -29,7 +29,7 @@ pub struct Clutter {
 
 impl Clutter {
     /// The tag's index.
-    pub fn tag(&self) -> Option<usize> {
+    pub(super) fn tag(&self) -> Option<usize> {
         tag_index(self.name)
     }
 }
@@ -39,7 +39,7 @@ const fn kind(name: &'static str, habitat: Habitat, paint: fn(&mut Painter, &Loo
 }
 
 /// Every kind of clutter, in tag order.
-pub static CLUTTER: [Clutter; 11] = [
+pub(super) static CLUTTER: [Clutter; 11] = [
     kind("tree", Habitat::Ground, tree),
     kind("bush", Habitat::Ground, bush),
     kind("cloud", Habitat::Air, cloud),

@@ -10,7 +10,7 @@ use super::tags::Hue;
 
 /// What a piece shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PieceSubject {
+pub(super) enum PieceSubject {
     /// The ID class at this index.
     Known(usize),
     /// The unknown kind at this index.
@@ -23,7 +23,7 @@ pub enum PieceSubject {
 
 impl PieceSubject {
     /// The object kind; `None` for clutter and what is made up.
-    pub fn kind(self) -> Option<&'static ObjectKind> {
+    pub(super) fn kind(self) -> Option<&'static ObjectKind> {
         match self {
             PieceSubject::Known(i) => KNOWN.get(i),
             PieceSubject::Unknown(i) => UNKNOWN.get(i),
@@ -32,7 +32,7 @@ impl PieceSubject {
     }
 
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             PieceSubject::Clutter(i) => CLUTTER[i].name,
             PieceSubject::MadeUp(_) => "made up",
@@ -42,7 +42,7 @@ impl PieceSubject {
     }
 
     /// Draws it.
-    pub fn paint(self, p: &mut Painter, look: &Look) {
+    pub(super) fn paint(self, p: &mut Painter, look: &Look) {
         match self {
             PieceSubject::Known(i) => (KNOWN[i].paint)(p, look),
             PieceSubject::Unknown(i) => (UNKNOWN[i].paint)(p, look),
@@ -54,7 +54,7 @@ impl PieceSubject {
 
 /// One thing in its place; lengths in percent of the frame.
 #[derive(Clone, Copy, Debug)]
-pub struct Piece {
+pub(super) struct Piece {
     /// What it is.
     pub subject: PieceSubject,
     /// How this specimen looks.
@@ -77,7 +77,7 @@ pub struct Piece {
 
 impl Piece {
     /// Maps the piece's units (±100) to the frame.
-    pub fn frame_from_piece(&self) -> Affine {
+    pub(super) fn frame_from_piece(&self) -> Affine {
         let [cos, sin] = turn(self.tilt);
         let scale = self.half / 100.0;
         let across = if self.flipped { -scale } else { scale };
@@ -89,12 +89,12 @@ impl Piece {
     }
 
     /// The height of its foot in the frame.
-    pub fn foot(&self) -> f32 {
+    pub(super) fn foot(&self) -> f32 {
         self.y + self.half * self.subject.kind().map_or(92.0, |kind| kind.foot) / 100.0
     }
 
     /// The same place taken by something else, standing where this one stands.
-    pub fn replaced(&self, subject: PieceSubject) -> Piece {
+    pub(super) fn replaced(&self, subject: PieceSubject) -> Piece {
         let mut piece = Piece { subject, ..*self };
         if self.grounded {
             piece.y += self.foot() - piece.foot();
@@ -105,7 +105,7 @@ impl Piece {
 
 /// A whole scene, to be drawn at any size.
 #[derive(Clone, Debug)]
-pub struct Composition {
+pub(super) struct Composition {
     /// Index of the background.
     pub background: usize,
     /// How the background is laid out.
@@ -122,7 +122,7 @@ pub struct Composition {
 
 /// Which objects a scene is to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cast {
+pub(super) enum Cast {
     /// One ID object and perhaps smaller ones, mostly of its class.
     Known,
     /// One ID object and perhaps smaller ones of any class.
@@ -154,7 +154,7 @@ const ALIKE: usize = 90;
 
 impl Composition {
     /// Draws lots for a scene.
-    pub fn new(rng: &mut SceneRng, cast: Cast) -> Self {
+    pub(super) fn new(rng: &mut SceneRng, cast: Cast) -> Self {
         let background = rng.below(BACKGROUNDS.len());
         let ground = &BACKGROUNDS[background];
         let setting = BackgroundSetting {
@@ -176,7 +176,7 @@ impl Composition {
     }
 
     /// The background's kind.
-    pub fn ground(&self) -> &'static Background {
+    pub(super) fn ground(&self) -> &'static Background {
         &BACKGROUNDS[self.background]
     }
 

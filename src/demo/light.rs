@@ -5,7 +5,7 @@ use super::rng::SceneRng;
 
 /// One light for a whole scene.
 #[derive(Clone, Copy, Debug)]
-pub struct Light {
+pub(super) struct Light {
     /// Gain of each channel at the lit corner, in 256ths.
     lit: [i32; 3],
     /// Gain of each channel at the far corner, in 256ths.
@@ -18,7 +18,7 @@ pub struct Light {
 
 impl Light {
     /// A gentle light drawn by chance.
-    pub fn new(rng: &mut SceneRng) -> Self {
+    pub(super) fn new(rng: &mut SceneRng) -> Self {
         let warm = rng.range(-14.0, 18.0) as i32;
         let level = rng.range(252.0, 282.0) as i32;
         let fall = rng.range(0.0, 40.0) as i32;
@@ -31,7 +31,7 @@ impl Light {
     }
 
     /// Lays the light over the finished picture.
-    pub fn shine(&self, canvas: &mut Painting) {
+    pub(super) fn shine(&self, canvas: &mut Painting) {
         let size = canvas.size();
         let side = size as i32;
         let gains: Vec<[i32; 3]> = (0..2 * side)
@@ -66,7 +66,7 @@ const GRID: usize = 96;
 
 /// How a thing's silhouette falls on what lies behind it.
 #[derive(Clone, Copy, Debug)]
-pub struct CastShadow {
+pub(super) struct CastShadow {
     /// Shift to the right, in percent of the frame.
     pub right: f32,
     /// Shift downwards, in percent of the frame.
@@ -78,7 +78,7 @@ pub struct CastShadow {
 }
 
 /// Darkens what lies behind the piece just painted as `label` by its shifted, blurred silhouette.
-pub fn cast_shadow(canvas: &mut Painting, label: u8, cast: CastShadow) {
+pub(super) fn cast_shadow(canvas: &mut Painting, label: u8, cast: CastShadow) {
     let size = canvas.size();
     let Some(extent) = canvas.extent(label) else { return };
     let mut shade = silhouette(canvas.opacity(), size, extent);

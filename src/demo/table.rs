@@ -25,7 +25,7 @@ impl TagTable {
     ///
     /// # Errors
     /// If the file cannot be read, or is another kind of table.
-    pub fn open(folder: &Path) -> Result<Self, SceneWriteError> {
+    pub(super) fn open(folder: &Path) -> Result<Self, SceneWriteError> {
         let path = folder.join("tags.csv");
         let failed = |source| SceneWriteError::Table { path: path.clone(), source };
         let file = match File::open(&path) {
@@ -49,7 +49,7 @@ impl TagTable {
     }
 
     /// Adds a picture, or replaces what was said of it.
-    pub fn insert(&mut self, picture: String, class: &str, tags: &[&str]) {
+    pub(super) fn insert(&mut self, picture: String, class: &str, tags: &[&str]) {
         self.lines.insert(picture, [class.to_owned(), tags.join(";")]);
     }
 
@@ -57,7 +57,7 @@ impl TagTable {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(&self) -> Result<(), SceneWriteError> {
+    pub(super) fn write(&self) -> Result<(), SceneWriteError> {
         let failed = |source| SceneWriteError::Table { path: self.path.clone(), source };
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(COLUMNS).map_err(failed)?;

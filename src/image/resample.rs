@@ -61,7 +61,7 @@ pub(super) struct Side {
 
 impl Side {
     /// All of `length` pixels.
-    pub fn whole(length: u32) -> Self {
+    pub(super) fn whole(length: u32) -> Self {
         Self { length: length as usize, kept: 0..length as usize }
     }
 }

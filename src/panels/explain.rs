@@ -15,10 +15,10 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::{bar, empty_note, outcome_shape};
 
 /// The panel.
-pub struct Explain;
+pub(super) struct Explain;
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "explain",
     title: "Explain",
     home: Home::Middle,

@@ -6,7 +6,7 @@ use crate::session::{Session, entry::Entry};
 use crate::worker::ModelInfo;
 
 /// One step of the explanation.
-pub struct Step {
+pub(super) struct Step {
     /// A word or two.
     pub title: &'static str,
     /// What is computed, on one line.
@@ -30,7 +30,7 @@ pub const TITLES: [&str; 10] = [
 ];
 
 /// What the steps are told about.
-pub struct ExplainedImage<'a> {
+pub(super) struct ExplainedImage<'a> {
     /// The image.
     pub entry: &'a Entry,
     /// Settings.
@@ -41,7 +41,7 @@ pub struct ExplainedImage<'a> {
 
 impl ExplainedImage<'_> {
     /// The known tag that is followed through the steps: the likeliest of those that count.
-    pub fn tag(&self) -> Option<usize> {
+    pub(super) fn tag(&self) -> Option<usize> {
         let probabilities = self.entry.tagged.as_ref()?.probabilities();
         let analysis = self.entry.analysis.as_ref()?;
         let counting = analysis.decomposition.tags.iter().copied();
@@ -49,7 +49,7 @@ impl ExplainedImage<'_> {
     }
 
     /// That tag's attention in the recipe's layer, `[H, P]`.
-    pub fn attention(&self) -> Option<&[f32]> {
+    pub(super) fn attention(&self) -> Option<&[f32]> {
         self.entry.attention(self.tag()?, self.info.layer(self.session.settings()))
     }
 
@@ -59,7 +59,7 @@ impl ExplainedImage<'_> {
     }
 
     /// The step of a number below the number of [`TITLES`].
-    pub fn step(&self, number: usize) -> Step {
+    pub(super) fn step(&self, number: usize) -> Step {
         let (formula, text) = match number {
             0 => self.photo(),
             1 => self.patches(),

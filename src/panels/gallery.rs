@@ -25,7 +25,7 @@ const GAP: f32 = 6.0;
 
 /// The panel.
 #[derive(Default)]
-pub struct Gallery {
+pub(super) struct Gallery {
     filter: Filter,
     seen: Option<(u64, Filter, f64)>,
     counts: [usize; 4],
@@ -37,7 +37,7 @@ pub struct Gallery {
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "gallery",
     title: "Images",
     home: Home::Left,

@@ -11,7 +11,7 @@ use crate::worker::ImageId;
 
 /// Images of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Every image.
     #[default]
     All,
@@ -25,11 +25,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, with its name.
-    pub const ALL: [(Self, &'static str); 4] =
+    pub(super) const ALL: [(Self, &'static str); 4] =
         [(Self::All, "All"), (Self::Id, "ID"), (Self::Ood, "OOD"), (Self::Errors, "Errors")];
 
     /// Whether an image is of this kind.
-    pub fn holds(self, entry: &Entry) -> bool {
+    pub(super) fn holds(self, entry: &Entry) -> bool {
         match self {
             Self::All => true,
             Self::Id => entry.outcome() == Some(Outcome::Id),
@@ -42,7 +42,7 @@ impl Kind {
 /// What comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Sort {
+pub(super) enum Sort {
     /// As they were opened.
     #[default]
     Opened,
@@ -59,7 +59,7 @@ pub enum Sort {
 
 impl Sort {
     /// Every order, with its name.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub(super) const ALL: [(Self, &'static str); 5] = [
         (Self::Opened, "As opened"),
         (Self::Name, "Name"),
         (Self::Score, "Score, lowest first"),
@@ -99,7 +99,7 @@ fn wrongness(entry: &Entry, session: &Session) -> Option<f32> {
 
 /// What the user asked to see.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
+pub(super) struct Filter {
     /// Part of a name, a set's or a counting tag's name, in any case.
     pub text: String,
     /// One kind.
@@ -114,7 +114,7 @@ pub struct Filter {
 
 impl Filter {
     /// The images to show.
-    pub fn order(&self, session: &Session) -> Vec<ImageId> {
+    pub(super) fn order(&self, session: &Session) -> Vec<ImageId> {
         let needle = self.text.trim().to_lowercase();
         let mut shown: Vec<&Entry> = session
             .entries()
@@ -145,7 +145,7 @@ fn mentions(entry: &Entry, needle: &str, session: &Session) -> bool {
 }
 
 /// How many images there are of each kind, and the sets' names.
-pub fn survey(session: &Session) -> ([usize; 4], Vec<String>) {
+pub(super) fn survey(session: &Session) -> ([usize; 4], Vec<String>) {
     let count = |kind: Kind| session.entries().iter().filter(|entry| kind.holds(entry)).count();
     let sets: BTreeSet<&str> = session.entries().iter().map(|entry| &*entry.set).collect();
     let counts = Kind::ALL.map(|(kind, _)| count(kind));

@@ -7,10 +7,10 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::empty_note;
 
 /// The panel.
-pub struct Log;
+pub(super) struct Log;
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "log",
     title: "Messages",
     home: Home::Bottom,

@@ -37,7 +37,7 @@ const TINY: f32 = 150.0;
 const GAP: f32 = 8.0;
 
 /// The panel.
-pub struct MapPanel {
+pub(super) struct MapPanel {
     plots: [Plot; SPACES],
     style: MapStyle,
     tool: Tool,
@@ -101,7 +101,7 @@ impl Default for MapPanel {
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "tsne",
     title: "t-SNE",
     home: Home::Middle,

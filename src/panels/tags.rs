@@ -15,14 +15,14 @@ const ROW: f32 = 24.0;
 
 /// The panel.
 #[derive(Default)]
-pub struct Tags {
+pub(super) struct Tags {
     search: String,
     rows: Vec<usize>,
     seen: Option<(ImageId, u64, String)>,
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "tags",
     title: "Tags",
     home: Home::RightLower,

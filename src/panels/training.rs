@@ -35,7 +35,7 @@ const NARROW: f32 = 520.0;
 const CURVES: f32 = 180.0;
 
 /// The panel.
-pub struct Training {
+pub(super) struct Training {
     id: String,
     out: String,
     recipe: Recipe,
@@ -57,7 +57,7 @@ impl Default for Training {
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "training",
     title: "Training",
     home: Home::Bottom,

@@ -21,7 +21,7 @@ const NEAREST: usize = 5;
 
 /// The panel.
 #[derive(Default)]
-pub struct VerdictPanel {
+pub(super) struct VerdictPanel {
     scale: Option<ScoreRange>,
 }
 
@@ -33,7 +33,7 @@ struct ScoreRange {
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "verdict",
     title: "Verdict",
     home: Home::RightUpper,

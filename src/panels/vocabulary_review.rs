@@ -81,7 +81,7 @@ fn with_tag(text: &str, class: &str, tag: &str) -> String {
 
 /// The classes of a vocabulary below each other; a choice of another tag changes the text. `folder`
 /// holds the class folders.
-pub fn review_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, text: &mut String, folder: &Path) {
+pub(super) fn review_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, text: &mut String, folder: &Path) {
     let proposed = cx.session.fitting.progress.vocabulary.as_deref().unwrap_or_default();
     let classes = reviewed(text, proposed);
     let images: usize = classes.iter().filter_map(|class| class.images).sum();

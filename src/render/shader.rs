@@ -66,7 +66,7 @@ impl LivePipeline {
     ///
     /// # Errors
     /// If the shader or the pipeline is not valid on this device.
-    pub fn new(
+    pub(super) fn new(
         device: &wgpu::Device,
         name: &'static str,
         embedded: &str,
@@ -83,12 +83,12 @@ impl LivePipeline {
     }
 
     /// The pipeline to draw with.
-    pub fn get(&self) -> &wgpu::RenderPipeline {
+    pub(super) fn get(&self) -> &wgpu::RenderPipeline {
         &self.pipeline
     }
 
     /// Replaces the pipeline if its shader's file is followed, has changed and is valid.
-    pub fn follow_file(&mut self, device: &wgpu::Device) {
+    pub(super) fn follow_file(&mut self, device: &wgpu::Device) {
         let Some(watch) = &mut self.watch else { return };
         if watch.is_due() && watch.has_changed() {
             let path = watch.path.clone();

@@ -11,13 +11,13 @@ use super::*;
 use crate::colormap::viridis_srgb;
 
 /// A device with default limits: what every WebGPU device has.
-pub fn device() -> (wgpu::Device, wgpu::Queue) {
+pub(super) fn device() -> (wgpu::Device, wgpu::Queue) {
     let state = create_render_state(default_wgpu_setup(), RendererOptions::PREDICTABLE);
     (state.device, state.queue)
 }
 
 /// A WGSL struct's size, and its members' names and offsets, in bytes.
-pub fn struct_layout(wgsl: &str, name: &str) -> (usize, Vec<(String, usize)>) {
+pub(super) fn struct_layout(wgsl: &str, name: &str) -> (usize, Vec<(String, usize)>) {
     let module = check("layout", wgsl).unwrap();
     let (_, found) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(name)).unwrap();
     let naga::TypeInner::Struct { members, span } = &found.inner else {

@@ -20,7 +20,7 @@ impl<T, R> Default for Uploads<T, R> {
 impl<T, R: Clone> Uploads<T, R> {
     /// What `data` is on the device, uploaded if it is not there yet. `upload` may be handed what
     /// was made of data that nobody holds any more, to write over.
-    pub fn get(&mut self, data: &Arc<[T]>, upload: impl FnOnce(Option<R>) -> R) -> R {
+    pub(super) fn get(&mut self, data: &Arc<[T]>, upload: impl FnOnce(Option<R>) -> R) -> R {
         let same = |weak: &Weak<[T]>| ptr::addr_eq(weak.as_ptr(), Arc::as_ptr(data));
         if let Some((_, made)) = self.entries.iter().find(|(weak, _)| same(weak)) {
             return made.clone();

@@ -69,7 +69,7 @@ impl<'a> Rows<'a> {
 
 /// `rows · matrixᵀ`: the inner product of every row `[n, k]` with every row of `matrix` `[m, k]`, as
 /// `[n, m]`. Runs on the calling thread: blocks of samples are what is shared out.
-pub fn products(rows: &[f32], matrix: &[f32], k: usize) -> Vec<f32> {
+pub(super) fn products(rows: &[f32], matrix: &[f32], k: usize) -> Vec<f32> {
     let (n, m) = (rows.len() / k, matrix.len() / k);
     let mut out = vec![0.0; n * m];
     matmul(
@@ -84,7 +84,7 @@ pub fn products(rows: &[f32], matrix: &[f32], k: usize) -> Vec<f32> {
 }
 
 /// Sum over the pairs of two equally long rows, in `f64`.
-pub fn sum_over_pairs(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
+pub(super) fn sum_over_pairs(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f64 {
     // independent partial sums let the compiler use vector instructions
     let mut lanes = [0.0; 8];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
@@ -98,22 +98,22 @@ pub fn sum_over_pairs(a: &[f32], b: &[f32], term: impl Fn(f64, f64) -> f64) -> f
 }
 
 /// Inner product, summed in `f64`.
-pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     sum_over_pairs(a, b, |a, b| a * b)
 }
 
 /// Euclidean distance, summed in `f64`.
-pub fn distance(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
     sum_over_pairs(a, b, |a, b| (a - b) * (a - b)).sqrt()
 }
 
 /// Euclidean length, summed in `f64`.
-pub fn norm(a: &[f32]) -> f64 {
+pub(super) fn norm(a: &[f32]) -> f64 {
     dot(a, a).sqrt()
 }
 
 /// `a` over its length; a zero vector stays zero.
-pub fn normalised(a: &[f32]) -> impl Iterator<Item = f32> {
+pub(super) fn normalised(a: &[f32]) -> impl Iterator<Item = f32> {
     let length = norm(a);
     let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
     a.iter().map(move |&v| (f64::from(v) * scale) as f32)
@@ -124,7 +124,7 @@ pub fn normalised(a: &[f32]) -> impl Iterator<Item = f32> {
 ///
 /// One matrix product of `f32` finds them, so that points nearer together than its rounding may be taken
 /// for one another.
-pub fn most_similar(
+pub(super) fn most_similar(
     rows: &[f32],
     points: &[f32],
     k: usize,
@@ -140,7 +140,7 @@ pub fn most_similar(
 
 /// Euclidean distance of every row `[n, k]` to the nearest of `points` `[m, k]`, exact for the point
 /// found; see [`most_similar`].
-pub fn nearest(rows: &[f32], points: &[f32], k: usize) -> Vec<f64> {
+pub(super) fn nearest(rows: &[f32], points: &[f32], k: usize) -> Vec<f64> {
     let squares: Vec<f64> = points.chunks_exact(k).map(|point| dot(point, point)).collect();
     let found = most_similar(rows, points, k, |i| (-0.5 * squares[i]) as f32);
     let pairs = rows.chunks_exact(k).zip(found);

@@ -20,7 +20,7 @@ pub(super) struct AtHand(VecDeque<ImageId>);
 impl AtHand {
     /// Asks for an image's results and for the attention of the tags on show, where they are missing;
     /// those of others are let go when there are many. It is called after every change.
-    pub fn want(
+    pub(super) fn want(
         &mut self,
         image: ImageId,
         tags: &[usize],
@@ -52,7 +52,7 @@ impl AtHand {
     }
 
     /// Takes in an image's results, unless they come from another model or are not wanted any more.
-    pub fn take(&self, image: ImageId, tagged: Arc<TaggerOutput>, basis: &mut Basis) {
+    pub(super) fn take(&self, image: ImageId, tagged: Arc<TaggerOutput>, basis: &mut Basis) {
         let tags = basis.info().map(|info| info.vocabulary.tags.len());
         let wanted = tags == Some(tagged.logits.len()) && self.0.contains(&image);
         if let Some(entry) = basis.images.entry_mut(image).filter(|e| wanted && e.is_tagged) {
@@ -61,12 +61,12 @@ impl AtHand {
     }
 
     /// Images are gone.
-    pub fn remove(&mut self, gone: &BTreeSet<ImageId>) {
+    pub(super) fn remove(&mut self, gone: &BTreeSet<ImageId>) {
         self.0.retain(|id| !gone.contains(id));
     }
 
     /// All results are another model's.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }

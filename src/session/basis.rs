@@ -32,7 +32,7 @@ pub struct ModelStatus {
 }
 
 /// What all results rest on.
-pub struct Basis {
+pub(super) struct Basis {
     /// The open images.
     pub images: Images,
     /// The model.
@@ -53,12 +53,12 @@ impl Default for Basis {
 
 impl Basis {
     /// The model in use.
-    pub fn info(&self) -> Option<&Arc<ModelInfo>> {
+    pub(super) fn info(&self) -> Option<&Arc<ModelInfo>> {
         self.model.info.as_ref()
     }
 
     /// λ that the user set, or the model's own.
-    pub fn own_lambda(&self) -> Option<f32> {
+    pub(super) fn own_lambda(&self) -> Option<f32> {
         self.info()?.lambda(&self.settings)
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct History {
 
 impl History {
     /// A command has left a state behind at a time in seconds. A slider that moves makes one step.
-    pub fn leave(&mut self, before: Edit, slider: Option<Discriminant<Command>>, time: f64) {
+    pub(super) fn leave(&mut self, before: Edit, slider: Option<Discriminant<Command>>, time: f64) {
         let same =
             |(last, at): (Discriminant<Command>, f64)| slider == Some(last) && time - at < ONE_MOVE;
         let goes_on = self.moving.is_some_and(same);
@@ -48,7 +48,7 @@ impl History {
     }
 
     /// The state before the present one.
-    pub fn undo(&mut self, present: Edit) -> Option<Edit> {
+    pub(super) fn undo(&mut self, present: Edit) -> Option<Edit> {
         let before = self.undo.pop()?;
         self.redo.push(present);
         self.moving = None;
@@ -56,7 +56,7 @@ impl History {
     }
 
     /// The state that [`History::undo`] left.
-    pub fn redo(&mut self, present: Edit) -> Option<Edit> {
+    pub(super) fn redo(&mut self, present: Edit) -> Option<Edit> {
         let after = self.redo.pop()?;
         self.undo.push(present);
         self.moving = None;

@@ -27,25 +27,25 @@ pub(super) struct Jobs {
 
 impl Jobs {
     /// Those that run, the oldest first.
-    pub fn running(&self) -> &[Job] {
+    pub(super) fn running(&self) -> &[Job] {
         &self.running
     }
 
     /// Starts one; a total of 0 grows with [`Jobs::list`].
-    pub fn start(&mut self, label: String, total: usize) -> JobId {
+    pub(super) fn start(&mut self, label: String, total: usize) -> JobId {
         let id = JobId::unique();
         self.add(id, label, total);
         id
     }
 
     /// Adds one that has its number already.
-    pub fn add(&mut self, id: JobId, label: String, total: usize) {
+    pub(super) fn add(&mut self, id: JobId, label: String, total: usize) {
         self.running.push(Job { id, label, done: 0, total });
     }
 
     /// Starts one that draws so many scenes of the demo world and then opens them; `None` while
     /// another is at work.
-    pub fn start_world(&mut self, scenes: usize) -> Option<JobId> {
+    pub(super) fn start_world(&mut self, scenes: usize) -> Option<JobId> {
         if self.running.iter().any(|job| Some(job.id) == self.world) {
             return None;
         }
@@ -59,14 +59,14 @@ impl Jobs {
     }
 
     /// So many scenes are drawn; threads may tell out of order.
-    pub fn drawn(&mut self, id: JobId, scenes: usize) {
+    pub(super) fn drawn(&mut self, id: JobId, scenes: usize) {
         if let Some(job) = self.get(id) {
             job.done = job.done.max(scenes);
         }
     }
 
     /// So many more of its images are known.
-    pub fn list(&mut self, id: JobId, images: usize) {
+    pub(super) fn list(&mut self, id: JobId, images: usize) {
         let is_drawn = self.drawing.take_if(|drawing| *drawing == id).is_some();
         if let Some(job) = self.get(id) {
             if is_drawn {
@@ -78,21 +78,21 @@ impl Jobs {
     }
 
     /// One more of its images is done.
-    pub fn advance(&mut self, id: JobId) {
+    pub(super) fn advance(&mut self, id: JobId) {
         if let Some(job) = self.get(id) {
             job.done += 1;
         }
     }
 
     /// So many of its pieces are done.
-    pub fn set_done(&mut self, id: JobId, done: usize) {
+    pub(super) fn set_done(&mut self, id: JobId, done: usize) {
         if let Some(job) = self.get(id) {
             job.done = done;
         }
     }
 
     /// It has ended.
-    pub fn end(&mut self, id: JobId) {
+    pub(super) fn end(&mut self, id: JobId) {
         self.running.retain(|job| job.id != id);
     }
 }

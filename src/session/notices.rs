@@ -5,11 +5,11 @@ const KEPT: usize = 200;
 
 /// Sentences for the user, newest last.
 #[derive(Debug, Default)]
-pub struct Notices(Vec<String>);
+pub(super) struct Notices(Vec<String>);
 
 impl Notices {
     /// All of them, newest last.
-    pub fn all(&self) -> &[String] {
+    pub(super) fn all(&self) -> &[String] {
         &self.0
     }
 

@@ -61,7 +61,7 @@ pub(super) struct Effects {
 
 impl Effects {
     /// Asks for something.
-    pub fn ask(&mut self, request: impl Into<Request>) {
+    pub(super) fn ask(&mut self, request: impl Into<Request>) {
         self.requests.push(request.into());
     }
 }

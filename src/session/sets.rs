@@ -130,7 +130,7 @@ pub(super) struct ClassNames(HashMap<String, usize>);
 
 impl ClassNames {
     /// Of a model's classes.
-    pub fn of(classes: &[Class]) -> Self {
+    pub(super) fn of(classes: &[Class]) -> Self {
         Self(classes.iter().enumerate().map(|(at, class)| (plain(&class.name), at)).collect())
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// The columns of a batch of the store's schema; `None` if its rows do not fit the store's shapes.
-    pub fn of_batch(batch: &RecordBatch, header: &StoreHeader) -> Option<Self> {
+    pub(super) fn of_batch(batch: &RecordBatch, header: &StoreHeader) -> Option<Self> {
         let text = |index: usize| batch.column(index).as_string_opt::<i32>().cloned();
         let hashes = |index: usize| batch.column(index).as_fixed_size_binary_opt().cloned();
         let columns = Self {
@@ -64,7 +64,7 @@ impl Columns {
     }
 
     /// The first row whose hash does not fit what it says beside its tensors.
-    pub fn damaged_row(&self) -> Option<usize> {
+    pub(super) fn damaged_row(&self) -> Option<usize> {
         let fits = |row: usize| {
             let found = digest::of_row(self, row, self.tensors_digest.value(row));
             found.as_bytes() == self.digest.value(row)
@@ -73,7 +73,7 @@ impl Columns {
     }
 
     /// The hash of the rows' hashes.
-    pub fn chunk_digest(&self) -> String {
+    pub(super) fn chunk_digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         (0..self.digest.len()).for_each(|row| {
             hasher.update(self.digest.value(row));

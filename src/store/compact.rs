@@ -15,14 +15,14 @@ pub(crate) struct CompactOutput {
 }
 
 impl CompactOutput {
-    pub fn of(tagged: &TaggerOutput) -> Self {
+    pub(crate) fn of(tagged: &TaggerOutput) -> Self {
         let mut tokens = vec![f16::ZERO; tagged.tokens.len()];
         tokens.convert_from_f32_slice(&tagged.tokens);
         let (logits, attention) = (tagged.logits.clone(), tagged.attention.clone());
         Self { tokens, width: tagged.width, logits, attention }
     }
 
-    pub fn tagged(&self) -> TaggerOutput {
+    pub(crate) fn tagged(&self) -> TaggerOutput {
         TaggerOutput {
             tokens: self.tokens.to_f32_vec(),
             width: self.width,
@@ -32,7 +32,7 @@ impl CompactOutput {
     }
 
     /// Bytes in memory.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         let Attention { tags, values, .. } = &self.attention;
         size_of::<Self>()
             + size_of_val(&self.tokens[..])
@@ -42,7 +42,7 @@ impl CompactOutput {
     }
 
     /// Eight counts, then the numbers, all little-endian.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let Attention { tags, layers, heads, positions, values } = &self.attention;
         let counts = [
             self.tokens.len(),
@@ -63,7 +63,7 @@ impl CompactOutput {
     }
 
     /// Reads what [`CompactOutput::to_bytes`] made; `None` of anything else.
-    pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         let counts = numbers(take(&mut bytes, 8, 8)?, u64::from_le_bytes);
         let counts: Vec<usize> =
             counts.map(|count| usize::try_from(count).ok()).collect::<Option<_>>()?;
@@ -97,7 +97,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Numbers that half precision has exactly.
-    pub fn tagged(number: usize) -> TaggerOutput {
+    pub(crate) fn tagged(number: usize) -> TaggerOutput {
         let at = |i: usize| (number * 7 + i) as f32 * 0.125;
         let attention = Attention {
             tags: vec![1, 4],

@@ -29,7 +29,7 @@ impl Stamp {
 }
 
 /// The first 64 bits of the BLAKE3 hash of a file's bytes: tells contents apart.
-pub fn hash_bytes(bytes: &[u8]) -> u64 {
+pub(super) fn hash_bytes(bytes: &[u8]) -> u64 {
     first_bits(&blake3::hash(bytes))
 }
 

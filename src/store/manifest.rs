@@ -39,19 +39,19 @@ pub(super) struct ChunkEntry {
 
 impl ChunkEntry {
     /// Whether a file with these rows is the one that the entry means.
-    pub fn is_of(&self, digest: &str) -> bool {
+    pub(super) fn is_of(&self, digest: &str) -> bool {
         self.digest == digest || self.before.as_deref() == Some(digest)
     }
 
     /// Whether the file may be missing: it was being written for the first time.
-    pub fn may_be_missing(&self) -> bool {
+    pub(super) fn may_be_missing(&self) -> bool {
         self.before.as_deref() == Some("")
     }
 }
 
 impl ChunkList {
     /// Reads the list of the store in `dir`; a store without chunks has none.
-    pub fn read(dir: &Path) -> Result<Self, StoreError> {
+    pub(super) fn read(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(MANIFEST);
         let text = match fs::read_text(&path, MAX_BYTES) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -76,7 +76,7 @@ impl ChunkList {
     }
 
     /// Writes the list whole.
-    pub fn write(&self, dir: &Path) -> Result<(), StoreError> {
+    pub(super) fn write(&self, dir: &Path) -> Result<(), StoreError> {
         let path = dir.join(MANIFEST);
         let text = toml::to_string(self)
             .map_err(|e| StoreError::Header { reason: e.to_string(), path: path.clone() })?;

@@ -98,7 +98,7 @@ struct Pool {
 }
 
 impl Decoder {
-    pub fn new(
+    pub(super) fn new(
         batches: Sender<Batch>,
         jobs: Jobs,
         outbox: Outbox,
@@ -109,7 +109,7 @@ impl Decoder {
     }
 
     /// Begins a job. It ends with its last image, or soon after it is cancelled.
-    pub fn start(&self, job: JobId, task: DecodeTask) {
+    pub(super) fn start(&self, job: JobId, task: DecodeTask) {
         let control = self.jobs.begin(job);
         if control.is_cancelled() {
             return self.jobs.end(job);
@@ -141,7 +141,7 @@ impl Decoder {
     }
 
     /// Stops a job: one that waits for a thread at once, another before its next images.
-    pub fn cancel(&self, job: JobId) {
+    pub(super) fn cancel(&self, job: JobId) {
         self.jobs.cancel(job);
         let mut pool = lock(&self.pool);
         let before = pool.waiting.len();

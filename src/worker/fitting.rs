@@ -145,12 +145,12 @@ struct Running {
 }
 
 impl FitProcess {
-    pub fn new(outbox: Outbox) -> Self {
+    pub(super) fn new(outbox: Outbox) -> Self {
         Self { outbox, running: None }
     }
 
     /// Starts or stops the process; how far it is comes as [`Event::Fit`].
-    pub fn handle(&mut self, request: FitRequest) {
+    pub(super) fn handle(&mut self, request: FitRequest) {
         match request {
             FitRequest::Start { run, program, job, mode } => {
                 self.stop();

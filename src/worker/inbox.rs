@@ -25,7 +25,7 @@ pub(super) struct InboxSender {
 
 impl InboxSender {
     /// Puts a request in line; whether somebody is there to take it.
-    pub fn send(&self, request: Request) -> bool {
+    pub(super) fn send(&self, request: Request) -> bool {
         line_up(&mut lock(&self.queue), request);
         !matches!(self.ring.try_send(()), Err(TrySendError::Disconnected(())))
     }
@@ -40,7 +40,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// The next request.
-    pub fn take(&self) -> Option<Request> {
+    pub(super) fn take(&self) -> Option<Request> {
         lock(&self.queue).pop_front()
     }
 }

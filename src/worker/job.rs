@@ -62,36 +62,36 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    pub fn new(outbox: Outbox) -> Self {
+    pub(super) fn new(outbox: Outbox) -> Self {
         Self { controls: Arc::default(), outbox }
     }
 
     /// Begins a job.
-    pub fn begin(&self, job: JobId) -> JobControl {
+    pub(super) fn begin(&self, job: JobId) -> JobControl {
         lock(&self.controls).entry(job).or_default().clone()
     }
 
     /// Asks a job to stop, if it has not ended.
-    pub fn cancel(&self, job: JobId) {
+    pub(super) fn cancel(&self, job: JobId) {
         if let Some(control) = lock(&self.controls).get(&job) {
             control.cancel();
         }
     }
 
     /// Asks all jobs to stop.
-    pub fn cancel_all(&self) {
+    pub(super) fn cancel_all(&self) {
         lock(&self.controls).values().for_each(JobControl::cancel);
     }
 
     /// Tells the window that a job has ended; once, whoever finds it first.
-    pub fn end(&self, job: JobId) {
+    pub(super) fn end(&self, job: JobId) {
         if lock(&self.controls).remove(&job).is_some() {
             self.outbox.send(Event::JobEnded(job));
         }
     }
 
     /// Whether no job is under way.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         lock(&self.controls).is_empty()
     }
 }

@@ -87,7 +87,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// Sends and wakes; a window that is gone wants no events.
-    pub fn send(&self, event: Event) {
+    pub(crate) fn send(&self, event: Event) {
         if self.events.send(event).is_ok() {
             (self.wake)();
         }

@@ -15,23 +15,23 @@ pub(super) struct Pace {
 
 impl Pace {
     /// One image first, and at most `most` together when it is known how long they take.
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self { most, count: 1 }
     }
 
     /// Images to do next.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.count
     }
 
     /// Starts again with one image, which is on show and waits for no other.
-    pub fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         self.count = 1;
     }
 
     /// Takes in how long `images` took together. At most twice as many come next, so that one quick
     /// batch does not make a slow one.
-    pub fn measured(&mut self, images: usize, took: Duration) {
+    pub(super) fn measured(&mut self, images: usize, took: Duration) {
         let each = took.as_secs_f64() / images.max(1) as f64;
         let within = (RESPONSE.as_secs_f64() / each.max(1e-9)) as usize;
         self.count = within.clamp(1, self.most.min(2 * images.max(1)));

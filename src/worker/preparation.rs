@@ -21,7 +21,7 @@ pub(super) struct Preparation {
 }
 
 impl Preparation {
-    pub fn of(pipeline: &Pipeline) -> Self {
+    pub(super) fn of(pipeline: &Pipeline) -> Self {
         Self {
             transform: pipeline.manifest().transform,
             side_px: pipeline.image_side(),
@@ -36,14 +36,14 @@ pub(super) struct Preparations(Arc<(Mutex<Option<Preparation>>, Condvar)>);
 
 impl Preparations {
     /// Another model is at hand.
-    pub fn set(&self, preparation: Preparation) {
+    pub(super) fn set(&self, preparation: Preparation) {
         let (present, changed) = &*self.0;
         *lock(present) = Some(preparation);
         changed.notify_all();
     }
 
     /// The present preparation, as soon as there is a model; `None` if the job is cancelled.
-    pub fn wait(&self, control: &JobControl) -> Option<Preparation> {
+    pub(super) fn wait(&self, control: &JobControl) -> Option<Preparation> {
         let (present, changed) = &*self.0;
         let mut present = lock(present);
         while present.is_none() && !control.is_cancelled() {

@@ -55,12 +55,12 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
-    pub fn new(task: ReportTask, control: JobControl) -> Self {
+    pub(super) fn new(task: ReportTask, control: JobControl) -> Self {
         control.set_total(task.sets.iter().map(|set| set.images.len()).sum());
         Self { task, control, scored: Vec::new(), done_of_set: 0, done: 0 }
     }
 
-    pub fn job(&self) -> JobId {
+    pub(super) fn job(&self) -> JobId {
         self.task.job
     }
 

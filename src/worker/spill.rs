@@ -26,7 +26,7 @@ impl Spill {
     ///
     /// # Errors
     /// If neither can be written to.
-    pub fn create() -> io::Result<Self> {
+    pub(super) fn create() -> io::Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("tagood-lens.{}.{number}.spill", std::process::id());
@@ -51,7 +51,7 @@ impl Spill {
     ///
     /// # Errors
     /// If the disk is full or fails.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<Extent> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<Extent> {
         let length = bytes.len() as u64;
         let found = self.free.iter().position(|free| free.length >= length);
         let at = found.map_or(self.end, |index| self.free[index].at);
@@ -74,7 +74,7 @@ impl Spill {
     ///
     /// # Errors
     /// If the disk fails.
-    pub fn read(&mut self, stretch: Extent) -> io::Result<Vec<u8>> {
+    pub(super) fn read(&mut self, stretch: Extent) -> io::Result<Vec<u8>> {
         let length = usize::try_from(stretch.length).map_err(io::Error::other)?;
         let mut bytes = vec![0; length];
         self.file.seek(SeekFrom::Start(stretch.at))?;
@@ -83,7 +83,7 @@ impl Spill {
     }
 
     /// Gives a stretch back.
-    pub fn free(&mut self, stretch: Extent) {
+    pub(super) fn free(&mut self, stretch: Extent) {
         self.free.push(stretch);
     }
 }

@@ -36,7 +36,7 @@ enum Location {
 
 impl TaggerCache {
     /// An empty cache that keeps at most `limit` bytes in memory.
-    pub fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self { limit, locations: Mutex::default(), spill: Mutex::default() }
     }
 
@@ -44,7 +44,7 @@ impl TaggerCache {
     ///
     /// # Errors
     /// If they have to go to the file and it cannot be written; they are in memory then.
-    pub fn put(&self, image: ImageId, tagged: &TaggerOutput) -> io::Result<()> {
+    pub(super) fn put(&self, image: ImageId, tagged: &TaggerOutput) -> io::Result<()> {
         self.remove(image);
         let kept = CompactOutput::of(tagged);
         let size = kept.size();
@@ -67,7 +67,7 @@ impl TaggerCache {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn get(&self, image: ImageId) -> io::Result<Option<TaggerOutput>> {
+    pub(super) fn get(&self, image: ImageId) -> io::Result<Option<TaggerOutput>> {
         let extent = match lock(&self.locations).of.get(&image) {
             None => return Ok(None),
             Some(Location::Memory(kept)) => return Ok(Some(kept.tagged())),
@@ -88,7 +88,7 @@ impl TaggerCache {
     }
 
     /// An image's results if they are in memory.
-    pub fn get_from_memory(&self, image: ImageId) -> Option<TaggerOutput> {
+    pub(super) fn get_from_memory(&self, image: ImageId) -> Option<TaggerOutput> {
         let kept = match lock(&self.locations).of.get(&image) {
             Some(Location::Memory(kept)) => kept.clone(),
             _ => return None,
@@ -97,7 +97,7 @@ impl TaggerCache {
     }
 
     /// Forgets an image.
-    pub fn remove(&self, image: ImageId) {
+    pub(super) fn remove(&self, image: ImageId) {
         let mut locations = lock(&self.locations);
         match locations.of.remove(&image) {
             None => {}
@@ -112,13 +112,13 @@ impl TaggerCache {
     }
 
     /// Forgets all images.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         *lock(&self.locations) = Locations::default();
         *lock(&self.spill) = None;
     }
 
     /// The images, oldest first.
-    pub fn images(&self) -> Vec<ImageId> {
+    pub(super) fn images(&self) -> Vec<ImageId> {
         lock(&self.locations).of.keys().copied().collect()
     }
 

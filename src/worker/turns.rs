@@ -22,7 +22,7 @@ pub(super) struct Turns {
 pub(super) struct Turn(Sender<()>);
 
 impl Turns {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (give_back, free) = bounded(TURNS);
         for _ in 0..TURNS {
             drop(Turn(give_back.clone()));
@@ -31,7 +31,7 @@ impl Turns {
     }
 
     /// Waits for a turn; `None` if the job is cancelled.
-    pub fn take(&self, control: &JobControl) -> Option<Turn> {
+    pub(super) fn take(&self, control: &JobControl) -> Option<Turn> {
         while !control.is_cancelled() {
             match self.free.recv_timeout(LOOK_EVERY) {
                 Ok(()) => return Some(Turn(self.give_back.clone())),

@@ -96,7 +96,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub fn new(decoder: Decoder, cache: Arc<TaggerCache>) -> Self {
+    pub(super) fn new(decoder: Decoder, cache: Arc<TaggerCache>) -> Self {
         Self {
             pipeline: None,
             open: None,

@@ -2,6 +2,8 @@
 
 // The helpers of tests may unwrap as the tests themselves do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// Nothing is reached from outside a test, and files share their helpers.
+#![allow(unreachable_pub)]
 
 use std::path::PathBuf;
 

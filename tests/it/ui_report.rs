@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use tagood_lens::bundle::manifest::Recipe;
-use tagood_lens::eval::report::{Outcome, Report};
+use tagood_lens::eval::report::{DetectorResult, Report};
 use tagood_lens::panels::{Exported, UserCommand};
 use tagood_lens::session::Command;
 
@@ -64,8 +64,8 @@ fn the_report_has_the_numbers_of_the_panels() {
     }
     for detector in &report.detectors {
         match &detector.outcomes[0] {
-            Outcome::Measured { sets, .. } => assert_eq!(sets.len(), 1),
-            Outcome::Missing(reason) => assert!(!reason.is_empty()),
+            DetectorResult::Measured { sets, .. } => assert_eq!(sets.len(), 1),
+            DetectorResult::Missing(reason) => assert!(!reason.is_empty()),
         }
     }
 

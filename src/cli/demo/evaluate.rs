@@ -12,7 +12,7 @@ use crate::cli::progress::progress_line;
 use crate::cli::table::aligned;
 use crate::demo::evaluate::{DemoOptions, WorldReport, evaluate};
 use crate::demo::{HELD_OUT_SEED, Set};
-use crate::eval::report::{Outcome, Report};
+use crate::eval::report::{DetectorResult, Report};
 use crate::eval::scores::Features;
 use crate::score;
 
@@ -21,7 +21,7 @@ use crate::score;
 /// Draws scenes of every set, and compares the tagger with the scenes' tags, the maps with the
 /// objects' outlines, and the detectors with the sets.
 #[derive(Args)]
-pub struct EvaluateSceneArgs {
+pub(super) struct EvaluateSceneArgs {
     /// Scenes of each set
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     scenes: u32,
@@ -50,7 +50,7 @@ impl EvaluateSceneArgs {
     ///
     /// # Errors
     /// If the model cannot be loaded, was made for other tags, or the device fails.
-    pub fn run(self) -> CliResult {
+    pub(super) fn run(self) -> CliResult {
         let pipeline = self.model.load()?;
         let cancel = cancel_on_ctrl_c()?;
         let detectors = DETECTORS.iter().map(|id| score::by_name(id)).collect::<Result<_, _>>()?;
@@ -116,7 +116,8 @@ fn table(report: &Report, setting: usize) -> String {
     head.push("mean".into());
     let mut rows = vec![head];
     for detector in &report.detectors {
-        let Some(Outcome::Measured { sets, mean, .. }) = detector.outcomes.get(setting) else {
+        let Some(DetectorResult::Measured { sets, mean, .. }) = detector.outcomes.get(setting)
+        else {
             continue;
         };
         let all = sets.iter().map(|set| &set.metrics).chain([mean]);

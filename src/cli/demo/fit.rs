@@ -14,7 +14,7 @@ use crate::demo::{Set, write};
 /// Draws scenes with known objects into OUT.scenes beside the bundle, and fits to them as `fit` does
 /// to any folder of classes.
 #[derive(Args)]
-pub struct FitSceneArgs {
+pub(super) struct FitSceneArgs {
     /// Scenes to fit to
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..))]
     scenes: u32,
@@ -30,7 +30,7 @@ impl FitSceneArgs {
     ///
     /// # Errors
     /// If the scenes cannot be written, or as [`FitOptions::run`].
-    pub fn run(self) -> CliResult {
+    pub(super) fn run(self) -> CliResult {
         let name = self.options.out.file_name().unwrap_or_default().to_string_lossy();
         let folder = self.options.out.with_file_name(format!("{name}.scenes"));
         let count = u64::from(self.scenes);

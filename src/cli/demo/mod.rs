@@ -16,7 +16,7 @@ use crate::demo::{Set, write};
 
 /// Arguments of `demo`.
 #[derive(Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     #[command(subcommand)]
     command: DemoCommand,
 }
@@ -32,7 +32,7 @@ enum DemoCommand {
 }
 
 /// Runs the chosen part.
-pub fn run(args: DemoArgs) -> CliResult {
+pub(super) fn run(args: DemoArgs) -> CliResult {
     match args.command {
         DemoCommand::Scenes(args) => args.run(),
         DemoCommand::Train(args) => args.run(),

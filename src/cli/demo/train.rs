@@ -23,7 +23,7 @@ const VALIDATION_SEED: u64 = 0x7E57;
 
 /// Arguments of `demo train`.
 #[derive(Args)]
-pub struct TrainArgs {
+pub(super) struct TrainArgs {
     /// Folder for the checkpoint; a training that was interrupted there goes on
     #[arg(long, value_name = "DIR")]
     work: PathBuf,
@@ -52,7 +52,7 @@ impl TrainArgs {
     ///
     /// # Errors
     /// If the device fails or the checkpoint cannot be written.
-    pub fn run(self) -> CliResult {
+    pub(super) fn run(self) -> CliResult {
         let device = gpu::compute(self.device)?.device;
         let config = TaggerTrainConfig {
             steps: self.steps,

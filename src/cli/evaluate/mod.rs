@@ -35,7 +35,7 @@ use sets::{NamedSet, Stores};
 /// τ. Interrupted with Ctrl-C or killed, the same command goes on where it stood. OUT gets
 /// report.html (needs nothing else), table.md, table.csv, report.json, scores/SET.csv and roc/SET.csv.
 #[derive(Args)]
-pub struct EvaluateArgs {
+pub(super) struct EvaluateArgs {
     /// The in-distribution images: a folder, a CSV path,class, or a store (NAME=DIR picks one of
     /// several sets in it)
     #[arg(long, value_name = "[NAME=]DIR|STORE")]
@@ -124,7 +124,7 @@ impl EvaluateArgs {
     /// If a set or the model cannot be loaded, a store is another tagger's, the model has no
     /// projector, the report cannot be written, or the device fails. Images that cannot be read are
     /// left out, and the exit status is 3.
-    pub fn run(self) -> CliResult {
+    pub(super) fn run(self) -> CliResult {
         let (id, ood) = sets::parse(&self.id, &self.ood)?;
         make_folder(&self.out)?;
         let bundle = self.model.bundle()?;

@@ -18,7 +18,7 @@ use crate::gpu::Compute;
 
 /// Options of the sweep.
 #[derive(Args)]
-pub struct RefitSweepArgs {
+pub(super) struct RefitSweepArgs {
     /// Also fit projectors again: at every τ of --taus, and to one tag (the paper's figure 3 and table
     /// 5). It trains, and takes its time
     #[arg(long)]
@@ -34,7 +34,7 @@ pub struct RefitSweepArgs {
 
 /// What was fitted again.
 #[derive(Default)]
-pub struct Refits {
+pub(super) struct Refits {
     /// Projectors.
     pub fitted: Vec<Refitted>,
     /// Those that could not be fitted.
@@ -44,7 +44,7 @@ pub struct Refits {
 }
 
 /// What the sweep works with.
-pub struct RefitSweep<'a> {
+pub(super) struct RefitSweep<'a> {
     /// Its options.
     pub args: &'a RefitSweepArgs,
     /// What the main scores are made with.
@@ -67,7 +67,7 @@ impl RefitSweep<'_> {
     /// # Errors
     /// If the images have no two classes of the model's, or the device or the disk fails. A variant
     /// that cannot be fitted gives its reason in place of numbers.
-    pub fn run(&self, id: &StoredSet) -> anyhow::Result<Option<Refits>> {
+    pub(super) fn run(&self, id: &StoredSet) -> anyhow::Result<Option<Refits>> {
         if !self.args.sweep_fit {
             return Ok(Some(Refits::default()));
         }

@@ -16,7 +16,7 @@ use crate::pipeline::{OdinInput, Pipeline};
 const PART: usize = 64;
 
 /// Scores of the model and of refitted projectors.
-pub struct Scoring<'a> {
+pub(super) struct Scoring<'a> {
     main: SetScorer<'a>,
     refitted: Vec<SetScorer<'a>>,
     refits: &'a Refits,
@@ -29,7 +29,11 @@ impl<'a> Scoring<'a> {
     ///
     /// # Errors
     /// If the recipe's own detector is unknown, which a test rules out.
-    pub fn new(pipeline: &'a Pipeline, plan: &Plan, refits: &'a Refits) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        pipeline: &'a Pipeline,
+        plan: &Plan,
+        refits: &'a Refits,
+    ) -> anyhow::Result<Self> {
         let gathers = refits.fitted.iter().map(|refitted| refitted.gather(plan.recipe, plan.tau));
         Ok(Self {
             main: SetScorer::new(pipeline, plan.clone()),
@@ -45,7 +49,7 @@ impl<'a> Scoring<'a> {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn run(
+    pub(super) fn run(
         &self,
         sets: &[StoredSet],
         bar: &ProgressBar,

@@ -16,7 +16,7 @@ use crate::store::{self, ExtractOptions, OutputCache, RowCheck, Store, StoreHead
 
 /// A set as it was named.
 #[derive(Debug)]
-pub struct NamedSet {
+pub(super) struct NamedSet {
     /// What the report calls it.
     pub name: String,
     /// Whether the name was given.
@@ -27,7 +27,7 @@ pub struct NamedSet {
 
 impl NamedSet {
     /// An in-distribution set: `NAME=PATH` or a path.
-    pub fn id(text: &str) -> Self {
+    pub(super) fn id(text: &str) -> Self {
         match text.split_once('=') {
             Some((name, path)) if !Path::new(text).exists() => {
                 Self { name: name.trim().to_owned(), named: true, path: path.into() }
@@ -43,7 +43,7 @@ impl NamedSet {
     }
 
     /// Whether it is a feature store.
-    pub fn is_store(&self) -> bool {
+    pub(super) fn is_store(&self) -> bool {
         self.path.join("store.toml").is_file()
     }
 }
@@ -52,7 +52,7 @@ impl NamedSet {
 ///
 /// # Errors
 /// If a set has no name, or one that cannot be a file's, or two have the same.
-pub fn parse(id: &str, ood: &[String]) -> anyhow::Result<(NamedSet, Vec<NamedSet>)> {
+pub(super) fn parse(id: &str, ood: &[String]) -> anyhow::Result<(NamedSet, Vec<NamedSet>)> {
     let id = NamedSet::id(id);
     let mut sets = Vec::new();
     for text in ood {
@@ -101,7 +101,7 @@ enum Opened {
 }
 
 /// Opens sets, bringing folders into a store first.
-pub struct Stores<'a> {
+pub(super) struct Stores<'a> {
     /// The header of stores that the model makes.
     pub header: StoreHeader,
     /// The model.
@@ -123,7 +123,7 @@ impl Stores<'_> {
     ///
     /// # Errors
     /// If a set is empty or cannot be read, a store is another tagger's or cannot be written.
-    pub fn open(&self, named: &[NamedSet]) -> anyhow::Result<Option<Vec<StoredSet>>> {
+    pub(super) fn open(&self, named: &[NamedSet]) -> anyhow::Result<Option<Vec<StoredSet>>> {
         // Every folder is listed, and every store opened, before the long work begins.
         let opened = named.iter().map(|set| self.look_at(set)).collect::<Result<Vec<_>, _>>()?;
         let mut notes = Vec::new();

@@ -13,7 +13,7 @@ const MAX_BYTES: u64 = 1 << 34;
 
 /// Features `[n, d]`, row by row.
 #[derive(Debug)]
-pub struct FeatureMatrix {
+pub(super) struct FeatureMatrix {
     /// The values; f64 is rounded to f32.
     pub values: Vec<f32>,
     /// Points.
@@ -27,7 +27,7 @@ pub struct FeatureMatrix {
 /// # Errors
 ///
 /// A file that cannot be read, another extension, or anything but one matrix of floats.
-pub fn read(path: &Path) -> Result<FeatureMatrix> {
+pub(super) fn read(path: &Path) -> Result<FeatureMatrix> {
     let name = path.display();
     let parse = match path.extension().and_then(|extension| extension.to_str()) {
         Some("npy") => from_npy,

@@ -12,7 +12,7 @@ use crate::demo::rng::SceneRng;
 const DOMAIN: u64 = 32;
 
 /// Draws the thing with this number.
-pub fn paint(number: u64, p: &mut Painter, look: &Look) {
+pub(crate) fn paint(number: u64, p: &mut Painter, look: &Look) {
     let mut rng = SceneRng::new(DOMAIN, number, 0);
     let rng = &mut rng;
     for _ in 0..rng.below(4) {

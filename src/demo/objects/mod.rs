@@ -5,7 +5,7 @@ mod animals;
 mod food;
 mod household;
 mod instruments;
-pub mod made_up;
+pub(super) mod made_up;
 mod outdoors;
 mod unknown_living;
 mod unknown_made;
@@ -16,7 +16,7 @@ use super::tags::Hue;
 
 /// The choices that make one specimen differ from the next.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub(super) struct Look {
     /// Main colour.
     pub main: Ink,
     /// A second colour that goes with it.
@@ -26,7 +26,7 @@ pub struct Look {
 }
 
 /// One kind of object.
-pub struct ObjectKind {
+pub(super) struct ObjectKind {
     /// Its name; for a known kind also its tag.
     pub name: &'static str,
     /// Main colours it comes in.
@@ -52,7 +52,7 @@ const fn kind(
 }
 
 /// The ID classes, in tag order.
-pub static KNOWN: [ObjectKind; 18] = [
+pub(super) static KNOWN: [ObjectKind; 18] = [
     kind("apple", &[Red, Green, Yellow, Pink], 82.0, food::apple),
     kind("airplane", &[Red, Orange, Blue, Purple, Green, Grey], 60.0, vehicles::airplane),
     kind("bicycle", VIVID, 72.0, vehicles::bicycle),
@@ -74,7 +74,7 @@ pub static KNOWN: [ObjectKind; 18] = [
 ];
 
 /// Kinds that no tag names: the near out-of-distribution objects.
-pub static UNKNOWN: [ObjectKind; 12] = [
+pub(super) static UNKNOWN: [ObjectKind; 12] = [
     kind("anchor", WIDE, 88.0, unknown_made::anchor),
     kind("balloon", VIVID, 94.0, unknown_made::balloon),
     kind("crab", &[Red, Orange, Pink, Purple, Blue], 60.0, unknown_living::crab),

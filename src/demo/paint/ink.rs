@@ -14,7 +14,7 @@ const SHADE: Ink = rgb(38, 28, 66);
 const LIGHT: Ink = rgb(255, 249, 232);
 
 /// An opaque colour.
-pub const fn rgb(r: u8, g: u8, b: u8) -> Ink {
+pub(crate) const fn rgb(r: u8, g: u8, b: u8) -> Ink {
     Ink { rgb: [r, g, b], alpha: 255 }
 }
 
@@ -49,7 +49,7 @@ impl Ink {
 
 /// How colour is laid over a shape; points are in the painter's units.
 #[derive(Clone, Copy, Debug)]
-pub enum Paint {
+pub(crate) enum Paint {
     /// One colour.
     Flat(Ink),
     /// From the first colour at the first point to the second at the second.
@@ -79,16 +79,16 @@ impl From<Ink> for Paint {
 }
 
 /// A gradient from `top` at height `y0` to `bottom` at height `y1`.
-pub fn down(y0: f32, top: Ink, y1: f32, bottom: Ink) -> Paint {
+pub(crate) fn down(y0: f32, top: Ink, y1: f32, bottom: Ink) -> Paint {
     Paint::Linear { from: ([0.0, y0], top), to: ([0.0, y1], bottom) }
 }
 
 /// A gradient from `left` at `x0` to `right` at `x1`.
-pub fn across(x0: f32, left: Ink, x1: f32, right: Ink) -> Paint {
+pub(crate) fn across(x0: f32, left: Ink, x1: f32, right: Ink) -> Paint {
     Paint::Linear { from: ([x0, 0.0], left), to: ([x1, 0.0], right) }
 }
 
 /// A gradient from `inner` at `(x, y)` to `outer` at `radius`.
-pub fn glow(x: f32, y: f32, radius: f32, inner: Ink, outer: Ink) -> Paint {
+pub(crate) fn glow(x: f32, y: f32, radius: f32, inner: Ink, outer: Ink) -> Paint {
     Paint::Radial { center: [x, y], radius, inner, outer }
 }

@@ -9,8 +9,8 @@ mod shape;
 
 use tiny_skia::{FillRule, LineCap, LineJoin, Mask, Path, Rect, Stroke, Transform};
 
-pub use ink::{Ink, Paint, across, down, glow, rgb};
-pub use shape::{
+pub(super) use ink::{Ink, Paint, across, down, glow, rgb};
+pub(super) use shape::{
     Affine, VectorShape, arc, circle, oval, poly, rect, round_rect, smooth, star, turn,
 };
 
@@ -18,7 +18,7 @@ pub use shape::{
 pub const UNOWNED: u8 = 0;
 
 /// The picture in work: colour, and for each pixel the label of what is in front.
-pub struct Painting {
+pub(super) struct Painting {
     size: usize,
     pixels: Vec<[u8; 3]>,
     labels: Vec<u8>,
@@ -36,7 +36,7 @@ pub struct Painting {
 
 /// A half-open rectangle of pixels.
 #[derive(Clone, Copy, Debug)]
-pub struct Window {
+pub(super) struct Window {
     /// First column, and the one after the last.
     pub x: (usize, usize),
     /// First row, and the one after the last.
@@ -61,7 +61,7 @@ impl Window {
 
 impl Painting {
     /// A black square of `size` × `size` pixels; `None` if `size` is 0 or too large.
-    pub fn new(size: usize) -> Option<Self> {
+    pub(super) fn new(size: usize) -> Option<Self> {
         let side = u32::try_from(size).ok()?;
         Some(Painting {
             size,
@@ -77,33 +77,33 @@ impl Painting {
     }
 
     /// Pixels along a side.
-    pub fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.size
     }
 
     /// The colours, row by row.
-    pub fn pixels_mut(&mut self) -> &mut [[u8; 3]] {
+    pub(super) fn pixels_mut(&mut self) -> &mut [[u8; 3]] {
         &mut self.pixels
     }
 
     /// The label in front at each pixel, row by row.
-    pub fn labels(&self) -> &[u8] {
+    pub(super) fn labels(&self) -> &[u8] {
         &self.labels
     }
 
     /// Starts a piece: what was painted up to here lies behind it.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.before.copy_from_slice(&self.pixels);
         self.opacity.fill(0);
     }
 
     /// The opacity of the piece in work, row by row.
-    pub fn opacity(&self) -> &[u8] {
+    pub(super) fn opacity(&self) -> &[u8] {
         &self.opacity
     }
 
     /// Darkens what lies behind the piece in work at pixel `i`, each channel by so many 256ths.
-    pub fn shade_behind(&mut self, i: usize, amounts: [i32; 3]) {
+    pub(super) fn shade_behind(&mut self, i: usize, amounts: [i32; 3]) {
         let seen = 255 - i32::from(self.opacity[i]);
         let behind = self.before[i];
         for ((channel, behind), amount) in self.pixels[i].iter_mut().zip(behind).zip(amounts) {
@@ -113,23 +113,23 @@ impl Painting {
     }
 
     /// The pixels `label` claimed while it was painted, whether hidden later or not.
-    pub fn claimed(&self, label: u8) -> u32 {
+    pub(super) fn claimed(&self, label: u8) -> u32 {
         self.claimed[usize::from(label)]
     }
 
     /// A window that holds every pixel of `label`; `None` if it was never painted.
-    pub fn extent(&self, label: u8) -> Option<Window> {
+    pub(super) fn extent(&self, label: u8) -> Option<Window> {
         self.extents[usize::from(label)]
     }
 
     /// A painter whose units `to_frame` maps to percent of the frame.
-    pub fn painter(&mut self, to_frame: &Affine, label: u8) -> Painter<'_> {
+    pub(super) fn painter(&mut self, to_frame: &Affine, label: u8) -> Painter<'_> {
         let to_pixels = Affine::scale(self.size as f32 / 100.0).after(to_frame);
         Painter { canvas: self, to_pixels, label }
     }
 
     /// Gives back colours and labels.
-    pub fn into_planes(self) -> (Vec<[u8; 3]>, Vec<u8>) {
+    pub(super) fn into_planes(self) -> (Vec<[u8; 3]>, Vec<u8>) {
         (self.pixels, self.labels)
     }
 
@@ -241,7 +241,7 @@ impl Ramp {
 }
 
 /// Paints shapes in its own units and claims their pixels for one label.
-pub struct Painter<'a> {
+pub(super) struct Painter<'a> {
     canvas: &'a mut Painting,
     to_pixels: Affine,
     label: u8,
@@ -249,14 +249,19 @@ pub struct Painter<'a> {
 
 impl Painter<'_> {
     /// Fills `shape`.
-    pub fn fill(&mut self, shape: impl Into<VectorShape>, paint: impl Into<Paint>) {
+    pub(super) fn fill(&mut self, shape: impl Into<VectorShape>, paint: impl Into<Paint>) {
         if let Some(path) = shape.into().to_path(&self.to_pixels) {
             self.canvas.lay(&path, &self.to_pixels, paint.into(), self.label);
         }
     }
 
     /// Draws the outline of `shape`, `width` units wide, with round ends.
-    pub fn line(&mut self, shape: impl Into<VectorShape>, width: f32, paint: impl Into<Paint>) {
+    pub(super) fn line(
+        &mut self,
+        shape: impl Into<VectorShape>,
+        width: f32,
+        paint: impl Into<Paint>,
+    ) {
         let stroke = Stroke {
             width: width * self.to_pixels.stretch(),
             line_cap: LineCap::Round,
@@ -270,7 +275,11 @@ impl Painter<'_> {
     }
 
     /// Lets `draw` paint only inside `shape`; an inner call replaces the outer clip while it runs.
-    pub fn inside(&mut self, shape: impl Into<VectorShape>, draw: impl FnOnce(&mut Painter)) {
+    pub(super) fn inside(
+        &mut self,
+        shape: impl Into<VectorShape>,
+        draw: impl FnOnce(&mut Painter),
+    ) {
         let side = self.canvas.size as u32;
         let (Some(path), Some(mut clip)) =
             (shape.into().to_path(&self.to_pixels), Mask::new(side, side))
@@ -284,7 +293,7 @@ impl Painter<'_> {
     }
 
     /// Fills `shape` and lets `draw` paint over it, inside its outline only.
-    pub fn body(
+    pub(super) fn body(
         &mut self,
         shape: impl Into<VectorShape>,
         paint: impl Into<Paint>,
@@ -296,13 +305,13 @@ impl Painter<'_> {
     }
 
     /// Paints with `inner` placed before this painter's own map.
-    pub fn placed(&mut self, inner: &Affine, draw: impl FnOnce(&mut Painter)) {
+    pub(super) fn placed(&mut self, inner: &Affine, draw: impl FnOnce(&mut Painter)) {
         let to_pixels = self.to_pixels.after(inner);
         draw(&mut Painter { canvas: self.canvas, to_pixels, label: self.label });
     }
 
     /// Paints without claiming pixels: shadows, glows, reflections.
-    pub fn unowned(&mut self, draw: impl FnOnce(&mut Painter)) {
+    pub(super) fn unowned(&mut self, draw: impl FnOnce(&mut Painter)) {
         draw(&mut Painter { canvas: self.canvas, to_pixels: self.to_pixels, label: UNOWNED });
     }
 }

@@ -7,7 +7,7 @@ use tiny_skia::{Path, PathBuilder};
 
 /// Maps a painter's units to pixels: `x' = a·x + c·y + e`, `y' = b·x + d·y + f`.
 #[derive(Clone, Copy, Debug)]
-pub struct Affine {
+pub(crate) struct Affine {
     /// Image of the unit x vector.
     pub x: [f32; 2],
     /// Image of the unit y vector.
@@ -18,12 +18,12 @@ pub struct Affine {
 
 impl Affine {
     /// Uniform scaling about the origin.
-    pub fn scale(factor: f32) -> Self {
+    pub(crate) fn scale(factor: f32) -> Self {
         Affine { x: [factor, 0.0], y: [0.0, factor], origin: [0.0, 0.0] }
     }
 
     /// Where `point` goes.
-    pub fn apply(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+    pub(crate) fn apply(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         [
             self.x[0] * x + self.y[0] * y + self.origin[0],
             self.x[1] * x + self.y[1] * y + self.origin[1],
@@ -31,7 +31,7 @@ impl Affine {
     }
 
     /// First `inner`, then `self`.
-    pub fn after(&self, inner: &Affine) -> Affine {
+    pub(crate) fn after(&self, inner: &Affine) -> Affine {
         let turn = |v: [f32; 2]| {
             [self.x[0] * v[0] + self.y[0] * v[1], self.x[1] * v[0] + self.y[1] * v[1]]
         };
@@ -39,7 +39,7 @@ impl Affine {
     }
 
     /// The inverse map; `None` where this one is flat.
-    pub fn inverse(&self) -> Option<Affine> {
+    pub(crate) fn inverse(&self) -> Option<Affine> {
         let det = self.x[0] * self.y[1] - self.x[1] * self.y[0];
         if det == 0.0 {
             return None;
@@ -51,14 +51,14 @@ impl Affine {
     }
 
     /// The mean stretch of a length.
-    pub fn stretch(&self) -> f32 {
+    pub(crate) fn stretch(&self) -> f32 {
         (self.x[0] * self.y[1] - self.x[1] * self.y[0]).abs().sqrt()
     }
 }
 
 /// Cosine and sine of an angle given in turns (1.0 is a full circle), from polynomials, so that
 /// every machine gets the same bits.
-pub fn turn(turns: f32) -> [f32; 2] {
+pub(crate) fn turn(turns: f32) -> [f32; 2] {
     let fraction = turns - turns.floor();
     let quarter = (fraction * 4.0 + 0.5).floor();
     let angle = (fraction - quarter * 0.25) * std::f32::consts::TAU;
@@ -75,7 +75,7 @@ pub fn turn(turns: f32) -> [f32; 2] {
 
 /// One or more outlines; filled by the non-zero rule.
 #[derive(Clone, Debug, Default)]
-pub struct VectorShape {
+pub(crate) struct VectorShape {
     contours: Vec<Contour>,
 }
 
@@ -87,13 +87,13 @@ struct Contour {
 
 impl VectorShape {
     /// Adds the outlines of `other`.
-    pub fn and(mut self, other: impl Into<VectorShape>) -> Self {
+    pub(crate) fn and(mut self, other: impl Into<VectorShape>) -> Self {
         self.contours.extend(other.into().contours);
         self
     }
 
     /// Moved by `(x, y)`.
-    pub fn shifted(mut self, x: f32, y: f32) -> Self {
+    pub(crate) fn shifted(mut self, x: f32, y: f32) -> Self {
         for point in self.contours.iter_mut().flat_map(|contour| &mut contour.points) {
             *point = [point[0] + x, point[1] + y];
         }
@@ -216,7 +216,7 @@ fn bezier(points: &mut Vec<[f32; 2]>, a: [f32; 2], b: [f32; 2], c: [f32; 2], d: 
 }
 
 /// An ellipse.
-pub fn oval(cx: f32, cy: f32, rx: f32, ry: f32) -> VectorShape {
+pub(crate) fn oval(cx: f32, cy: f32, rx: f32, ry: f32) -> VectorShape {
     let steps = (12.0 + (rx + ry) * 0.4).min(48.0) as usize;
     let at = |i: usize| {
         let [cos, sin] = turn(i as f32 / steps as f32);
@@ -226,12 +226,12 @@ pub fn oval(cx: f32, cy: f32, rx: f32, ry: f32) -> VectorShape {
 }
 
 /// A circle.
-pub fn circle(cx: f32, cy: f32, r: f32) -> VectorShape {
+pub(crate) fn circle(cx: f32, cy: f32, r: f32) -> VectorShape {
     oval(cx, cy, r, r)
 }
 
 /// Part of an ellipse's line, angles in turns from the right, clockwise on screen; open.
-pub fn arc(cx: f32, cy: f32, rx: f32, ry: f32, from: f32, to: f32) -> VectorShape {
+pub(crate) fn arc(cx: f32, cy: f32, rx: f32, ry: f32, from: f32, to: f32) -> VectorShape {
     let at = |i: usize| {
         let [cos, sin] = turn(from + (to - from) * i as f32 / 24.0);
         [cx + rx * cos, cy + ry * sin]
@@ -240,12 +240,12 @@ pub fn arc(cx: f32, cy: f32, rx: f32, ry: f32, from: f32, to: f32) -> VectorShap
 }
 
 /// A rectangle by its corner and size.
-pub fn rect(x: f32, y: f32, w: f32, h: f32) -> VectorShape {
+pub(crate) fn rect(x: f32, y: f32, w: f32, h: f32) -> VectorShape {
     VectorShape::closed(vec![[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
 }
 
 /// A rectangle with corners rounded by `r`.
-pub fn round_rect(x: f32, y: f32, w: f32, h: f32, r: f32) -> VectorShape {
+pub(crate) fn round_rect(x: f32, y: f32, w: f32, h: f32, r: f32) -> VectorShape {
     let corners = [(x + w - r, y + h - r), (x + r, y + h - r), (x + r, y + r), (x + w - r, y + r)];
     let mut points = Vec::with_capacity(28);
     for (corner, (cx, cy)) in corners.into_iter().enumerate() {
@@ -258,12 +258,12 @@ pub fn round_rect(x: f32, y: f32, w: f32, h: f32, r: f32) -> VectorShape {
 }
 
 /// A polygon.
-pub fn poly(points: &[[f32; 2]]) -> VectorShape {
+pub(crate) fn poly(points: &[[f32; 2]]) -> VectorShape {
     VectorShape::closed(points.to_vec())
 }
 
 /// A smooth closed curve through `points` (Catmull–Rom).
-pub fn smooth(points: &[[f32; 2]]) -> VectorShape {
+pub(crate) fn smooth(points: &[[f32; 2]]) -> VectorShape {
     let count = points.len();
     let mut outline = Vec::with_capacity(count * 12);
     for i in 0..count {
@@ -278,7 +278,7 @@ pub fn smooth(points: &[[f32; 2]]) -> VectorShape {
 }
 
 /// A star or gear outline: `tips` points at `outer`, valleys at `inner`, first tip upwards.
-pub fn star(cx: f32, cy: f32, tips: usize, outer: f32, inner: f32) -> VectorShape {
+pub(crate) fn star(cx: f32, cy: f32, tips: usize, outer: f32, inner: f32) -> VectorShape {
     let at = |i: usize| {
         let radius = if i.is_multiple_of(2) { outer } else { inner };
         let [cos, sin] = turn(i as f32 / (2 * tips) as f32 - 0.25);

@@ -74,7 +74,7 @@ impl fmt::Display for TaggerLosses {
 ///
 /// # Errors
 /// If the device fails.
-pub fn of_batch(
+pub(super) fn of_batch(
     ram: &Ram,
     batch: &SceneBatch,
     device: &Device,

@@ -19,22 +19,22 @@ pub(super) struct Cuts {
 
 impl Cuts {
     /// Number of ID scores.
-    pub fn id(&self) -> usize {
+    pub(super) fn id(&self) -> usize {
         self.id_below.last().copied().unwrap_or(0)
     }
 
     /// Number of OOD scores.
-    pub fn ood(&self) -> usize {
+    pub(super) fn ood(&self) -> usize {
         self.ood_below.last().copied().unwrap_or(0)
     }
 
     /// Number of groups of tied scores, `m`.
-    pub fn groups(&self) -> usize {
+    pub(super) fn groups(&self) -> usize {
         self.id_below.len().saturating_sub(1)
     }
 
     /// What cut `cut` keeps and rejects.
-    pub fn confusion(&self, cut: usize) -> Confusion {
+    pub(super) fn confusion(&self, cut: usize) -> Confusion {
         let (id_lost, ood_caught) = (self.id_below[cut], self.ood_below[cut]);
         Confusion {
             id_kept: self.id() - id_lost,

@@ -9,10 +9,10 @@ use crate::eval::metrics::{Convention, Intervals, Metric, Metrics, RankedScores}
 use crate::eval::scores::{Features, ScoreTable, SetScores};
 
 /// Vertices of each ROC curve in a file, at most. Numbers are taken from the whole curve.
-pub const ROC_POINTS: usize = 1000;
+pub(super) const ROC_POINTS: usize = 1000;
 
 /// The column of a metric.
-pub fn metric_name(metric: Metric) -> &'static str {
+pub(super) fn metric_name(metric: Metric) -> &'static str {
     match metric {
         Metric::Auroc => "auroc",
         Metric::Fpr95 => "fpr95",
@@ -27,7 +27,7 @@ pub fn metric_name(metric: Metric) -> &'static str {
 }
 
 /// Every number: a row for each detector, setting and set, and for the mean over the sets.
-pub fn table(report: &Report) -> Result<Vec<u8>, csv::Error> {
+pub(super) fn table(report: &Report) -> Result<Vec<u8>, csv::Error> {
     let mut header: Vec<&str> =
         vec!["detector", "name", "tokens", "tau", "tag_rule", "set", "id_images", "ood_images"];
     header.extend(Metric::ALL.map(metric_name));
@@ -100,7 +100,11 @@ fn missing_cells(reason: &str) -> Vec<String> {
 
 /// A set's scores at the main setting, a row for each image, a column for each detector that could
 /// score: as metrics rank them, mostly `-inf` where the column `rejected` has a reason.
-pub fn scores(table: &ScoreTable, set: &SetScores, main: Setting) -> Result<Vec<u8>, csv::Error> {
+pub(super) fn scores(
+    table: &ScoreTable,
+    set: &SetScores,
+    main: Setting,
+) -> Result<Vec<u8>, csv::Error> {
     let columns: Vec<(usize, Vec<f32>)> = (0..table.detectors.len())
         .filter_map(|at| Some((at, scores_of(table, set, at, main).ok()?)))
         .collect();
@@ -126,7 +130,11 @@ pub fn scores(table: &ScoreTable, set: &SetScores, main: Setting) -> Result<Vec<
 
 /// The ROC vertices of every detector on a set at the main setting, ID positive, at most
 /// [`ROC_POINTS`] a curve.
-pub fn roc(table: &ScoreTable, set: &SetScores, main: Setting) -> Result<Vec<u8>, csv::Error> {
+pub(super) fn roc(
+    table: &ScoreTable,
+    set: &SetScores,
+    main: Setting,
+) -> Result<Vec<u8>, csv::Error> {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(["detector", "fpr", "tpr", "lambda"])?;
     for (at, detector) in table.detectors.iter().enumerate() {
@@ -141,7 +149,7 @@ pub fn roc(table: &ScoreTable, set: &SetScores, main: Setting) -> Result<Vec<u8>
 }
 
 /// A detector's scores of the in-distribution set and another, ranked.
-pub fn ranked(
+pub(super) fn ranked(
     table: &ScoreTable,
     set: &SetScores,
     detector: usize,

@@ -8,12 +8,12 @@ use crate::eval::metrics::{Metric, Metrics};
 use crate::eval::scores::Features;
 
 /// A share as percent with two digits.
-pub fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.2}", 100.0 * share)
 }
 
 /// A metric's heading.
-pub fn heading(metric: Metric) -> &'static str {
+pub(super) fn heading(metric: Metric) -> &'static str {
     match metric {
         Metric::Auroc => "AUROC ↑",
         Metric::Fpr95 => "FPR95 ↓",
@@ -28,13 +28,13 @@ pub fn heading(metric: Metric) -> &'static str {
 }
 
 /// What the headings mean.
-pub const LEGEND: &str = "In percent; ↑ more is better, ↓ less is better. AUROC and FPR95 with ID \
+pub(super) const LEGEND: &str = "In percent; ↑ more is better, ↓ less is better. AUROC and FPR95 with ID \
 positive, as in the paper; FPR95 at the first ROC vertex that keeps 95 % of ID; FPR95~ linear between \
 vertices, as in the released code; OOD+ with OOD positive, as in OpenOOD. AP is average precision, AUPR \
 the area by trapezoids.";
 
 /// The whole report.
-pub fn page(report: &Report) -> String {
+pub(super) fn page(report: &Report) -> String {
     let mut text = String::new();
     let model = &report.model;
     let names: Vec<&str> = report.ood.iter().map(|set| set.name.as_str()).collect();

@@ -19,7 +19,7 @@ pub(super) struct Affinities {
 
 impl Affinities {
     /// From the `k` nearest neighbours of each point.
-    pub fn new(neighbors: &[Neighbor], k: usize, perplexity: f64) -> Self {
+    pub(super) fn new(neighbors: &[Neighbor], k: usize, perplexity: f64) -> Self {
         if k == 0 {
             let n = neighbors.len();
             return Self { starts: vec![0; n + 1], entries: Vec::new() };
@@ -56,7 +56,7 @@ impl Affinities {
     }
 
     /// The entries of row `i`.
-    pub fn row(&self, i: usize) -> &[(u32, f32)] {
+    pub(super) fn row(&self, i: usize) -> &[(u32, f32)] {
         &self.entries[self.starts[i]..self.starts[i + 1]]
     }
 }

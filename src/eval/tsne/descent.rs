@@ -29,7 +29,7 @@ pub(super) struct Descent {
 
 impl Descent {
     /// At rest, at these positions.
-    pub fn new(positions: Vec<[f32; 2]>) -> Self {
+    pub(super) fn new(positions: Vec<[f32; 2]>) -> Self {
         let n = positions.len();
         Self {
             positions,
@@ -41,13 +41,13 @@ impl Descent {
     }
 
     /// Where the points are.
-    pub fn positions(&self) -> &[[f32; 2]] {
+    pub(super) fn positions(&self) -> &[[f32; 2]] {
         &self.positions
     }
 
     /// One iteration: attraction multiplied by `exaggeration`; the rate is `n / exaggeration`
     /// (A. C. Belkina et al., "Automated optimized parameters for t-SNE", 2019).
-    pub fn step(&mut self, affinities: &Affinities, exaggeration: f32) {
+    pub(super) fn step(&mut self, affinities: &Affinities, exaggeration: f32) {
         let z = self.repulsion.evaluate(&self.positions, &mut self.forces);
         let rate = self.positions.len() as f32 / exaggeration;
         let repel = (1.0 / z) as f32;
@@ -89,7 +89,7 @@ impl Descent {
     }
 
     /// `KL(P‖Q) = Σ p·ln(p·Z/w)` of the map as it is.
-    pub fn divergence(&mut self, affinities: &Affinities) -> f64 {
+    pub(super) fn divergence(&mut self, affinities: &Affinities) -> f64 {
         let ln_z = self.repulsion.evaluate(&self.positions, &mut self.forces).ln();
         let positions = &self.positions;
         let parts: Vec<f64> = (0..positions.len())

@@ -43,7 +43,7 @@ pub(super) struct Centered {
 
 impl Centered {
     /// From finite features `[n, d]`, n and d at least 1.
-    pub fn new(features: &[f32], d: usize) -> Self {
+    pub(super) fn new(features: &[f32], d: usize) -> Self {
         let n = features.len() / d;
         let mut mean = vec![0.0_f64; d];
         for row in features.chunks_exact(d) {
@@ -63,7 +63,7 @@ impl Centered {
     }
 
     /// Other features `[m, d]`, moved and scaled in the same way.
-    pub fn moved(&self, features: &[f32]) -> Vec<f32> {
+    pub(super) fn moved(&self, features: &[f32]) -> Vec<f32> {
         let mut out = vec![0.0; features.len()];
         out.par_chunks_mut(self.d).zip(features.par_chunks(self.d)).for_each(|(out, row)| {
             for ((out, &x), mean) in out.iter_mut().zip(row).zip(&self.mean) {

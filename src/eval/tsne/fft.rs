@@ -30,7 +30,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Signals of `length` zeros.
-    pub fn zeros(length: usize) -> Self {
+    pub(super) fn zeros(length: usize) -> Self {
         Self { re: vec![[0.0; LANES]; length], im: vec![[0.0; LANES]; length] }
     }
 }
@@ -49,7 +49,7 @@ struct Butterfly {
 
 impl Fft {
     /// The plan for `length`, which has no prime factor above 3.
-    pub fn new(length: usize) -> Self {
+    pub(super) fn new(length: usize) -> Self {
         let mut stages = Vec::new();
         let mut left = length;
         while left > 1 {
@@ -66,7 +66,7 @@ impl Fft {
     }
 
     /// The next even length from `at_least` up whose transform is fast.
-    pub fn good_length(at_least: usize) -> usize {
+    pub(super) fn good_length(at_least: usize) -> usize {
         let smooth = |n: &usize| {
             let mut left = *n;
             for prime in [2, 3] {
@@ -81,7 +81,7 @@ impl Fft {
 
     /// Transforms in place: `X[k] = Σ x[n]·exp(-2πi·n·k/length)`. `scratch` has the same length.
     #[inline(always)]
-    pub fn forward(&self, signals: &mut Signals, scratch: &mut Signals) {
+    pub(super) fn forward(&self, signals: &mut Signals, scratch: &mut Signals) {
         let mut stride = 1;
         for Butterfly { radix, twiddles } in &self.stages {
             let span = self.length / (radix * stride);
@@ -99,7 +99,7 @@ impl Fft {
 
     /// The inverse without its factor `1/length`.
     #[inline(always)]
-    pub fn inverse_unscaled(&self, signals: &mut Signals, scratch: &mut Signals) {
+    pub(super) fn inverse_unscaled(&self, signals: &mut Signals, scratch: &mut Signals) {
         std::mem::swap(&mut signals.re, &mut signals.im);
         self.forward(signals, scratch);
         std::mem::swap(&mut signals.re, &mut signals.im);

@@ -109,7 +109,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// A grid for transforms of `length`, nodes `spacing` apart.
-    pub fn new(length: usize, spacing: f32) -> Self {
+    pub(super) fn new(length: usize, spacing: f32) -> Self {
         let fft = Fft::new(length);
         let kernel = Kernel::new(&fft, length, spacing);
         let side = length / 2 - MARGIN;
@@ -127,12 +127,12 @@ impl Grid {
     }
 
     /// Whether the grid is that for this length and spacing.
-    pub fn is_for(&self, length: usize, spacing: f32) -> bool {
+    pub(super) fn is_for(&self, length: usize, spacing: f32) -> bool {
         self.kernel.is_for(length, spacing)
     }
 
     /// Forces on all points, and `Z` with the `n` pairs of a point with itself.
-    pub fn evaluate(
+    pub(super) fn evaluate(
         &mut self,
         y: &[[f32; 2]],
         low: [f32; 2],

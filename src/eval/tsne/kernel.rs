@@ -20,7 +20,7 @@ pub(super) struct Kernel {
 
 impl Kernel {
     /// The kernels for nodes `spacing` apart. `fft` is the plan for `length`.
-    pub fn new(fft: &Fft, length: usize, spacing: f32) -> Self {
+    pub(super) fn new(fft: &Fft, length: usize, spacing: f32) -> Self {
         let half = length / 2 + 1;
         let blocks = half.div_ceil(LANES);
         let (even, odd) = transform_x(fft, length, spacing);
@@ -56,29 +56,29 @@ impl Kernel {
     }
 
     /// Whether the kernels are those for this length and spacing.
-    pub fn is_for(&self, length: usize, spacing: f32) -> bool {
+    pub(super) fn is_for(&self, length: usize, spacing: f32) -> bool {
         self.length == length && self.spacing == spacing
     }
 
     /// Length of the transforms.
-    pub fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.length
     }
 
     /// Distance of nodes.
-    pub fn spacing(&self) -> f32 {
+    pub(super) fn spacing(&self) -> f32 {
         self.spacing
     }
 
     /// Blocks of 16 columns that hold kx in 0..=length/2.
-    pub fn column_blocks(&self) -> usize {
+    pub(super) fn column_blocks(&self) -> usize {
         (self.length / 2 + 1).div_ceil(LANES)
     }
 
     /// Turns the spectrum of the density in `fx` into those of the force's components. Returns this
     /// block's part of the density's sum over its own potential.
     #[inline(always)]
-    pub fn multiply(&self, block: usize, fx: &mut Signals, fy: &mut Signals) -> f64 {
+    pub(super) fn multiply(&self, block: usize, fx: &mut Signals, fy: &mut Signals) -> f64 {
         let half = self.length / 2 + 1;
         // kx and −kx are mirror images, of which only one is stored.
         let count: Lanes = std::array::from_fn(|l| match block * LANES + l {

@@ -36,7 +36,7 @@ impl PointMatrix<'_> {
     /// The `k` nearest points of each query `[m, d]`, nearest first, equals by index; `k` each, all
     /// queries in a row. `among_themselves` says that the queries are the points, none of which is
     /// its own neighbour. Returns `None` when `go_on(queries done)` says no.
-    pub fn nearest(
+    pub(super) fn nearest(
         &self,
         queries: &[f32],
         k: usize,

@@ -24,14 +24,14 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    pub fn new(positions: &[[f32; 2]]) -> Self {
+    pub(super) fn new(positions: &[[f32; 2]]) -> Self {
         let (xs, ys) = positions.iter().map(|p| (p[0], p[1])).unzip();
         Self { xs, ys }
     }
 
     /// Places each new point by its `k` nearest points of the map. The points do not see each
     /// other, so that each lands where it would alone.
-    pub fn place(&self, neighbors: &[Neighbor], k: usize) -> Vec<[f32; 2]> {
+    pub(super) fn place(&self, neighbors: &[Neighbor], k: usize) -> Vec<[f32; 2]> {
         neighbors.par_chunks(k).map(|row| self.place_one(row)).collect()
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Repulsion {
 
 impl Repulsion {
     /// Fills `forces` for the positions `y` and returns `Z`. Both have one entry a point.
-    pub fn evaluate(&mut self, y: &[[f32; 2]], forces: &mut [[f32; 2]]) -> f64 {
+    pub(super) fn evaluate(&mut self, y: &[[f32; 2]], forces: &mut [[f32; 2]]) -> f64 {
         if y.len() <= EXACT_UP_TO { exact(y, forces) } else { self.on_grid(y, forces) }
     }
 

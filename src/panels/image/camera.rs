@@ -19,7 +19,7 @@ enum Zoom {
 
 /// The part of the images that is on show.
 #[derive(Clone, Debug, Default)]
-pub struct Camera {
+pub(super) struct Camera {
     zoom: Zoom,
     /// Where an image's middle lies from its place's, in points.
     offset: Vec2,
@@ -27,27 +27,27 @@ pub struct Camera {
 
 impl Camera {
     /// Whether the whole image is shown.
-    pub fn fits(&self) -> bool {
+    pub(super) fn fits(&self) -> bool {
         self.zoom == Zoom::Fit
     }
 
     /// Whether one image pixel is one screen pixel.
-    pub fn is_one_to_one(&self, pixels_per_point: f32) -> bool {
+    pub(super) fn is_one_to_one(&self, pixels_per_point: f32) -> bool {
         self.zoom == Zoom::OfPixels(1.0 / pixels_per_point)
     }
 
     /// Shows the whole image.
-    pub fn fit(&mut self) {
+    pub(super) fn fit(&mut self) {
         *self = Self::default();
     }
 
     /// Shows one image pixel on one screen pixel.
-    pub fn one_to_one(&mut self, pixels_per_point: f32) {
+    pub(super) fn one_to_one(&mut self, pixels_per_point: f32) {
         *self = Self { zoom: Zoom::OfPixels(1.0 / pixels_per_point), offset: Vec2::ZERO };
     }
 
     /// Where an image of this size lies that has `place` to itself.
-    pub fn rect(&self, place: Rect, size: Vec2) -> Rect {
+    pub(super) fn rect(&self, place: Rect, size: Vec2) -> Rect {
         let scale = self.scale(place, size);
         Rect::from_center_size(place.center() + self.offset, size * scale)
     }
@@ -64,7 +64,7 @@ impl Camera {
     }
 
     /// Follows drags, the wheel and double clicks on one of the images.
-    pub fn navigate(&mut self, ui: &Ui, place: Rect, response: &Response) {
+    pub(super) fn navigate(&mut self, ui: &Ui, place: Rect, response: &Response) {
         if response.double_clicked() {
             self.fit();
         }

@@ -20,7 +20,7 @@ use crate::ui::widgets::{empty_note, outcome_shape, outcome_word};
 use crate::worker::ModelInfo;
 
 /// What one canvas shows.
-pub struct CanvasImage<'a> {
+pub(super) struct CanvasImage<'a> {
     /// The image.
     pub entry: &'a Entry,
     /// The analysis that its verdict comes from.
@@ -33,14 +33,14 @@ pub struct CanvasImage<'a> {
 
 /// One image's place; the map is kept from frame to frame.
 #[derive(Default)]
-pub struct ImageCanvas {
+pub(super) struct ImageCanvas {
     map: Option<Arc<[f32]>>,
 }
 
 impl ImageCanvas {
     /// Draws the image in `place`. `linked` is outlined unless the pointer is over another patch; the
     /// patch under the pointer comes back.
-    pub fn ui(
+    pub(super) fn ui(
         &mut self,
         ui: &mut Ui,
         cx: &mut PanelCtx<'_>,
@@ -174,7 +174,7 @@ fn hovered(response: &Response, field: Rect, map: &[f32]) -> Option<[u32; 2]> {
 }
 
 /// Where the tokens lie on an image: on the part of it that the network sees.
-pub fn field_rect(image: Rect, entry: &Entry, info: &ModelInfo) -> Rect {
+pub(crate) fn field_rect(image: Rect, entry: &Entry, info: &ModelInfo) -> Rect {
     let side_px = info.manifest.tagger.swin.image as u32;
     let seen = info.manifest.transform.seen(entry.size.unwrap_or([1, 1]), side_px);
     let place = vec2(seen.left, seen.top) * image.size();

@@ -21,7 +21,7 @@ const GAP: f32 = 6.0;
 
 /// The panel.
 #[derive(Default)]
-pub struct ImagePanel {
+pub(super) struct ImagePanel {
     camera: Camera,
     /// The images that the camera was turned to.
     shown: (Option<ImageId>, Option<ImageId>),
@@ -32,7 +32,7 @@ pub struct ImagePanel {
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "image",
     title: "Image",
     home: Home::Middle,

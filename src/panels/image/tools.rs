@@ -20,7 +20,7 @@ const NARROW: f32 = 470.0;
 const TINY: [f32; 2] = [300.0, 170.0];
 
 /// The tools above the image.
-pub fn tools_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, camera: &Camera) {
+pub(super) fn tools_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry, camera: &Camera) {
     let palette = Palette::of_ui(ui);
     let size = ui.available_size();
     let narrow = size.x < NARROW;
@@ -154,7 +154,7 @@ fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usiz
 }
 
 /// τ under the image, and the second one where two are compared.
-pub fn taus_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry) {
+pub(super) fn taus_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry) {
     ui.add_space(4.0);
     let two = cx.session.comparison.beside == CompareMode::Tau;
     let hint = "Relevance above which an image token counts as part of an object. Keys: [ and ]";
@@ -174,7 +174,7 @@ pub fn taus_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, entry: &Entry) {
 }
 
 /// How high [`taus_ui`] is, in points.
-pub fn taus_height(beside: CompareMode) -> f32 {
+pub(super) fn taus_height(beside: CompareMode) -> f32 {
     if beside == CompareMode::Tau { 62.0 } else { 34.0 }
 }
 

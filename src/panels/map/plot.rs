@@ -80,12 +80,12 @@ struct ShownMap {
 }
 
 impl Plot {
-    pub fn new(space: usize, title: &'static str, subtitle: &'static str) -> Self {
+    pub(super) fn new(space: usize, title: &'static str, subtitle: &'static str) -> Self {
         Self { title, subtitle, space, ..Self::default() }
     }
 
     /// Shows everything again.
-    pub fn fit(&mut self) {
+    pub(super) fn fit(&mut self) {
         self.view = None;
     }
 
@@ -94,7 +94,7 @@ impl Plot {
     }
 
     /// Takes the newest frame.
-    pub fn follow(&mut self, frame: &Arc<[[f32; 2]]>, style: &MapStyle, session: &Session) {
+    pub(super) fn follow(&mut self, frame: &Arc<[[f32; 2]]>, style: &MapStyle, session: &Session) {
         let version = style.version;
         let same = |shown: &ShownMap| Arc::ptr_eq(&shown.from, frame) && shown.version == version;
         if self.shown.as_ref().is_some_and(same) {
@@ -120,7 +120,7 @@ impl Plot {
     }
 
     /// Draws it into what room there is.
-    pub fn ui(
+    pub(super) fn ui(
         &mut self,
         ui: &mut Ui,
         rect: Rect,

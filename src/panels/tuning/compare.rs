@@ -37,12 +37,12 @@ const METRICS: [(Metric, &str, &str); 2] = [
 
 /// The panel.
 #[derive(Default)]
-pub struct Compare {
+pub(crate) struct Compare {
     flips: Option<(u64, Vec<Flip>)>,
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "compare",
     title: "A / B",
     home: Home::Bottom,

@@ -19,13 +19,13 @@ const METRICS: [Metric; 2] = [Metric::Auroc, Metric::Fpr95];
 
 /// The panel.
 #[derive(Default)]
-pub struct Detectors {
+pub(crate) struct Detectors {
     /// The column that the table is sorted by, and whether the worst come first.
     sort: Option<(usize, bool)>,
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "detectors",
     title: "Detectors",
     home: Home::Bottom,
@@ -76,7 +76,7 @@ impl Panel for Detectors {
 }
 
 /// How far the work in the background is, and a button that lets it rest.
-pub fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+pub(crate) fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
     let tuning = &cx.session.tuning;
     let table = &tuning.table();

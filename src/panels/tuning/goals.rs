@@ -11,7 +11,7 @@ use crate::session::Command;
 /// The targets, as the user left them.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
-pub struct Goals {
+pub(super) struct Goals {
     /// Share of ID to keep, in per cent.
     keep_id: f64,
     /// Share of OOD to miss at most, in per cent.
@@ -28,7 +28,7 @@ impl Default for Goals {
 
 impl Goals {
     /// A target and a button for each goal, each on one line; λ follows at once.
-    pub fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, separation: &Separation) {
+    pub(super) fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, separation: &Separation) {
         let mut goal = None;
         match ui.available_width() {
             width if width >= 500.0 => drop(ui.horizontal(|ui| {

@@ -36,7 +36,7 @@ type Wrong = Vec<(f32, usize, ImageId)>;
 
 /// The panel.
 #[derive(Default)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     /// The images that λ decides wrongly, with what they were found for.
     wrong: Option<(u64, Option<f32>, Wrong)>,
 }
@@ -72,7 +72,7 @@ impl ScoreScale {
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "scores",
     title: "Scores",
     home: Home::Bottom,

@@ -15,7 +15,7 @@ use crate::ui::widgets::elided;
 
 /// A row of the table.
 #[derive(Clone, Debug)]
-pub struct MetricRow {
+pub(super) struct MetricRow {
     /// What was measured.
     pub name: String,
     /// The colour of its curve.
@@ -70,7 +70,7 @@ enum Key {
 }
 
 /// How the table is sorted.
-pub struct MetricTable {
+pub(super) struct MetricTable {
     key: Key,
     best_first: bool,
 }
@@ -83,7 +83,7 @@ impl Default for MetricTable {
 
 impl MetricTable {
     /// The table; `what` heads the first column.
-    pub fn ui(&mut self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
+    pub(super) fn ui(&mut self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
         let rows = self.sorted(rows);
         let palette = Palette::of_ui(ui);
         // Room for the scroll bar.
@@ -163,7 +163,7 @@ impl MetricTable {
     }
 
     /// Buttons that copy the table.
-    pub fn copy_ui(&self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
+    pub(super) fn copy_ui(&self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
         let texts = || (markdown(what, &self.sorted(rows)), csv(what, &self.sorted(rows)));
         copy_menu_ui(ui, "All metrics with their intervals", texts);
     }

@@ -1,16 +1,16 @@
 //! The panels by which thresholds are chosen: ROC curves, histograms, detectors, τ sweep, comparison.
 //! Each reads what `app::tuning` has computed.
 
-pub mod compare;
-pub mod detectors;
+pub(super) mod compare;
+pub(super) mod detectors;
 mod goals;
-pub mod histogram;
+pub(super) mod histogram;
 mod metric_table;
 mod picture_list;
-pub mod roc;
+pub(super) mod roc;
 mod roc_plot;
 mod sets;
-pub mod sweep;
+pub(super) mod sweep;
 
 use eframe::egui::{Align, Layout, Ui};
 

@@ -12,7 +12,7 @@ use crate::worker::ImageId;
 const ROW: f32 = 30.0;
 
 /// An image with what to say of it.
-pub struct PictureRow {
+pub(super) struct PictureRow {
     /// The image.
     pub image: ImageId,
     /// What stands at the right.
@@ -22,7 +22,7 @@ pub struct PictureRow {
 }
 
 /// The list of `count` rows; those out of view cost nothing.
-pub fn list_ui(
+pub(super) fn list_ui(
     ui: &mut Ui,
     cx: &mut PanelCtx<'_>,
     salt: &str,

@@ -32,7 +32,7 @@ const NEAR: usize = 24;
 
 /// The panel.
 #[derive(Default)]
-pub struct RocPanel {
+pub(crate) struct RocPanel {
     choices: Choices,
     table: MetricTable,
 }
@@ -48,7 +48,7 @@ struct Choices {
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "roc",
     title: "ROC",
     home: Home::Bottom,

@@ -12,7 +12,7 @@ use crate::ui::theme::Palette;
 
 /// How curves lie on the axes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Axes {
+pub(super) struct Axes {
     /// Which class counts as positive.
     pub convention: Convention,
     /// Whether the false positive rate is on a logarithmic axis.
@@ -23,7 +23,7 @@ pub struct Axes {
 
 impl Axes {
     /// A curve's point in the plot's coordinates.
-    pub fn place(&self, point: CurvePoint) -> [f64; 2] {
+    pub(super) fn place(&self, point: CurvePoint) -> [f64; 2] {
         let (fpr, tpr) = point.rates(self.convention);
         match self.log {
             true => [fpr.max(self.least).log10(), tpr],
@@ -32,12 +32,12 @@ impl Axes {
     }
 
     /// Bounds of the x axis.
-    pub fn x_bounds(&self) -> (f64, f64) {
+    pub(super) fn x_bounds(&self) -> (f64, f64) {
         if self.log { (self.least.log10(), 0.03) } else { (-0.01, 1.01) }
     }
 
     /// What the axes show.
-    pub fn names(&self) -> (&'static str, &'static str) {
+    pub(super) fn names(&self) -> (&'static str, &'static str) {
         match self.convention {
             Convention::IdPositive => ("OOD kept (FPR)", "ID kept (TPR)"),
             Convention::OodPositive => ("ID lost (FPR)", "OOD caught (TPR)"),
@@ -45,7 +45,7 @@ impl Axes {
     }
 
     /// A false positive rate at a place of the x axis, as its label.
-    pub fn x_label(&self, x: f64) -> String {
+    pub(super) fn x_label(&self, x: f64) -> String {
         let rate = if self.log { 10f64.powf(x) } else { x };
         match rate * 100.0 {
             percent if !(-1e-9..=100.001).contains(&percent) => String::new(),
@@ -56,7 +56,7 @@ impl Axes {
 }
 
 /// A curve as it is drawn.
-pub struct Curve<'a> {
+pub(super) struct Curve<'a> {
     /// What it compares.
     pub name: String,
     /// Its points, from nothing kept to all.
@@ -75,7 +75,7 @@ pub struct Curve<'a> {
 
 impl<'a> Curve<'a> {
     /// As the plot's item.
-    pub fn line(&self, axes: &Axes) -> Line<'a> {
+    pub(super) fn line(&self, axes: &Axes) -> Line<'a> {
         let points: PlotPoints<'a> = self.points.iter().map(|&p| axes.place(p)).collect();
         Line::new(self.name.clone(), points)
             .stroke(Stroke::new(self.width, self.color))
@@ -96,7 +96,7 @@ fn style(at: usize) -> LineStyle {
 }
 
 /// Every curve: the present setting's sets and their mean, other detectors' means, the pinned mean.
-pub fn curves<'a>(
+pub(super) fn curves<'a>(
     session: &'a Session,
     measured: &'a Measured,
     palette: &Palette,
@@ -160,7 +160,7 @@ pub fn curves<'a>(
 
 /// A place on a curve.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub(super) struct Place {
     /// Distance from the pointer, in points.
     pub distance: f32,
     /// The threshold there, between those of the vertices on either side.
@@ -168,7 +168,7 @@ pub struct Place {
 }
 
 /// The place on a curve that lies nearest to the pointer.
-pub fn nearest(
+pub(super) fn nearest(
     points: &[CurvePoint],
     axes: &Axes,
     transform: &PlotTransform,

@@ -14,7 +14,7 @@ use crate::ui::theme::Palette;
 use crate::ui::widgets::{empty_choice, empty_note, shortened};
 
 /// The colour of a set: one for ID, one for each OOD set in turn.
-pub fn set_color(palette: &Palette, session: &Session, set: usize) -> Color32 {
+pub(super) fn set_color(palette: &Palette, session: &Session, set: usize) -> Color32 {
     match session.sets().get(set).map(|set| set.role) {
         Some(Role::Id) => palette.id,
         Some(Role::Ood) => {
@@ -32,7 +32,7 @@ const CHIP: usize = 24;
 const TINY: [f32; 2] = [340.0, 150.0];
 
 /// A chip for each set: its name, role and count. A click changes the role.
-pub fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+pub(super) fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let palette = Palette::of_ui(ui);
     let room = ui.clip_rect().size();
     if room.x < TINY[0] && room.y < TINY[1] && cx.session.tuning.present.is_some() {
@@ -67,7 +67,7 @@ pub fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
 }
 
 /// What λ keeps and rejects.
-pub fn counts_ui(ui: &mut Ui, counts: Confusion) {
+pub(super) fn counts_ui(ui: &mut Ui, counts: Confusion) {
     let palette = Palette::of_ui(ui);
     let facts = [
         ("ID kept", counts.id_kept, palette.id, "In-distribution images that λ keeps"),
@@ -86,7 +86,7 @@ pub fn counts_ui(ui: &mut Ui, counts: Confusion) {
 }
 
 /// λ in force, and where it comes from if the model has none of its own.
-pub fn lambda_label_ui(ui: &mut Ui, session: &Session, lambda: f32) {
+pub(super) fn lambda_label_ui(ui: &mut Ui, session: &Session, lambda: f32) {
     let text = format!("λ {}", super::lambda_text(f64::from(lambda)));
     let text = RichText::new(text).strong().color(Palette::of_ui(ui).accent);
     ui.add(egui::Label::new(text).extend());
@@ -96,7 +96,7 @@ pub fn lambda_label_ui(ui: &mut Ui, session: &Session, lambda: f32) {
 }
 
 /// Says that numbers are not final, and why.
-pub fn partial_ui(ui: &mut Ui, session: &Session, measured: &Measured) {
+pub(super) fn partial_ui(ui: &mut Ui, session: &Session, measured: &Measured) {
     let palette = Palette::of_ui(ui);
     let failed: usize = measured.sets.iter().map(|set| set.failed).sum();
     if failed > 0 {
@@ -119,7 +119,7 @@ pub fn partial_ui(ui: &mut Ui, session: &Session, measured: &Measured) {
 }
 
 /// What stands in a panel while there is nothing to compare.
-pub fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, title: &str) {
+pub(super) fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, title: &str) {
     let has = |role| cx.session.sets().iter().any(|set| set.role == role);
     let note = match (cx.session.entries().is_empty(), has(Role::Id), has(Role::Ood)) {
         (true, ..) => "Open a folder of in-distribution images and one of others to compare them.",
@@ -139,7 +139,7 @@ pub fn nothing_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, title: &str) {
 }
 
 /// A note in small weak type.
-pub fn weak_ui(ui: &mut Ui, text: &str) -> egui::Response {
+pub(crate) fn weak_ui(ui: &mut Ui, text: &str) -> egui::Response {
     let palette = Palette::of_ui(ui);
     ui.label(RichText::new(text).small().color(palette.weak))
 }

@@ -21,7 +21,7 @@ use crate::ui::widgets::toggle;
 /// The panel.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
-pub struct SweepPanel {
+pub(crate) struct SweepPanel {
     auroc: bool,
     fpr95: bool,
 }
@@ -33,7 +33,7 @@ impl Default for SweepPanel {
 }
 
 /// How the window knows it.
-pub const PANEL: PanelInfo = PanelInfo {
+pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "sweep",
     title: "τ sweep",
     home: Home::Bottom,

@@ -26,7 +26,7 @@ static INFO: Info = Info {
 /// The method was made for activations after a ReLU. Here negative ones take part as they are: they
 /// lower s₁, so that features with as much below as above zero are sharpened by exp(0) = 1. The
 /// exponent is kept within ±20; see [`sharpening`].
-pub struct AshS;
+pub(super) struct AshS;
 
 impl Detector for AshS {
     fn info(&self) -> &'static Info {

@@ -21,7 +21,7 @@ static INFO: Info = Info {
 ///
 /// Needs that second projector, when fitting and when scoring. Classes without training images are left
 /// out. A zero feature scores 0.
-pub struct CeCosine;
+pub(super) struct CeCosine;
 
 impl Detector for CeCosine {
     fn info(&self) -> &'static Info {

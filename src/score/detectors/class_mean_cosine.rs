@@ -20,7 +20,7 @@ static INFO: Info = Info {
 /// over the training images of a class.
 ///
 /// Classes without training images are left out. A zero token scores 0.
-pub struct ClassMeanCosine;
+pub(super) struct ClassMeanCosine;
 
 impl Detector for ClassMeanCosine {
     fn info(&self) -> &'static Info {

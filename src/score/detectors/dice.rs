@@ -25,7 +25,7 @@ static INFO: Info = Info {
 
 /// Energy of a sparse classifier: only the weights with the largest mean contribution W_cd · mean(f_d)
 /// over the training images stay, strictly above the percentile over all classes and channels.
-pub struct Dice;
+pub(super) struct Dice;
 
 struct DiceScorer {
     head: Arc<Head>,

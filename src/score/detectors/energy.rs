@@ -17,7 +17,7 @@ static INFO: Info = Info {
 };
 
 /// The negative free energy of the class logits at temperature 1, log Σ_c exp(logits_c).
-pub struct Energy;
+pub(super) struct Energy;
 
 impl Detector for Energy {
     fn info(&self) -> &'static Info {

@@ -20,7 +20,7 @@ static INFO: Info = Info {
 /// spatial axes: here the D channels of the feature are the one map. The projector's last LayerNorm all
 /// but fixes the length of the whole feature, which leaves this detector little to see; the paper on
 /// TagOOD reports the same weakness. A feature without a positive channel scores 0.
-pub struct FeatureNorm;
+pub(super) struct FeatureNorm;
 
 impl Detector for FeatureNorm {
     fn info(&self) -> &'static Info {

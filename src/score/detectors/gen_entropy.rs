@@ -26,7 +26,7 @@ static INFO: Info = Info {
 };
 
 /// Generalised entropy of the softmax probabilities, negated: −Σ p^γ (1 − p)^γ over the M largest.
-pub struct Gen;
+pub(super) struct Gen;
 
 impl Detector for Gen {
     fn info(&self) -> &'static Info {

@@ -18,7 +18,7 @@ static INFO: Info = Info {
 ///
 /// That gradient is the outer product of softmax(logits) − u and the feature, so its norm is the product
 /// of theirs and no backward pass is needed. A zero feature scores 0.
-pub struct GradNorm;
+pub(super) struct GradNorm;
 
 impl Detector for GradNorm {
     fn info(&self) -> &'static Info {

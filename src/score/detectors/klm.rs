@@ -25,7 +25,7 @@ static INFO: Info = Info {
 /// The template of class k is the mean softmax of the images that are predicted as k, right or wrong;
 /// the paper takes validation images for it, here they are the training images. Classes that are never
 /// predicted have no template.
-pub struct KlMatching;
+pub(super) struct KlMatching;
 
 struct KlMatchingScorer {
     log_templates: Vec<f32>,

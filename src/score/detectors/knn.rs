@@ -35,7 +35,7 @@ static INFO: Info = Info {
 /// Distance to the k-th nearest training feature, negated, all features divided by their length.
 ///
 /// A zero feature has no direction: it lies at distance 1 from all of them and scores −1.
-pub struct Knn;
+pub(super) struct Knn;
 
 struct KnnScorer {
     bank: Vec<f32>,

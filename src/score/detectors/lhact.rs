@@ -45,7 +45,7 @@ static INFO: Info = Info {
 /// network, its 90th percentile, is 1.0, which puts h near the 95th. Percentiles 95 and 10 of the training
 /// activations are therefore a choice made here, and so is leaving the formula as it is where l is
 /// negative, as it is after a LayerNorm: damped activations are then shifted down by |l|.
-pub struct LhAct;
+pub(super) struct LhAct;
 
 impl Detector for LhAct {
     fn info(&self) -> &'static Info {

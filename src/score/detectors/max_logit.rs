@@ -13,7 +13,7 @@ static INFO: Info = Info {
 };
 
 /// The largest class logit.
-pub struct MaxLogit;
+pub(super) struct MaxLogit;
 
 impl Detector for MaxLogit {
     fn info(&self) -> &'static Info {

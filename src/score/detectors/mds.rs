@@ -33,13 +33,13 @@ static INFO_PLUS_PLUS: Info = Info {
 /// as the method is run since. Directions in which the training features do not vary do not count
 /// (pseudo-inverse), so an image that leaves the training features' subspace is not punished for it. If
 /// no class has two different features there is no covariance, and every image scores 0.
-pub static MDS: Mds = Mds { info: &INFO, names: &PLAIN };
+pub(super) static MDS: Mds = Mds { info: &INFO, names: &PLAIN };
 
 /// [`MDS`] on features divided by their length, in fitting and in scoring; a zero feature stays zero.
-pub static MDS_PLUS_PLUS: Mds = Mds { info: &INFO_PLUS_PLUS, names: &NORMALISED };
+pub(super) static MDS_PLUS_PLUS: Mds = Mds { info: &INFO_PLUS_PLUS, names: &NORMALISED };
 
 /// The Mahalanobis detector on one family of Gaussians.
-pub struct Mds {
+pub(super) struct Mds {
     info: &'static Info,
     names: &'static Names,
 }

@@ -16,7 +16,7 @@ static INFO: Info = Info {
 /// The largest softmax probability, max_c p_c.
 ///
 /// At least 1/C; `f32` cannot tell probabilities nearer to 1 than 6e-8 apart, so very sure images tie.
-pub struct Msp;
+pub(super) struct Msp;
 
 impl Detector for Msp {
     fn info(&self) -> &'static Info {

@@ -35,7 +35,7 @@ static INFO: Info = Info {
 ///
 /// A zero feature scores 0. Where energies are negative the product of two of them is positive, as in
 /// the paper, which supposes confident classifiers.
-pub struct NnGuide;
+pub(super) struct NnGuide;
 
 struct NnGuideScorer {
     /// Normalised features times energies `[M, D]`.

@@ -27,7 +27,7 @@ static INFO: Info = Info {
 ///
 /// The clip is the 90th percentile of the training activations, all channels together (of a seeded
 /// choice of 10,000 images where there are more). Negative activations pass unchanged.
-pub struct React;
+pub(super) struct React;
 
 impl Detector for React {
     fn info(&self) -> &'static Info {

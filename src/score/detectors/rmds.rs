@@ -32,13 +32,13 @@ static INFO_PLUS_PLUS: Info = Info {
 ///
 /// What makes a feature unusual in every class alike cancels. Both covariances are treated as for
 /// [`mds`](super::mds).
-pub static RMDS: Rmds = Rmds { info: &INFO, names: &PLAIN };
+pub(super) static RMDS: Rmds = Rmds { info: &INFO, names: &PLAIN };
 
 /// [`RMDS`] on features divided by their length, in fitting and in scoring; a zero feature stays zero.
-pub static RMDS_PLUS_PLUS: Rmds = Rmds { info: &INFO_PLUS_PLUS, names: &NORMALISED };
+pub(super) static RMDS_PLUS_PLUS: Rmds = Rmds { info: &INFO_PLUS_PLUS, names: &NORMALISED };
 
 /// The relative Mahalanobis detector on one family of Gaussians.
-pub struct Rmds {
+pub(super) struct Rmds {
     info: &'static Info,
     names: &'static Names,
 }

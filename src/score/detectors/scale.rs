@@ -25,7 +25,7 @@ static INFO: Info = Info {
 ///
 /// The method was made for activations after a ReLU; negative ones take part as they are. The exponent
 /// is kept within ±20; see [`sharpening`].
-pub struct Scale;
+pub(super) struct Scale;
 
 impl Detector for Scale {
     fn info(&self) -> &'static Info {

@@ -10,7 +10,7 @@ struct ShapedEnergy<F> {
 }
 
 /// Scores log Σ_c exp((W·f + b)_c), f being the feature after `shape` has changed it.
-pub fn shaped_energy(
+pub(super) fn shaped_energy(
     head: &Arc<Head>,
     shape: impl Fn(&mut [f32]) + Send + Sync + 'static,
 ) -> Result<Box<dyn Scorer>, ScoreError> {
@@ -26,18 +26,18 @@ impl<F: Fn(&mut [f32]) + Send + Sync> Scorer for ShapedEnergy<F> {
 }
 
 /// Features of a block as one matrix `[n, D]`.
-pub fn features(samples: &[Sample<'_>]) -> Vec<f32> {
+pub(super) fn features(samples: &[Sample<'_>]) -> Vec<f32> {
     samples.iter().flat_map(|sample| sample.feature.iter().copied()).collect()
 }
 
 /// Energy of each row of logits `[n, C]`.
-pub fn energies(logits: &[f32], classes: usize) -> Vec<f32> {
+pub(super) fn energies(logits: &[f32], classes: usize) -> Vec<f32> {
     logits.chunks_exact(classes).map(|row| logits::log_sum_exp(row) as f32).collect()
 }
 
 /// Sum of a row and of its n − round(n·percent/100) largest values: what ASH and SCALE compare. Reorders
 /// `row` so that the largest come first and returns how many they are.
-pub fn top_sums(row: &mut [f32], percent: f64) -> (f64, f64, usize) {
+pub(super) fn top_sums(row: &mut [f32], percent: f64) -> (f64, f64, usize) {
     let kept = row.len() - (row.len() as f64 * percent / 100.0).round_ties_even() as usize;
     let all: f64 = row.iter().map(|&v| f64::from(v)).sum();
     if kept > 0 && kept < row.len() {
@@ -51,7 +51,7 @@ pub fn top_sums(row: &mut [f32], percent: f64) -> (f64, f64, usize) {
 /// Non-negative activations give an exponent between 1 and n / kept, 10 at most at the published
 /// percentiles, which the limit never touches. It is for features with negative values, where the sum of
 /// the largest can come near zero or below; 0/0 counts as exponent 1, as if nothing were pruned.
-pub fn sharpening((all, top): (f64, f64)) -> f32 {
+pub(super) fn sharpening((all, top): (f64, f64)) -> f32 {
     let ratio = if top == 0.0 && all == 0.0 { 1.0 } else { all / top };
     ratio.clamp(-20.0, 20.0).exp() as f32
 }

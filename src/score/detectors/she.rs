@@ -23,7 +23,7 @@ static INFO: Info = Info {
 /// The pattern is the mean feature of the class's training images that are classified correctly; if none
 /// is, of all its training images; if it has none, the zero vector, so that an image predicted as that
 /// class scores 0. A zero feature scores 0.
-pub struct She;
+pub(super) struct She;
 
 impl Detector for She {
     fn info(&self) -> &'static Info {

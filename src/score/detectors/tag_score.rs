@@ -15,7 +15,7 @@ static INFO: Info = Info {
 /// The tagger's own confidence: the best probability among the in-distribution tags that count.
 ///
 /// Reads no feature and is not fitted; the baseline of the paper's ablation.
-pub struct TagScore;
+pub(super) struct TagScore;
 
 impl Detector for TagScore {
     fn info(&self) -> &'static Info {

@@ -18,7 +18,7 @@ static INFO: Info = Info {
 /// all D channels.
 ///
 /// A zero feature scores 0. Nothing is fitted here; the centers come with the projector.
-pub struct TagoodCosine;
+pub(super) struct TagoodCosine;
 
 impl Detector for TagoodCosine {
     fn info(&self) -> &'static Info {

@@ -16,7 +16,7 @@ static INFO: Info = Info {
 /// TagOOD with the Euclidean distance: one over the distance to the nearest learned class center.
 ///
 /// A feature that is a center scores `f32::MAX`.
-pub struct TagoodEuclidean;
+pub(super) struct TagoodEuclidean;
 
 impl Detector for TagoodEuclidean {
     fn info(&self) -> &'static Info {

@@ -19,7 +19,7 @@ static INFO: Info = Info {
 /// The division by D, the mean over channels, and the direction center ‖ feature are those of the
 /// released code; the paper gives neither. A feature that differs from a center by a constant at most
 /// scores `f32::MAX`.
-pub struct TagoodKl;
+pub(super) struct TagoodKl;
 
 impl Detector for TagoodKl {
     fn info(&self) -> &'static Info {

@@ -19,7 +19,7 @@ static INFO: Info = Info {
 ///
 /// G is that of the centers, 4 in the released ones. A negative cosine gives a negative score, so that
 /// a low tag score then *raises* it, as in the script.
-pub struct TagoodReleased;
+pub(super) struct TagoodReleased;
 
 impl Detector for TagoodReleased {
     fn info(&self) -> &'static Info {

@@ -36,7 +36,7 @@ static INFO: Info = Info {
 ///
 /// α makes the mean virtual logit of the training images equal to their mean largest logit. If the
 /// training features leave no residual α is 0 and the score is the energy.
-pub struct Vim;
+pub(super) struct Vim;
 
 struct VimScorer {
     origin: Vec<f32>,

@@ -11,14 +11,14 @@ use crate::score::{
 };
 
 /// Rows kept at most: 20 MB at D = 512, and 10,000 images are compared with them in seconds.
-pub const CAPACITY: usize = 10_000;
+pub(crate) const CAPACITY: usize = 10_000;
 /// Seed of the choice among more rows than fit.
 const SEED: u64 = 7;
 
 /// L2-normalised features `[M, D]`, in random order.
-pub const FEATURES: &str = "bank.features";
+pub(crate) const FEATURES: &str = "bank.features";
 /// Energy log Σ exp(logits) of the same rows, `[M]`.
-pub const ENERGY: &str = "bank.energy";
+pub(crate) const ENERGY: &str = "bank.energy";
 
 /// Indices of the rows that stand for all `n`: a random choice of at most [`CAPACITY`], in random order,
 /// the same on every run.
@@ -28,7 +28,10 @@ fn choice(n: usize) -> Vec<usize> {
 
 /// Keeps [`FEATURES`] and [`ENERGY`], unless they are there. Rows of zeros have no direction and are
 /// left out.
-pub fn keep(training: &TrainingSet<'_>, statistics: &mut Statistics) -> Result<(), ScoreError> {
+pub(crate) fn keep(
+    training: &TrainingSet<'_>,
+    statistics: &mut Statistics,
+) -> Result<(), ScoreError> {
     if statistics.get(FEATURES).is_some() {
         return Ok(());
     }
@@ -45,14 +48,14 @@ pub fn keep(training: &TrainingSet<'_>, statistics: &mut Statistics) -> Result<(
 }
 
 /// Percentiles (0..100) of all activations of the chosen rows, with linear interpolation between ranks.
-pub fn percentiles<const K: usize>(rows: Rows<'_>, percents: [f64; K]) -> [f32; K] {
+pub(crate) fn percentiles<const K: usize>(rows: Rows<'_>, percents: [f64; K]) -> [f32; K] {
     let mut values: Vec<f32> =
         choice(rows.len()).into_iter().flat_map(|row| rows.row(row).iter().copied()).collect();
     percents.map(|percent| percentile(&mut values, percent))
 }
 
 /// The value below which `percent` of `values` lie, interpolated; reorders them. 0 if there are none.
-pub fn percentile(values: &mut [f32], percent: f64) -> f32 {
+pub(crate) fn percentile(values: &mut [f32], percent: f64) -> f32 {
     let Some(last) = values.len().checked_sub(1) else { return 0.0 };
     let rank = (percent / 100.0).clamp(0.0, 1.0) * last as f64;
     let (_, &mut low, above) = values.select_nth_unstable_by(rank as usize, f32::total_cmp);

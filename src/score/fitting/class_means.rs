@@ -3,12 +3,16 @@
 use crate::score::{Rows, ScoreError, Statistics};
 
 /// Class means of the mean object tokens `[P, W]`, P classes that have samples.
-pub const OBJECT_TOKEN: &str = "object-token.class-means";
+pub(crate) const OBJECT_TOKEN: &str = "object-token.class-means";
 /// Class means of the cross-entropy projector's features `[P, E]`.
-pub const CE_FEATURE: &str = "ce-feature.class-means";
+pub(crate) const CE_FEATURE: &str = "ce-feature.class-means";
 
 /// Mean of the rows of each class in `f64`, `None` for a class without rows.
-pub fn class_means(rows: Rows<'_>, labels: &[usize], classes: usize) -> Vec<Option<Vec<f64>>> {
+pub(crate) fn class_means(
+    rows: Rows<'_>,
+    labels: &[usize],
+    classes: usize,
+) -> Vec<Option<Vec<f64>>> {
     let mut sums = vec![vec![0.0; rows.width()]; classes];
     let mut counts = vec![0_usize; classes];
     for (row, &label) in rows.iter().zip(labels) {
@@ -23,7 +27,7 @@ pub fn class_means(rows: Rows<'_>, labels: &[usize], classes: usize) -> Vec<Opti
 }
 
 /// Keeps under `name` the means of the classes that have rows.
-pub fn keep(
+pub(crate) fn keep(
     name: &str,
     rows: Rows<'_>,
     labels: &[usize],

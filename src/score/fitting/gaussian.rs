@@ -21,7 +21,7 @@ const CUTOFF: f64 = 1e-9;
 const BLOCK: usize = 1024;
 
 /// The names under which one family of Gaussians is kept.
-pub struct Names {
+pub(crate) struct Names {
     /// Mean of all features `[D]`.
     pub mean: &'static str,
     /// A of the covariance around the class means `[R, D]`.
@@ -35,7 +35,7 @@ pub struct Names {
 }
 
 /// Gaussians of the features as they are.
-pub static PLAIN: Names = Names {
+pub(crate) static PLAIN: Names = Names {
     mean: "gaussian.mean",
     whitening: "gaussian.whitening",
     class_offsets: "gaussian.class-offsets",
@@ -44,7 +44,7 @@ pub static PLAIN: Names = Names {
 };
 
 /// Gaussians of the features divided by their length.
-pub static NORMALISED: Names = Names {
+pub(crate) static NORMALISED: Names = Names {
     mean: "gaussian-normalised.mean",
     whitening: "gaussian-normalised.whitening",
     class_offsets: "gaussian-normalised.class-offsets",
@@ -54,12 +54,12 @@ pub static NORMALISED: Names = Names {
 
 impl Names {
     /// The feature as this family sees it.
-    pub fn prepared(&self, feature: &[f32]) -> Vec<f32> {
+    pub(crate) fn prepared(&self, feature: &[f32]) -> Vec<f32> {
         if self.normalised { normalised(feature).collect() } else { feature.to_vec() }
     }
 
     /// Keeps mean, class offsets and the whitening around the class means, unless they are there.
-    pub fn keep(
+    pub(crate) fn keep(
         &self,
         training: &TrainingSet<'_>,
         statistics: &mut Statistics,
@@ -85,7 +85,7 @@ impl Names {
     }
 
     /// Keeps the whitening around the mean of all, unless it is there.
-    pub fn keep_background(
+    pub(crate) fn keep_background(
         &self,
         training: &TrainingSet<'_>,
         statistics: &mut Statistics,
@@ -106,7 +106,7 @@ impl Names {
 }
 
 /// Whitened class means, ready to find the nearest.
-pub struct Whitened {
+pub(crate) struct Whitened {
     names: &'static Names,
     mean: Vec<f32>,
     whitening: Vec<f32>,
@@ -116,7 +116,7 @@ pub struct Whitened {
 
 impl Whitened {
     /// Reads what [`Names::keep`] kept.
-    pub fn new(
+    pub(crate) fn new(
         names: &'static Names,
         statistics: &Statistics,
         width: usize,
@@ -129,13 +129,13 @@ impl Whitened {
     }
 
     /// Features of a block as this family sees them, minus the mean of all, `[n, D]`.
-    pub fn centered(&self, samples: &[Sample<'_>]) -> Vec<f32> {
+    pub(crate) fn centered(&self, samples: &[Sample<'_>]) -> Vec<f32> {
         let rows = samples.iter().map(|sample| self.names.prepared(sample.feature));
         rows.flat_map(|row| row.into_iter().zip(&self.mean).map(|(v, m)| v - m)).collect()
     }
 
     /// Squared Mahalanobis distance of every centered row `[n, D]` to the nearest class mean, `[n]`.
-    pub fn nearest_squares(&self, centered: &[f32]) -> Vec<f64> {
+    pub(crate) fn nearest_squares(&self, centered: &[f32]) -> Vec<f64> {
         let width = self.mean.len();
         let rank = self.whitening.len() / width;
         if rank == 0 || self.classes.is_empty() {
@@ -163,7 +163,7 @@ fn whitening<'a>(
 
 /// Variances in descending order and the unit axes `[D, D]` they belong to, of the rows around the
 /// center of each.
-pub fn principal_axes<'a>(
+pub(crate) fn principal_axes<'a>(
     rows: Rows<'_>,
     center: impl Fn(usize) -> &'a [f64],
 ) -> Result<(Vec<f64>, Vec<Vec<f64>>), ScoreError> {

@@ -29,31 +29,31 @@ pub(super) struct Pins {
 
 impl Pins {
     /// What is kept, with its curves.
-    pub fn pinned(&self) -> Option<&Arc<Pinned>> {
+    pub(super) fn pinned(&self) -> Option<&Arc<Pinned>> {
         self.pinned.as_ref()
     }
 
     /// What a saved session keeps of it.
-    pub fn kept(&self) -> Option<Pin> {
+    pub(super) fn kept(&self) -> Option<Pin> {
         let of =
             |pinned: &Arc<Pinned>| Pin { settings: pinned.settings.clone(), lambda: pinned.lambda };
         self.pinned.as_ref().map(of).or_else(|| self.awaited.clone())
     }
 
     /// The setting whose scores are to come, once there are images to score.
-    pub fn awaited(&self, basis: &Basis) -> Option<&Pin> {
+    pub(super) fn awaited(&self, basis: &Basis) -> Option<&Pin> {
         let can_be =
             basis.info().is_some() && basis.images.entries().iter().any(|entry| entry.is_tagged);
         self.awaited.as_ref().filter(|_| can_be)
     }
 
     /// Whether curves are being made.
-    pub fn is_working(&self) -> bool {
+    pub(super) fn is_working(&self) -> bool {
         self.working
     }
 
     /// Keeps the present setting: what to make its curves from.
-    pub fn pin(&mut self, basis: &Basis, lambda: Option<f32>) -> PinScores {
+    pub(super) fn pin(&mut self, basis: &Basis, lambda: Option<f32>) -> PinScores {
         let pin = Pin { settings: basis.settings.clone(), lambda };
         let verdict = |entry: &Entry| (entry.id, (entry.score(), entry.outcome()));
         let entries = basis.images.entries().iter();
@@ -62,17 +62,17 @@ impl Pins {
     }
 
     /// Forgets the setting that was kept.
-    pub fn unpin(&mut self) {
+    pub(super) fn unpin(&mut self) {
         (self.pinned, self.awaited) = (None, None);
     }
 
     /// Has a setting scored that a saved session kept.
-    pub fn restore(&mut self, pin: Option<Pin>) {
+    pub(super) fn restore(&mut self, pin: Option<Pin>) {
         (self.pinned, self.awaited) = (None, pin);
     }
 
     /// Keeps the awaited setting, whose scores are there: what to make its curves from.
-    pub fn score(
+    pub(super) fn score(
         &mut self,
         scored: &[ImageId],
         scores: &[Score],
@@ -104,12 +104,12 @@ impl Pins {
     }
 
     /// Takes in the curves.
-    pub fn take(&mut self, pinned: Arc<Pinned>) {
+    pub(super) fn take(&mut self, pinned: Arc<Pinned>) {
         (self.working, self.pinned) = (false, Some(pinned));
     }
 
     /// The images whose decision differs between the kept setting and the present one.
-    pub fn flips(&self, images: &Images) -> Vec<Flip> {
+    pub(super) fn flips(&self, images: &Images) -> Vec<Flip> {
         let Some(pinned) = &self.pinned else { return Vec::new() };
         let flip = |entry: &Entry| {
             let &(score, outcome) = pinned.verdicts.get(&entry.id)?;

@@ -67,34 +67,34 @@ pub(super) struct Occasion<'a> {
 
 impl Surveys {
     /// Whether one is at work.
-    pub fn is_running(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
     /// Whether the table holds for the present data, τ and recipe.
-    pub fn is_table_current(&self, basis: &Basis) -> bool {
+    pub(super) fn is_table_current(&self, basis: &Basis) -> bool {
         self.table.subject == Some(table_subject(basis))
     }
 
     /// Whether the sweep holds for the present data, detector and recipe.
-    pub fn is_sweep_current(&self, basis: &Basis) -> bool {
+    pub(super) fn is_sweep_current(&self, basis: &Basis) -> bool {
         self.sweep.subject == Some(sweep_subject(basis))
     }
 
     /// Whether the table is as full as it will get.
-    pub fn is_table_done(&self, basis: &Basis) -> bool {
+    pub(super) fn is_table_done(&self, basis: &Basis) -> bool {
         (self.is_table_current(basis) && self.table.complete)
             || self.failed == Some(table_subject(basis))
     }
 
     /// Whether the sweep is as full as it will get.
-    pub fn is_sweep_done(&self, basis: &Basis) -> bool {
+    pub(super) fn is_sweep_done(&self, basis: &Basis) -> bool {
         (self.is_sweep_current(basis) && self.sweep.is_complete())
             || self.failed == Some(sweep_subject(basis))
     }
 
     /// Keeps one survey going while something is out of date: what is on show first, then the rest.
-    pub fn follow(
+    pub(super) fn follow(
         &mut self,
         basis: &Basis,
         on: &Occasion<'_>,
@@ -189,7 +189,7 @@ impl Surveys {
     }
 
     /// Takes in a survey's scores.
-    pub fn take_scores(&mut self, surveyed: Surveyed) {
+    pub(super) fn take_scores(&mut self, surveyed: Surveyed) {
         let Some(running) = current(&mut self.running, self.ticket == surveyed.ticket) else {
             return;
         };
@@ -207,7 +207,7 @@ impl Surveys {
     }
 
     /// Takes in that a survey cannot be made.
-    pub fn take_failure(
+    pub(super) fn take_failure(
         &mut self,
         ticket: u64,
         error: String,
@@ -273,7 +273,7 @@ impl Surveys {
     }
 
     /// Takes in the table.
-    pub fn take_rows(
+    pub(super) fn take_rows(
         &mut self,
         ticket: u64,
         (sets, rows): (Vec<String>, Vec<DetectorRow>),
@@ -289,7 +289,7 @@ impl Surveys {
     }
 
     /// Takes in a point of the sweep.
-    pub fn take_point(&mut self, ticket: u64, point: Option<SweepPoint>) {
+    pub(super) fn take_point(&mut self, ticket: u64, point: Option<SweepPoint>) {
         let Some(running) = current(&mut self.running, self.ticket == ticket) else { return };
         let (step, subject) = (running.step, running.subject.clone());
         self.running = None;

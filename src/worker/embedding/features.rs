@@ -16,7 +16,7 @@ pub(super) struct Matrix {
 
 impl Matrix {
     /// Number of points.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.values.len() / self.width.max(1)
     }
 }
@@ -29,13 +29,13 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub fn of(task: &EmbeddingTask) -> Self {
+    pub(super) fn of(task: &EmbeddingTask) -> Self {
         Self { metric: task.metric, patterns: task.patterns }
     }
 
     /// The images' points in both spaces: the mean of the kept object tokens `[n, 512]`, and the
     /// projected feature `[n, D]`. An image that was removed meanwhile lies at the origin.
-    pub fn points(self, images: &[EmbeddedImage], recall: &Recall) -> [Matrix; SPACES] {
+    pub(super) fn points(self, images: &[EmbeddedImage], recall: &Recall) -> [Matrix; SPACES] {
         let mean = |image: &EmbeddedImage| {
             let tagged = recall(image.id)?;
             Some(mean_token(&tagged.tokens, tagged.width, &image.analysis.decomposition.mask))
@@ -52,7 +52,7 @@ impl Form {
     }
 
     /// Class centers `[C, D]` in the form of features after projection.
-    pub fn centers(self, values: &[f32], width: usize) -> Vec<f32> {
+    pub(super) fn centers(self, values: &[f32], width: usize) -> Vec<f32> {
         self.shaped(Matrix { values: values.to_vec(), width }, self.patterns).values
     }
 

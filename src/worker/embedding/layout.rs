@@ -26,7 +26,7 @@ pub(super) struct PlaneLayout {
 impl PlaneLayout {
     /// Finds neighbours in both spaces; `tell` hears how far it is, and it breaks off when the run
     /// is `wanted` no more.
-    pub fn new(
+    pub(super) fn new(
         task: &EmbeddingTask,
         recall: &Recall,
         wanted: &(dyn Fn() -> bool + Sync),
@@ -51,12 +51,12 @@ impl PlaneLayout {
     }
 
     /// Whether there are iterations to do now.
-    pub fn moves(&self) -> bool {
+    pub(super) fn moves(&self) -> bool {
         !(self.paused || self.stopped || self.maps.iter().all(Tsne::is_done))
     }
 
     /// Iterates until a frame's time is over, both maps in step.
-    pub fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         let started = Instant::now();
         for _ in 0..ITERATIONS_A_FRAME {
             for map in &mut self.maps {
@@ -70,7 +70,7 @@ impl PlaneLayout {
     }
 
     /// Takes in images that came later.
-    pub fn add(&mut self, images: &[EmbeddedImage], recall: &Recall) {
+    pub(super) fn add(&mut self, images: &[EmbeddedImage], recall: &Recall) {
         for (later, more) in self.later.iter_mut().zip(self.form.points(images, recall)) {
             later.width = more.width;
             later.values.extend(more.values);
@@ -79,7 +79,7 @@ impl PlaneLayout {
     }
 
     /// Where everything is. Later images are placed once the points rest.
-    pub fn frame(&mut self) -> Result<EmbeddingFrame, TsneError> {
+    pub(super) fn frame(&mut self) -> Result<EmbeddingFrame, TsneError> {
         let rests = !self.moves();
         if self.placed.is_none() && rests && self.later[0].len() > 0 {
             let [before, after] =

@@ -146,7 +146,7 @@ impl Embedder {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(outbox: Outbox, recall: Recall) -> std::io::Result<Self> {
+    pub(super) fn start(outbox: Outbox, recall: Recall) -> std::io::Result<Self> {
         let (requests, inbox) = unbounded();
         let wanted = Arc::new(AtomicU64::new(0));
         let work = EmbeddingWork { wanted: wanted.clone(), outbox, recall, run: 0, layout: None };
@@ -155,7 +155,7 @@ impl Embedder {
     }
 
     /// Asks; the answer comes as events. Whether the thread is there to hear it.
-    pub fn ask(&self, request: EmbeddingRequest) -> bool {
+    pub(super) fn ask(&self, request: EmbeddingRequest) -> bool {
         match &request {
             EmbeddingRequest::Run(task) => self.wanted.store(task.run, Ordering::Release),
             EmbeddingRequest::Stop => self.wanted.store(0, Ordering::Release),

@@ -16,7 +16,7 @@ const STYLE: &str = include_str!("../page.css");
 const SCRIPT: &str = include_str!("../page.js");
 
 /// The page.
-pub fn page(report: &Report, table: &ScoreTable) -> String {
+pub(super) fn page(report: &Report, table: &ScoreTable) -> String {
     let chosen = chosen(report);
     let mut page = String::new();
     let title = format!("{} against {}", report.id.name, set_names(report).join(", "));

@@ -20,7 +20,12 @@ const ROC_POINTS: usize = 120;
 const METRICS: [(Metric, &str); 2] = [(Metric::Auroc, "AUROC, %"), (Metric::Fpr95, "FPR95, %")];
 
 /// ROC curves of all detectors on one set, the chosen one's above the others.
-pub fn roc(report: &Report, table: &ScoreTable, scores: &SetScores, chosen: usize) -> String {
+pub(super) fn roc(
+    report: &Report,
+    table: &ScoreTable,
+    scores: &SetScores,
+    chosen: usize,
+) -> String {
     let curve = |detector: usize| -> Option<(usize, Vec<[f64; 2]>)> {
         let ranked = ranked(table, scores, detector, report.settings[0])?;
         let points = ranked.roc(Convention::IdPositive).thinned(ROC_POINTS);
@@ -40,7 +45,12 @@ pub fn roc(report: &Report, table: &ScoreTable, scores: &SetScores, chosen: usiz
 }
 
 /// Histograms of all detectors' scores on one set.
-pub fn histograms(report: &Report, table: &ScoreTable, ood: &SetScores, chosen: usize) -> String {
+pub(super) fn histograms(
+    report: &Report,
+    table: &ScoreTable,
+    ood: &SetScores,
+    chosen: usize,
+) -> String {
     let main = report.settings[0];
     let chart = |detector: usize| {
         let of = |set: &SetScores| -> Option<Vec<f64>> {
@@ -57,7 +67,7 @@ pub fn histograms(report: &Report, table: &ScoreTable, ood: &SetScores, chosen: 
 }
 
 /// AUROC and FPR95 of every set over τ at inference.
-pub fn over_tau(report: &Report, chosen: usize) -> String {
+pub(super) fn over_tau(report: &Report, chosen: usize) -> String {
     let chart = |metric, share, detector: usize| {
         report.detectors[detector].outcomes[0].mean()?;
         let lines = tau_lines(report, detector, metric);
@@ -74,7 +84,7 @@ pub fn over_tau(report: &Report, chosen: usize) -> String {
 }
 
 /// AUROC and FPR95 of every set over τ in fitting.
-pub fn over_fitted_tau(report: &Report) -> String {
+pub(super) fn over_fitted_tau(report: &Report) -> String {
     let plot = |(metric, share)| {
         let line = |set: usize| {
             let points = report.refits.iter().filter(|refit| !refit.one_tag).filter_map(|refit| {

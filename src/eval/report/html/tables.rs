@@ -28,7 +28,7 @@ fn th(column: usize, text: &str, metric: Option<Metric>) -> String {
 }
 
 /// AUROC and FPR95 of each detector on each set, and their means.
-pub fn detectors_table(report: &Report, setting: usize, chosen: usize) -> String {
+pub(super) fn detectors_table(report: &Report, setting: usize, chosen: usize) -> String {
     let sets = report.ood.len();
     let mut html = String::from(
         "<div class=\"scroll\"><table class=\"sortable\"><thead><tr class=\"sets\"><th></th>",
@@ -98,7 +98,7 @@ fn best_of(metric: Metric, values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// The paper's ablation tables.
-pub fn ablations(report: &Report) -> String {
+pub(super) fn ablations(report: &Report) -> String {
     if report.ablations.is_empty() {
         return String::new();
     }
@@ -137,7 +137,7 @@ pub fn ablations(report: &Report) -> String {
 }
 
 /// Every metric's mean over the sets.
-pub fn metrics_table(report: &Report, chosen: usize) -> String {
+pub(super) fn metrics_table(report: &Report, chosen: usize) -> String {
     let mut html = String::from("<div class=\"scroll\"><table class=\"sortable\"><thead><tr>");
     html.push_str(&th(0, "detector", None));
     for (index, metric) in Metric::ALL.into_iter().enumerate() {
@@ -164,7 +164,7 @@ pub fn metrics_table(report: &Report, chosen: usize) -> String {
 }
 
 /// How many images of each set were scored, or why not.
-pub fn counts(report: &Report) -> String {
+pub(super) fn counts(report: &Report) -> String {
     let mut html = String::from(
         "<h2 id=\"counts\">Counts</h2>\n<div class=\"scroll\"><table><thead><tr><th>set</th><th></th>\
          <th>images</th><th>unreadable</th><th>no ID tag</th><th>nothing kept</th><th>class accuracy</th>\
