@@ -48,6 +48,8 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod fs;
+#[cfg(test)]
+mod damage;
 pub mod lists;
 pub mod gpu;
 pub mod colormap;

@@ -108,7 +108,10 @@ pub fn text_of(bytes: &[u8]) -> Result<&str, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::{cases, damaged};
 
     fn entries(bytes: &[u8]) -> Vec<String> {
         let list = List::of_bytes(bytes, Path::new("list.txt")).unwrap();
@@ -139,6 +142,22 @@ mod tests {
         assert_eq!(refused(b"\xff\xfef\0"), "the file is UTF-16 text; save it as UTF-8: list.txt");
         assert!(refused(b"f\0i\0").contains("perhaps UTF-16"));
         assert!(refused(b"fish\n\xcc\xec\n").starts_with("line 2 is not UTF-8"));
+    }
+
+    proptest! {
+        #![proptest_config(cases(2000))]
+        #[test]
+        fn damaged_lists_are_read_or_refused_in_a_sentence(
+            bytes in damaged("\u{feff}鱼 \r\nfish\tfish\r\n# 3\r\n\r\n".as_bytes().to_vec())
+        ) {
+            match List::of_bytes(&bytes, Path::new("list.txt")) {
+                Ok(list) => prop_assert!(list.entries().all(|(_, entry)| entry == entry.trim())),
+                Err(error) => {
+                    let error = error.to_string();
+                    prop_assert!(error.ends_with(": list.txt") && error.lines().count() == 1);
+                }
+            }
+        }
     }
 
     #[cfg(unix)]

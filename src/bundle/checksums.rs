@@ -75,18 +75,25 @@ pub(super) fn sealed(text: &str) -> String {
     format!("{text}{}{}\"\n", seal_key(), of_bytes(text.as_bytes()))
 }
 
-/// Refuses a manifest that was changed since it was written; one without a seal is taken as it is.
-pub(super) fn check_seal(text: &str) -> Result<(), String> {
+/// Refuses a manifest that was changed since it was written. Version 1 had no seal.
+pub(super) fn check_seal(text: &str, format: u32) -> Result<(), String> {
     let text = text.replace("\r\n", "\n");
-    let Some(at) = text.rfind(&seal_key()) else { return Ok(()) };
+    let Some(at) = text.rfind(&seal_key()) else {
+        return match format {
+            1 => Ok(()),
+            _ => Err("the manifest is cut short (its checksum is missing); copy the bundle again"
+                .into()),
+        };
+    };
     let (above, seal) = text.split_at(at);
     let hash = seal.strip_prefix(&seal_key()).and_then(|rest| rest.trim_end().strip_suffix('"'));
     match hash == Some(&of_bytes(above.as_bytes())) {
         true => Ok(()),
-        false => Err(format!(
-            "the manifest is damaged or was edited (its checksum differs); to keep an edit, remove \
-             the line that begins with `\"{MANIFEST}\"`"
-        )),
+        false => Err(
+            "the manifest is damaged or was edited (its checksum differs); to keep an edit, set \
+             `format = 1` and remove `[checksums]` and what follows"
+                .into(),
+        ),
     }
 }
 
@@ -97,10 +104,13 @@ mod tests {
     #[test]
     fn every_change_of_a_sealed_manifest_is_seen() {
         let text = sealed("tau = 0.5\n\n[checksums]\n");
-        assert_eq!(check_seal(&text), Ok(()));
-        assert_eq!(check_seal(&text.replace('\n', "\r\n")), Ok(()));
-        assert!(check_seal(&text.replace("0.5", "0.6")).unwrap_err().contains("remove the line"));
-        let unsealed: String = text.lines().filter(|l| !l.starts_with('"')).collect();
-        assert_eq!(check_seal(&unsealed), Ok(()));
+        assert_eq!(check_seal(&text, 2), Ok(()));
+        assert_eq!(check_seal(&text.replace('\n', "\r\n"), 2), Ok(()));
+        let edited = text.replace("0.5", "0.6");
+        assert!(check_seal(&edited, 2).unwrap_err().contains("set `format = 1`"));
+        assert!(check_seal(&edited, 1).is_err());
+        let unsealed = text.split("[checksums]").next().unwrap();
+        assert_eq!(check_seal(unsealed, 1), Ok(()));
+        assert!(check_seal(unsealed, 2).unwrap_err().contains("cut short"));
     }
 }

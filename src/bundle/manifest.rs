@@ -10,8 +10,9 @@ use crate::image::Transform;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 
-/// The version of the bundle's layout that this program writes and reads.
-pub const FORMAT: u32 = 1;
+/// The version of the bundle's layout that this program writes. It reads version 1, too, which had no
+/// checksums.
+pub const FORMAT: u32 = 2;
 
 /// The paper's text or the released code, where the two differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

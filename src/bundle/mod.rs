@@ -297,13 +297,13 @@ fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, BundleError> {
     let bad = |reason: String| BundleError::Manifest { reason, path: path.to_owned() };
     // The version first: another one may have other fields.
     let version: Version = toml::from_str(text).map_err(|e| bad(e.message().to_owned()))?;
-    if version.format != FORMAT {
+    if !(1..=FORMAT).contains(&version.format) {
         return Err(bad(format!(
-            "the bundle's format is {}, this program reads format {FORMAT}",
+            "the bundle's format is {}, this program reads formats 1 to {FORMAT}",
             version.format
         )));
     }
-    checksums::check_seal(text).map_err(bad)?;
+    checksums::check_seal(text, version.format).map_err(bad)?;
     let manifest: Manifest = toml::from_str(text).map_err(|e| bad(e.message().to_owned()))?;
     if !(0.0..=1.0).contains(&manifest.tau) {
         return Err(bad(format!("tau is {}, but must lie between 0 and 1", manifest.tau)));
@@ -316,3 +316,6 @@ fn parse_manifest(text: &str, path: &Path) -> Result<Manifest, BundleError> {
     }
     Ok(manifest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -323,7 +323,10 @@ fn line_error(line: usize, reason: &str, path: &Path) -> VocabularyError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::{cases, damaged};
 
     fn write(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -389,6 +392,30 @@ mod tests {
         let others = ["c", "a", "x"].map(str::to_owned);
         let error = vocabulary.order_by(&others, path).unwrap_err().to_string();
         assert_eq!(error, "the list has no line for the model's class `x`: classes.tsv");
+    }
+
+    proptest! {
+        #![proptest_config(cases(2000))]
+        #[test]
+        fn damaged_class_lists_are_read_or_refused(
+            tabs in damaged(b"a\ttag 0\nb\ttag 1 #2\n# c\n\\#d\ttag 2\n".to_vec()),
+            published in damaged("0 n01 鱼,tag 0\n1 n02 鸡,tag 1\n".as_bytes().to_vec()),
+        ) {
+            for bytes in [tabs, published] {
+                let mut vocabulary = Vocabulary::numbered(3);
+                let list = List::of_bytes(&bytes, Path::new("classes.tsv"));
+                if list.is_ok_and(|list| vocabulary.take_classes(&list).is_ok()) {
+                    let tags = vocabulary.classes.iter().flat_map(|class| &class.tags);
+                    prop_assert!(tags.into_iter().all(|&tag| tag < 3));
+                    // What was read goes round.
+                    let mut again = Vocabulary::numbered(3);
+                    let text = vocabulary.classes_text();
+                    let list = List::of_bytes(text.as_bytes(), Path::new("classes.tsv")).unwrap();
+                    again.take_classes(&list).unwrap();
+                    prop_assert_eq!(again.classes, vocabulary.classes);
+                }
+            }
+        }
     }
 
     #[test]

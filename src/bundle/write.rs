@@ -10,7 +10,7 @@ use half::f16;
 use serde_json::json;
 
 use super::checksums::{self, Checksums};
-use super::manifest::Manifest;
+use super::manifest::{FORMAT, Manifest};
 use super::vocabulary::Vocabulary;
 use super::{
     Bundle, BundleError, CLASS_NAMES, CLASSES, MANIFEST, PROJECTOR, PROJECTOR_CE, STATISTICS,
@@ -107,7 +107,7 @@ impl BundleFiles<'_> {
             let sum = checksums::of_file(&path).map_err(io("cannot write the bundle", &path))?;
             sums.insert(name.into(), sum);
         }
-        let manifest = Manifest { checksums: sums, ..self.manifest.clone() };
+        let manifest = Manifest { format: FORMAT, checksums: sums, ..self.manifest.clone() };
         let text = toml::to_string(&manifest).map_err(|e| BundleError::Manifest {
             reason: e.to_string(),
             path: folder.join(MANIFEST),

@@ -1,8 +1,10 @@
 use std::fs;
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::damage::{cases, damaged};
 
 /// A folder with empty files at these paths; listing does not open them.
 fn folder_with(files: &[&str]) -> TempDir {
@@ -142,4 +144,20 @@ fn split_keeps_the_mix_and_repeats() {
     assert_eq!(set.split(0.2, 5).unwrap(), split);
     assert_ne!(set.split(0.2, 6).unwrap(), split);
     assert!(matches!(set.split(1.0, 5), Err(DatasetError::BadShare(_))));
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+    #[test]
+    fn damaged_csvs_are_read_or_refused_in_a_sentence(
+        bytes in damaged("\u{feff}path,class\r\na.jpg,x\r\n\"b, c.jpg\",\"y, z\"\r\n".into())
+    ) {
+        let folder = folder_with(&["a.jpg", "b, c.jpg"]);
+        let csv = folder.path().join("set.csv");
+        fs::write(&csv, bytes).unwrap();
+        if let Err(error) = Dataset::labelled(&csv) {
+            let error = error.to_string();
+            prop_assert!(error.ends_with("set.csv"), "{}", error);
+        }
+    }
 }

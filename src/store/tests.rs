@@ -2,10 +2,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use half::f16;
+use proptest::prelude::*;
 use rayon::iter::ParallelIterator;
 
 use super::manifest::{ChunkList, MANIFEST, chunk_name};
 use super::*;
+use crate::damage::{cases, damaged};
 use crate::image::Transform;
 
 /// A small store's header: 5 tokens of width 3, 4 tags, 2 layers, 4 rows a chunk.
@@ -430,4 +432,39 @@ fn tags_to_keep_are_seen_ones_and_the_best_of_a_class() {
     let crowded: Vec<f32> = (0..30).map(|tag| 1.0 + tag as f32).collect();
     let expected: Vec<usize> = [4, 7].into_iter().chain(14..30).collect();
     assert_eq!(tags_to_keep(&crowded, &vocabulary), expected);
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+    #[test]
+    fn damaged_stores_are_refused_or_read_as_they_were_written(
+        (name, bytes) in prop::sample::select(whole_store()).prop_flat_map(|(name, whole)| {
+            damaged(whole).prop_map(move |bytes| (name.clone(), bytes))
+        })
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, whole) in whole_store() {
+            fs::write(dir.path().join(name), whole).unwrap();
+        }
+        fs::write(dir.path().join(&name), bytes).unwrap();
+        let read = || -> Result<Vec<Record>, StoreError> {
+            Store::open(dir.path())?.rows().map(|row| row.to_record()).collect()
+        };
+        match read() {
+            // A shorter list of chunks is told by the chunks that it does not name.
+            Ok(records) => prop_assert_eq!(records, (0..10).map(record).collect::<Vec<_>>()),
+            Err(error) => prop_assert!(error.to_string().lines().count() == 1, "{}", error),
+        }
+    }
+}
+
+/// The files of a store of ten rows.
+fn whole_store() -> Vec<(String, Vec<u8>)> {
+    static FILES: std::sync::OnceLock<Vec<(String, Vec<u8>)>> = std::sync::OnceLock::new();
+    let make = || {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), std::slice::from_ref(&(0..10)));
+        files(dir.path()).into_iter().filter(|(name, _)| name != crate::fs::FOLDER_LOCK).collect()
+    };
+    FILES.get_or_init(make).clone()
 }

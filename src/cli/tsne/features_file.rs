@@ -178,7 +178,10 @@ fn matrix(shape: &[usize]) -> Result<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::{cases, damaged};
 
     fn npy(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY".to_vec();
@@ -240,6 +243,24 @@ mod tests {
         let whole = npy(1, good, &[0; 24]);
         for cut in 0..whole.len() {
             assert!(from_npy(&whole[..cut]).is_err(), "cut to {cut} bytes");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases(2000))]
+        #[test]
+        fn damaged_files_are_read_or_refused(
+            bytes in damaged(npy(
+                1,
+                "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }   \n",
+                &[7; 24],
+            ))
+        ) {
+            for parse in [from_npy, from_safetensors] {
+                if let Ok(features) = parse(&bytes) {
+                    prop_assert_eq!(features.values.len(), features.n * features.d);
+                }
+            }
         }
     }
 
