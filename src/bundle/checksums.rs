@@ -81,8 +81,10 @@ pub(super) fn check_seal(text: &str, format: u32) -> Result<(), String> {
     let Some(at) = text.rfind(&seal_key()) else {
         return match format {
             1 => Ok(()),
-            _ => Err("the manifest is cut short (its checksum is missing); copy the bundle again"
-                .into()),
+            _ => {
+                Err("the manifest is cut short (its checksum is missing); copy the bundle again"
+                    .into())
+            }
         };
     };
     let (above, seal) = text.split_at(at);

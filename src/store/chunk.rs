@@ -297,8 +297,9 @@ fn check_sizes(data: &Buffer, block: &Block, header: &StoreHeader) -> Result<(),
     let cut = || bad("the file is cut short");
     let metadata = usize::try_from(block.metaDataLength()).map_err(|_| cut())?;
     let (message, body) = data.as_slice().split_at_checked(metadata).ok_or_else(cut)?;
-    // A marker and the length, of four bytes each, stand before the message.
-    let message = message.get(8..).ok_or_else(cut)?;
+    // The length stands before the message, and before that, in all but old files, a marker.
+    let prefix = if message.starts_with(&[0xff; 4]) { 8 } else { 4 };
+    let message = message.get(prefix..).ok_or_else(cut)?;
     let message = root_as_message(message).map_err(|e| bad(&e.to_string()))?;
     let batch = message.header_as_record_batch().ok_or_else(|| bad("it holds no rows"))?;
     let rows =
