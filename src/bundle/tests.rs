@@ -47,6 +47,17 @@ fn folder_with(damaged: &str, bytes: &[u8]) -> tempfile::TempDir {
     dir
 }
 
+#[test]
+fn the_embedded_bundle_is_what_was_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo-world");
+    let bundle = Bundle::open(&folder).unwrap();
+    assert_eq!(bundle.manifest.format, FORMAT);
+    assert_eq!(bundle.manifest.checksums.len(), 7, "six files and the manifest itself");
+    let embedded = embedded::bundle().unwrap();
+    assert_eq!(embedded.manifest, bundle.manifest);
+    assert_eq!(embedded.vocabulary, bundle.vocabulary);
+}
+
 fn a_damaged_file() -> impl Strategy<Value = (String, Vec<u8>, Vec<u8>)> {
     prop::sample::select(whole_bundle()).prop_flat_map(|(name, whole)| {
         damaged(whole.clone()).prop_map(move |bytes| (name.clone(), whole.clone(), bytes))
