@@ -7,6 +7,7 @@ mod archive;
 mod bytes;
 mod error;
 mod legacy;
+mod machine;
 mod names;
 mod pickle;
 mod strided;
@@ -123,7 +124,7 @@ impl Source {
         }
         .map_err(|reason| malformed(path, reason))?;
         let found = names::unwrapped(found);
-        let root = names::root(found.keys().map(String::as_str));
+        let root = root_of(&found, path);
         let (mut tensors, mut beside) = (BTreeMap::new(), BTreeMap::new());
         for (name, tensor) in found {
             match name.strip_prefix(&root) {
@@ -270,4 +271,16 @@ impl Source {
             path: self.path.clone(),
         })
     }
+}
+
+/// The prefix of the weights in a file; says which are left where there are several to choose from.
+fn root_of(found: &BTreeMap<String, Strided>, path: &Path) -> String {
+    let mut roots = names::roots(found.keys().map(String::as_str)).into_iter();
+    let root = roots.next().unwrap_or_default();
+    let others: Vec<String> = roots.filter(|other| !names::is_average(other)).collect();
+    if !root.is_empty() && !others.is_empty() {
+        let others = others.join(", ");
+        log::warn!("weights are taken from {root}, and not from {others}: {}", path.display());
+    }
+    root
 }

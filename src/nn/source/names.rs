@@ -43,23 +43,27 @@ pub(super) fn unwrapped<T>(tensors: BTreeMap<String, T>) -> BTreeMap<String, T> 
     found
 }
 
-/// The prefix, with its dot, of the names that a network's weights have in a file. Of several
-/// copies, a running average is the last choice and a shorter prefix the first.
-pub(super) fn root<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+/// The prefixes, with their dots, under which a file holds a network's weights, the one to take
+/// first: a running average is the last choice, and a shorter prefix goes before a longer one.
+pub(super) fn roots<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     for landmark in LANDMARKS {
         let prefix = |name: &'a str| {
             name.strip_suffix(landmark).filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
         };
-        let is_average = |prefix: &str| prefix.contains("ema") || prefix.contains("averaged");
-        let found = names.clone().filter_map(prefix);
-        if let Some(root) = found.min_by_key(|prefix| (is_average(prefix), prefix.len())) {
-            return root.to_owned();
+        let mut found: Vec<&str> = names.clone().filter_map(prefix).collect();
+        if !found.is_empty() {
+            found.sort_by_key(|prefix| (is_average(prefix), prefix.len()));
+            return found.into_iter().map(str::to_owned).collect();
         }
     }
     let keys = WEIGHT_KEYS.iter().map(|key| format!("{key}."));
-    keys.into_iter()
-        .find(|root| names.clone().any(|name| name.starts_with(root)))
-        .unwrap_or_default()
+    let root = keys.into_iter().find(|root| names.clone().any(|name| name.starts_with(root)));
+    vec![root.unwrap_or_default()]
+}
+
+/// Whether a prefix is one of a running average of weights.
+pub(super) fn is_average(prefix: &str) -> bool {
+    prefix.split('.').any(|part| part.contains("ema") || part.contains("averag"))
 }
 
 #[cfg(test)]
@@ -82,7 +86,7 @@ mod tests {
 
     #[test]
     fn weights_begin_where_a_landmark_stands() {
-        let of = |names: &[&str]| root(names.iter().copied());
+        let of = |names: &[&str]| roots(names.iter().copied()).remove(0);
         let landmark = LANDMARKS[0];
         let ram = format!("net.ram.{landmark}");
         assert_eq!(of(&["net.epoch", &ram]), "net.ram.");
