@@ -14,7 +14,6 @@ use crate::session::embedding::EmbedCommand;
 pub(super) struct Action {
     /// What the palette calls it.
     pub name: Cow<'static, str>,
-    /// Its key.
     pub key: Option<KeyboardShortcut>,
     /// The heading under which the list of keys shows it.
     pub group: &'static str,

@@ -9,7 +9,6 @@ use super::actions::{Action, actions, key_text};
 use crate::panels::UserCommand;
 use crate::ui::theme::Palette;
 
-/// The command palette.
 #[derive(Default)]
 pub(super) struct CommandPalette {
     open: bool,

@@ -37,7 +37,6 @@ impl Files<'_> {
         }
     }
 
-    /// A file's text.
     pub(super) fn text(&self, name: &str) -> Result<String, BundleError> {
         let text = match self {
             Self::Folder(folder) => fs::read_text(&folder.join(name), MAX_MANIFEST_BYTES),

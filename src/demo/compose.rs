@@ -31,7 +31,6 @@ impl PieceSubject {
         }
     }
 
-    /// Its name.
     pub(super) fn name(self) -> &'static str {
         match self {
             PieceSubject::Clutter(i) => CLUTTER[i].name,

@@ -36,7 +36,6 @@ impl SceneRng {
         self.below(100) < percent
     }
 
-    /// One of `items`.
     pub(super) fn pick<T: Copy, const N: usize>(&mut self, items: [T; N]) -> T {
         items[self.below(N)]
     }

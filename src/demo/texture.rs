@@ -19,7 +19,6 @@ struct Pattern {
     salt: u32,
 }
 
-/// Draws one pattern.
 pub(super) fn draw(rng: &mut SceneRng, size: usize) -> Scene {
     let which = rng.below(TEXTURES.len());
     let first = rng.below(10);

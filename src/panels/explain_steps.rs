@@ -31,7 +31,6 @@ pub const TITLES: [&str; 10] = [
 
 /// What the steps are told about.
 pub(super) struct ExplainedImage<'a> {
-    /// The image.
     pub entry: &'a Entry,
     /// Settings.
     pub session: &'a Session,

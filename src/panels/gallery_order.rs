@@ -102,7 +102,6 @@ fn wrongness(entry: &Entry, session: &Session) -> Option<f32> {
 pub(super) struct Filter {
     /// Part of a name, a set's or a counting tag's name, in any case.
     pub text: String,
-    /// One kind.
     pub kind: Kind,
     /// One set, by its name.
     pub set: Option<String>,

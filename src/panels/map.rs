@@ -36,7 +36,6 @@ const TINY: f32 = 150.0;
 /// Between two plots, in points.
 const GAP: f32 = 8.0;
 
-/// The panel.
 pub(super) struct MapPanel {
     plots: [Plot; SPACES],
     style: MapStyle,

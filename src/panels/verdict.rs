@@ -19,7 +19,6 @@ use crate::worker::ModelInfo;
 /// How many of the nearest centers are listed.
 const NEAREST: usize = 5;
 
-/// The panel.
 #[derive(Default)]
 pub(super) struct VerdictPanel {
     scale: Option<ScoreRange>,

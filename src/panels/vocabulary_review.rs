@@ -26,7 +26,6 @@ const ROW: f32 = 74.0;
 struct Reviewed {
     /// The class.
     name: String,
-    /// Its tags.
     tags: Vec<String>,
     /// Its images, if it is one of the proposal's.
     images: Option<usize>,

@@ -35,7 +35,6 @@ pub struct ModelStatus {
 pub(super) struct Basis {
     /// The open images.
     pub images: Images,
-    /// The model.
     pub model: ModelStatus,
     /// τ, λ, detector, recipe.
     pub settings: Settings,

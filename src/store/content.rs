@@ -33,7 +33,7 @@ pub(super) fn hash_bytes(bytes: &[u8]) -> u64 {
     first_bits(&blake3::hash(bytes))
 }
 
-/// [`hash_bytes`] of a file; `None` if it cannot be read.
+/// `hash_bytes` of a file; `None` if it cannot be read.
 pub fn hash_file(path: &Path) -> Option<u64> {
     let hash = || -> io::Result<blake3::Hash> {
         let mut hasher = blake3::Hasher::new();

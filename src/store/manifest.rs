@@ -23,12 +23,10 @@ pub(super) struct ChunkList {
     pub chunks: Vec<ChunkEntry>,
 }
 
-/// One chunk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ChunkEntry {
     /// The file.
     pub name: String,
-    /// Its rows.
     pub rows: usize,
     /// The hash of its rows' hashes.
     pub digest: String,

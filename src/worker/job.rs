@@ -66,7 +66,6 @@ impl Jobs {
         Self { controls: Arc::default(), outbox }
     }
 
-    /// Begins a job.
     pub(super) fn begin(&self, job: JobId) -> JobControl {
         lock(&self.controls).entry(job).or_default().clone()
     }

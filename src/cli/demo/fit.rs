@@ -18,7 +18,6 @@ pub(super) struct FitSceneArgs {
     /// Scenes to fit to
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(100..))]
     scenes: u32,
-    /// Seed of the scenes
     #[arg(long, default_value_t = 4242)]
     scene_seed: u64,
     #[command(flatten)]

@@ -25,7 +25,6 @@ pub(super) struct Look {
     pub variant: usize,
 }
 
-/// One kind of object.
 pub(super) struct ObjectKind {
     /// Its name; for a known kind also its tag.
     pub name: &'static str,

@@ -248,7 +248,6 @@ pub(super) struct Painter<'a> {
 }
 
 impl Painter<'_> {
-    /// Fills `shape`.
     pub(super) fn fill(&mut self, shape: impl Into<VectorShape>, paint: impl Into<Paint>) {
         if let Some(path) = shape.into().to_path(&self.to_pixels) {
             self.canvas.lay(&path, &self.to_pixels, paint.into(), self.label);

@@ -225,7 +225,6 @@ pub(crate) fn oval(cx: f32, cy: f32, rx: f32, ry: f32) -> VectorShape {
     VectorShape::closed((0..steps).map(at).collect())
 }
 
-/// A circle.
 pub(crate) fn circle(cx: f32, cy: f32, r: f32) -> VectorShape {
     oval(cx, cy, r, r)
 }

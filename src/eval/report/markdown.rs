@@ -12,7 +12,6 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.2}", 100.0 * share)
 }
 
-/// A metric's heading.
 pub(super) fn heading(metric: Metric) -> &'static str {
     match metric {
         Metric::Auroc => "AUROC ↑",

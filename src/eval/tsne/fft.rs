@@ -29,7 +29,6 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Signals of `length` zeros.
     pub(super) fn zeros(length: usize) -> Self {
         Self { re: vec![[0.0; LANES]; length], im: vec![[0.0; LANES]; length] }
     }

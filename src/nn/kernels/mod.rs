@@ -132,7 +132,6 @@ pub(super) fn linear_activated<const D: usize>(
     Tensor::from_data(product, &device)
 }
 
-/// `layer(x)`.
 pub(super) fn linear_of<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     affine(x, layer.weight.val(), layer.bias.as_ref().map(Param::val))
 }

@@ -49,7 +49,6 @@ pub(super) fn exp(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { series * scale }
 }
 
-/// `x Φ(x)`.
 #[inline(always)]
 pub(super) fn gelu_of(x: f32) -> f32 {
     x * normal_below(x)
@@ -76,7 +75,6 @@ pub(super) fn gelu_tangent(x: f32) -> (f32, f32) {
     (normal_below(x) + density, -x * density)
 }
 
-/// `x σ(1.702 x)`.
 #[inline(always)]
 pub(super) fn quick_gelu_of(x: f32) -> f32 {
     x * logistic(QUICK * x)
@@ -85,7 +83,6 @@ pub(super) fn quick_gelu_of(x: f32) -> f32 {
 /// The factor inside QuickGELU's sigmoid.
 pub(super) const QUICK: f32 = 1.702;
 
-/// `σ(x)`.
 #[inline(always)]
 fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))

@@ -21,11 +21,9 @@ use crate::worker::ModelInfo;
 
 /// What one canvas shows.
 pub(super) struct CanvasImage<'a> {
-    /// The image.
     pub entry: &'a Entry,
     /// The analysis that its verdict comes from.
     pub analysis: Option<&'a Analysis>,
-    /// τ.
     pub tau: f32,
     /// Its letter in a comparison.
     pub letter: Option<char>,

@@ -19,7 +19,6 @@ use canvas::{CanvasImage, ImageCanvas};
 /// Space between two images, in points.
 const GAP: f32 = 6.0;
 
-/// The panel.
 #[derive(Default)]
 pub(super) struct ImagePanel {
     camera: Camera,

@@ -22,7 +22,6 @@ pub(super) struct MetricRow {
     pub color: Option<Color32>,
     /// OOD images behind it, where that is one set.
     pub images: Option<usize>,
-    /// Every metric.
     pub metrics: Metrics,
     /// 95 % intervals, where there are any.
     pub intervals: Option<Intervals>,

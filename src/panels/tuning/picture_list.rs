@@ -13,7 +13,6 @@ const ROW: f32 = 30.0;
 
 /// An image with what to say of it.
 pub(super) struct PictureRow {
-    /// The image.
     pub image: ImageId,
     /// What stands at the right.
     pub note: String,

@@ -30,7 +30,6 @@ const TABLE: f32 = 376.0;
 /// Images that a click on a curve selects.
 const NEAR: usize = 24;
 
-/// The panel.
 #[derive(Default)]
 pub(crate) struct RocPanel {
     choices: Choices,

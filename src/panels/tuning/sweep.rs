@@ -18,7 +18,6 @@ use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 
-/// The panel.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct SweepPanel {

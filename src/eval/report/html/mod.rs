@@ -15,7 +15,6 @@ use tables::{ablations, counts, detectors_table, metrics_table};
 const STYLE: &str = include_str!("../page.css");
 const SCRIPT: &str = include_str!("../page.js");
 
-/// The page.
 pub(super) fn page(report: &Report, table: &ScoreTable) -> String {
     let chosen = chosen(report);
     let mut page = String::new();
