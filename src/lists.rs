@@ -15,21 +15,16 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// What can be wrong with a list, whatever it is of.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum ListError {
     /// The file cannot be read.
     #[error("cannot read the list: {source}: {}", path.display())]
-    Io {
-        /// What the system said.
-        source: std::io::Error,
-        /// The file.
-        path: PathBuf,
-    },
+    Io { source: std::io::Error, path: PathBuf },
     /// The file is not text in UTF-8.
     #[error("{reason}: {}", path.display())]
     Encoding {
         /// What it is, and what to do.
         reason: String,
-        /// The file.
         path: PathBuf,
     },
 }

@@ -60,25 +60,19 @@ pub const DEFAULT_TAU: f32 = 0.5;
 
 /// What can go wrong with a bundle.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum BundleError {
     /// A file cannot be read or written.
     #[error("{action}: {source}: {}", path.display())]
     Io {
         /// What was being done, as in "cannot read the bundle".
         action: &'static str,
-        /// What the system said.
         source: std::io::Error,
-        /// The file.
         path: PathBuf,
     },
     /// `bundle.toml` is not what it should be.
     #[error("{reason}: {}", path.display())]
-    Manifest {
-        /// What is wrong.
-        reason: String,
-        /// The file.
-        path: PathBuf,
-    },
+    Manifest { reason: String, path: PathBuf },
     /// Weights are missing or do not fit.
     #[error(transparent)]
     Weights(#[from] WeightsError),

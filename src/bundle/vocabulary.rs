@@ -10,48 +10,23 @@ use crate::lists::{List, ListError};
 
 /// What can be wrong with a list of tags, thresholds or classes.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum VocabularyError {
     /// The file cannot be read, or is no text.
     #[error(transparent)]
     List(#[from] ListError),
     /// A list has another length than the tagger has tags.
     #[error("the list has {found} entries, but the tagger has {expected} tags: {}", path.display())]
-    Length {
-        /// Entries in the file.
-        found: usize,
-        /// Tags of the model.
-        expected: usize,
-        /// The file.
-        path: PathBuf,
-    },
+    Length { found: usize, expected: usize, path: PathBuf },
     /// A line is not what it should be.
     #[error("line {line}: {reason}: {}", path.display())]
-    Line {
-        /// Its number, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-        /// The file.
-        path: PathBuf,
-    },
+    Line { line: usize, reason: String, path: PathBuf },
     /// Another number of classes than the model has centers.
     #[error("the list names {found} classes, but the model has {expected}: {}", path.display())]
-    ClassCount {
-        /// Classes in the list.
-        found: usize,
-        /// Classes of the model.
-        expected: usize,
-        /// The file.
-        path: PathBuf,
-    },
+    ClassCount { found: usize, expected: usize, path: PathBuf },
     /// A class of the model that the list does not name.
     #[error("the list has no line for the model's class `{class}`: {}", path.display())]
-    ClassMissing {
-        /// The class's name in the model.
-        class: String,
-        /// The file.
-        path: PathBuf,
-    },
+    ClassMissing { class: String, path: PathBuf },
 }
 
 /// An in-distribution class and the tags that stand for it.

@@ -44,73 +44,36 @@ pub struct Split {
 
 /// Why a set cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum DatasetError {
-    /// The disk refused.
     #[error("cannot read the set of images: {source}: {path}")]
-    Io {
-        /// The folder or file.
-        path: PathBuf,
-        /// What the disk said.
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: std::io::Error },
     /// No image at all.
     #[error("there is no image ({}) in {path}", IMAGE_EXTENSIONS.join(", "))]
-    Empty {
-        /// The folder.
-        path: PathBuf,
-    },
+    Empty { path: PathBuf },
     /// A labelled set was asked for, and the folder has no class folders.
     #[error("a labelled set needs a folder for each class, and there is none in {0}")]
     NoClassFolders(PathBuf),
     /// Class folders without an image.
     #[error("class folders without an image: {}: in {path}", shortened(.classes))]
-    EmptyClasses {
-        /// The set's folder.
-        path: PathBuf,
-        /// Names of the empty class folders.
-        classes: Vec<String>,
-    },
+    EmptyClasses { path: PathBuf, classes: Vec<String> },
     /// Images beside the class folders, whose class nobody knows.
     #[error("images beside the class folders have no class: {}: in {path}", shortened(.images))]
-    UnlabelledImages {
-        /// The set's folder.
-        path: PathBuf,
-        /// Names of the images.
-        images: Vec<String>,
-    },
+    UnlabelledImages { path: PathBuf, images: Vec<String> },
     /// One class where several are compared.
     #[error("the set {name:?} has {} ({}); at least 2 are needed",
         if .classes.len() == 1 { "one class only" } else { "no classes" }, .classes.join(", "))]
-    TooFewClasses {
-        /// The set's name.
-        name: String,
-        /// Its classes.
-        classes: Vec<String>,
-    },
+    TooFewClasses { name: String, classes: Vec<String> },
     /// A class that no list could name.
     #[error("the class {class:?} holds a control character, such as a tab; rename it: in {path}")]
-    ClassName {
-        /// The set's folder or CSV.
-        path: PathBuf,
-        /// The class.
-        class: String,
-    },
+    ClassName { path: PathBuf, class: String },
     /// The CSV is not a table of `path` and `class`.
     #[error("line {line}: {fault}: in {path}")]
-    BadRow {
-        /// The CSV.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        fault: String,
-    },
+    BadRow { path: PathBuf, line: usize, fault: String },
     /// The CSV lists files that are not there.
     #[error("{} of {listed} listed images are missing: {}: in {path}", .missing.len(), shortened(.missing))]
     MissingFiles {
-        /// The CSV.
         path: PathBuf,
-        /// How many images it lists.
         listed: usize,
         /// The missing ones, each with its line.
         missing: Vec<String>,

@@ -4,26 +4,17 @@ use super::paint::{Ink, rgb};
 
 /// A named main colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it all")]
 pub enum Hue {
-    /// Red.
     Red,
-    /// Orange.
     Orange,
-    /// Yellow.
     Yellow,
-    /// Green.
     Green,
-    /// Blue.
     Blue,
-    /// Purple.
     Purple,
-    /// Pink.
     Pink,
-    /// Brown.
     Brown,
-    /// White.
     White,
-    /// Grey.
     Grey,
 }
 

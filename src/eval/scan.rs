@@ -15,11 +15,10 @@ use crate::store::{Row, Store, StoreError, add_missing_attention};
 
 /// What can go wrong while a set is read.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum ScanError {
-    /// Its store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The model.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
 }

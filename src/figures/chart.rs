@@ -42,8 +42,8 @@ pub struct Axis {
 
 /// The outline of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it all")]
 pub enum Glyph {
-    /// A disc.
     Circle,
     /// A square on its side.
     Square,
@@ -51,9 +51,7 @@ pub enum Glyph {
     Triangle,
     /// A square on its corner.
     Diamond,
-    /// A cross.
     Cross,
-    /// A star.
     Star,
 }
 
@@ -66,12 +64,11 @@ impl Glyph {
 
 /// On which side of its place a word stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it all")]
 pub enum WordSide {
     /// To the right; to the left where there is no room.
     Beside,
-    /// Above.
     Above,
-    /// Below.
     Below,
 }
 

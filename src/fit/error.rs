@@ -15,7 +15,6 @@ use crate::store::StoreError;
 pub enum FitError {
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The feature store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A list of classes.

@@ -6,27 +6,17 @@ use super::FileFormat;
 
 /// Why an image could not be read: one sentence each, the file named last.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum ImageError {
     /// No file of that name.
     #[error("there is no such file: {name}")]
-    Missing {
-        /// The path as given.
-        name: String,
-    },
+    Missing { name: String },
     /// The file is there and cannot be read: permissions, a failing disk.
     #[error("the file cannot be read ({source}): {name}")]
-    Unreadable {
-        /// The path as given.
-        name: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Unreadable { name: String, source: io::Error },
     /// The path is a folder.
     #[error("this is a folder, not an image: {name}")]
-    Folder {
-        /// The path as given.
-        name: String,
-    },
+    Folder { name: String },
     /// The file has no bytes.
     #[error("the file is empty: {name}")]
     Empty {
@@ -38,7 +28,6 @@ pub enum ImageError {
     TooLarge {
         /// The path, or what the bytes were called.
         name: String,
-        /// The limit that it exceeds.
         max_bytes: u64,
     },
     /// The picture is larger than [`DecodeOptions::max_pixels`](super::DecodeOptions::max_pixels);
@@ -49,11 +38,8 @@ pub enum ImageError {
     TooManyPixels {
         /// The path, or what the bytes were called.
         name: String,
-        /// Width in pixels, from the header.
         width: u32,
-        /// Height in pixels, from the header.
         height: u32,
-        /// The limit that they exceed.
         max_pixels: u64,
     },
     /// The first bytes are those of no format that is read here.
@@ -67,9 +53,7 @@ pub enum ImageError {
     Unsupported {
         /// The path, or what the bytes were called.
         name: String,
-        /// The format that the content shows.
         format: FileFormat,
-        /// What is not supported.
         detail: String,
     },
     /// The file is cut short or its bytes are wrong.
@@ -77,9 +61,7 @@ pub enum ImageError {
     Damaged {
         /// The path, or what the bytes were called.
         name: String,
-        /// The format that the content shows.
         format: FileFormat,
-        /// What the decoder met.
         detail: String,
     },
 }

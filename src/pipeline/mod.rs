@@ -43,14 +43,12 @@ pub use tagger_output::{Attention, Keep, TaggerOutput};
 
 /// What can go wrong between an image and its verdict.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum PipelineError {
-    /// The model's files.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The model's weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// A detector.
     #[error(transparent)]
     Score(#[from] ScoreError),
     /// A detector that this model was not fitted with.
@@ -62,7 +60,6 @@ pub enum PipelineError {
          damaged: {image}"
     )]
     NotFinite {
-        /// Which numbers.
         what: &'static str,
         /// The image: its place among those given, until a caller knows its name.
         image: ImageName,

@@ -8,15 +8,13 @@ use crate::nn::source::WeightsError;
 
 /// What can go wrong with a store: one sentence each, the path last.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum StoreError {
-    /// The disk refused.
     #[error("{action}: {source}: {}", path.display())]
     Io {
         /// What was being done, as in "cannot read the store".
         action: &'static str,
-        /// What the system said.
         source: std::io::Error,
-        /// The file or folder.
         path: PathBuf,
     },
     /// A folder to write to that holds something else.
@@ -27,23 +25,13 @@ pub enum StoreError {
     NoStore(PathBuf),
     /// `store.toml` is not what it should be.
     #[error("{reason}: {}", path.display())]
-    Header {
-        /// What is wrong.
-        reason: String,
-        /// The file.
-        path: PathBuf,
-    },
+    Header { reason: String, path: PathBuf },
     /// A chunk that is not what was written.
     #[error(
         "the chunk is damaged ({reason}); move it away and run `extract` again, which makes its rows \
          anew: {}", path.display()
     )]
-    Chunk {
-        /// What is wrong.
-        reason: String,
-        /// The file.
-        path: PathBuf,
-    },
+    Chunk { reason: String, path: PathBuf },
     /// A chunk that is gone.
     #[error(
         "a chunk is missing; run `extract` again, which makes its rows anew: {}", .0.display()
@@ -61,13 +49,10 @@ pub enum StoreError {
          use that model, or another folder: {}", path.display()
     )]
     OtherBundle {
-        /// The bundle that made the store.
         stored: String,
-        /// The bundle at hand.
         given: String,
         /// What differs, as in "tag thresholds differ".
         difference: String,
-        /// The store.
         path: PathBuf,
     },
     /// Two runs on one store.
@@ -75,16 +60,7 @@ pub enum StoreError {
     Busy(PathBuf),
     /// A row that does not fit the header.
     #[error("{what} has {found} values where the store's tagger makes {expected}: {}", path.display())]
-    Shape {
-        /// The column.
-        what: &'static str,
-        /// Values in the row.
-        found: usize,
-        /// Values by the header.
-        expected: usize,
-        /// The image.
-        path: PathBuf,
-    },
+    Shape { what: &'static str, found: usize, expected: usize, path: PathBuf },
     /// A row with NaN or an infinity.
     #[error("the tagger's numbers for the image are not finite in the store's precision: {}", .0.display())]
     NotFinite(PathBuf),

@@ -21,11 +21,10 @@ use crate::pipeline::{Keep, Pipeline, PipelineError, TaggerKey, TaggerOutput};
 
 /// What can go wrong while a set is extracted; an image that fails is not among it.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum ExtractError {
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The tagger.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
 }

@@ -90,27 +90,25 @@ pub type OpenModel = Arc<dyn Fn(DeviceChoice) -> anyhow::Result<Pipeline> + Send
 pub type Task = Box<dyn FnOnce(&JobControl) -> Result<(), String> + Send>;
 
 /// What the window asks for.
+#[allow(missing_docs, reason = "the names say it all")]
 pub enum Request {
     /// Loads a model in place of the one at hand, which stays in force until the new one is whole; of
     /// several that were asked for the last is taken.
     LoadModel {
         /// What to call it until it is there.
         name: String,
-        /// Opens it.
         open: OpenModel,
         /// Where to compute.
         device: DeviceChoice,
     },
     /// Opens images; folders are expanded, in the background.
     AddPaths {
-        /// The job.
         job: JobId,
         /// Files and folders.
         paths: Vec<PathBuf>,
     },
     /// Draws scenes of the procedural world where they are not drawn yet, and opens them.
     OpenWorld {
-        /// The job.
         job: JobId,
         /// Which, and where.
         world: World,
@@ -118,19 +116,9 @@ pub enum Request {
         open: BTreeSet<PathBuf>,
     },
     /// Opens images that are not files.
-    AddSources {
-        /// The job.
-        job: JobId,
-        /// The images.
-        sources: Vec<ImageSource>,
-    },
+    AddSources { job: JobId, sources: Vec<ImageSource> },
     /// Decodes and tags images anew that have names already, after a change of model.
-    Reopen {
-        /// The job.
-        job: JobId,
-        /// The images.
-        images: Vec<(ImageId, ImageSource)>,
-    },
+    Reopen { job: JobId, images: Vec<(ImageId, ImageSource)> },
     /// Analyses all open images at other settings, `focus` first. The newest request wins.
     Analysis {
         /// Counts upward; results carry it.
@@ -144,7 +132,6 @@ pub enum Request {
     Compare {
         /// Counts upward; the result carries it.
         generation: u64,
-        /// The image.
         image: ImageId,
         /// τ, λ, detector, recipe.
         settings: Settings,
@@ -155,14 +142,12 @@ pub enum Request {
     Report(ReportTask),
     /// Does something that takes no model, such as writing a file.
     Run {
-        /// The job.
         job: JobId,
         /// What to do.
         task: Task,
     },
     /// Brings the attention of tags that were not kept.
     AttentionOf {
-        /// The image.
         image: ImageId,
         /// The tags, ascending.
         tags: Vec<usize>,
@@ -234,6 +219,7 @@ impl ModelInfo {
 }
 
 /// What the worker tells.
+#[allow(missing_docs, reason = "the names say it all")]
 pub enum Event {
     /// A model is being loaded.
     ModelLoading(String),
@@ -243,14 +229,12 @@ pub enum Event {
     ModelFailed(String),
     /// A job that draws scenes has got so far.
     Drawn {
-        /// The job.
         job: JobId,
         /// Scenes that are there now.
         scenes: usize,
     },
     /// A job's images are known, or a part of them where they are many.
     Listed {
-        /// The job.
         job: JobId,
         /// The images, in order.
         images: Vec<(ImageId, ImageSource)>,
@@ -259,7 +243,6 @@ pub enum Event {
     },
     /// An image was decoded.
     Decoded {
-        /// The image.
         image: ImageId,
         /// A small picture of it.
         thumbnail: Arc<Thumbnail>,
@@ -270,28 +253,24 @@ pub enum Event {
     },
     /// An image cannot be had; the sentence says why.
     Failed {
-        /// The image.
         image: ImageId,
         /// Why.
         error: String,
     },
     /// The tagger has seen an image.
     TaggerOutput {
-        /// The image.
         image: ImageId,
         /// The tagger's share of time, in milliseconds.
         tagger_ms: f32,
     },
     /// What the tagger made of an image, which was asked for.
     Recalled {
-        /// The image.
         image: ImageId,
         /// Tokens, logits, attention.
         tagged: Arc<TaggerOutput>,
     },
     /// An image was looked at at settings of its own, beside the others.
     Compared {
-        /// The image.
         image: ImageId,
         /// The request this answers.
         generation: u64,
@@ -300,7 +279,6 @@ pub enum Event {
     },
     /// An image was looked at.
     Analysed {
-        /// The image.
         image: ImageId,
         /// The request this answers.
         generation: u64,
@@ -309,7 +287,6 @@ pub enum Event {
     },
     /// Images could not be analysed: the device failed, or the detector cannot score them.
     AnalysisFailed {
-        /// The images.
         images: Vec<ImageId>,
         /// The request this answers.
         generation: u64,
@@ -327,25 +304,18 @@ pub enum Event {
     },
     /// The attention that was asked for.
     Attention {
-        /// The image.
         image: ImageId,
         /// Of the tags asked for.
         attention: Arc<Attention>,
     },
     /// The picture at full size (or the longest side that is shown).
     Picture {
-        /// The image.
         image: ImageId,
         /// Pixels, or why there are none.
         picture: Result<Arc<RgbImage>, String>,
     },
     /// Small pictures of some images of a folder; one that cannot be read has none.
-    Samples {
-        /// The folder.
-        folder: PathBuf,
-        /// The pictures.
-        pictures: Vec<Thumbnail>,
-    },
+    Samples { folder: PathBuf, pictures: Vec<Thumbnail> },
     /// The map of features has moved, or there is none.
     Embedding {
         /// The run this belongs to.
@@ -364,7 +334,6 @@ pub enum Event {
     },
     /// A job that is not counted by its images is this far.
     Advanced {
-        /// The job.
         job: JobId,
         /// Pieces done.
         done: usize,

@@ -6,85 +6,37 @@ use thiserror::Error;
 
 /// What can go wrong between a weights file and a network.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum WeightsError {
     /// The file cannot be opened or read.
     #[error("cannot read the weights file: {source}: {}", path.display())]
-    Io {
-        /// What the system said.
-        source: std::io::Error,
-        /// The file.
-        path: PathBuf,
-    },
+    Io { source: std::io::Error, path: PathBuf },
     /// The file is neither a PyTorch checkpoint nor safetensors, or is damaged.
     #[error("not a usable PyTorch or safetensors weights file ({reason}): {}", path.display())]
-    Malformed {
-        /// What is wrong with it.
-        reason: String,
-        /// The file.
-        path: PathBuf,
-    },
+    Malformed { reason: String, path: PathBuf },
     /// A tensor that the network needs is not there.
     #[error("tensor `{name}` {expected:?} is missing; is this a checkpoint of another model? {}", path.display())]
-    Missing {
-        /// Its full name.
-        name: String,
-        /// The shape the network needs.
-        expected: Vec<usize>,
-        /// The file.
-        path: PathBuf,
-    },
+    Missing { name: String, expected: Vec<usize>, path: PathBuf },
     /// A tensor is there with another shape.
     #[error("tensor `{name}` is {found:?}, but the network needs {expected:?}: {}", path.display())]
-    Shape {
-        /// Its full name.
-        name: String,
-        /// The shape the network needs.
-        expected: Vec<usize>,
-        /// The shape in the file.
-        found: Vec<usize>,
-        /// The file.
-        path: PathBuf,
-    },
+    Shape { name: String, expected: Vec<usize>, found: Vec<usize>, path: PathBuf },
     /// A tensor holds integers where the network needs real numbers.
     #[error("tensor `{name}` holds {found}, which is not a floating-point type: {}", path.display())]
-    Type {
-        /// Its full name.
-        name: String,
-        /// The element type in the file.
-        found: String,
-        /// The file.
-        path: PathBuf,
-    },
+    Type { name: String, found: String, path: PathBuf },
     /// A tensor holds values that are no numbers.
     #[error(
         "tensor `{name}` holds {count} values that are not finite ({first} is the first); the \
          training that made it diverged, or the file is damaged: {}",
         path.display()
     )]
-    NotFinite {
-        /// Its full name.
-        name: String,
-        /// How many.
-        count: usize,
-        /// The first of them.
-        first: f32,
-        /// The file.
-        path: PathBuf,
-    },
+    NotFinite { name: String, count: usize, first: f32, path: PathBuf },
     /// A tensor holds values that 16 bits cannot hold.
     #[error(
         "tensor `{name}` holds {value}, beyond the largest number of 16 bits (65504); keep 32 \
          bits: {}",
         path.display()
     )]
-    Overflow {
-        /// Its full name.
-        name: String,
-        /// The value farthest from zero.
-        value: f32,
-        /// The file.
-        path: PathBuf,
-    },
+    Overflow { name: String, value: f32, path: PathBuf },
 }
 
 /// That all values of a tensor are finite.

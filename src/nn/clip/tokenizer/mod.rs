@@ -22,15 +22,11 @@ const MAX_FILE: u64 = 1 << 25;
 
 /// Why texts cannot become tokens.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each field is")]
 pub enum TokenizerError {
     /// The file is no tokenizer.
     #[error("not a usable tokenizer ({reason}): {}", path.display())]
-    Unusable {
-        /// What is wrong with it.
-        reason: String,
-        /// The file.
-        path: PathBuf,
-    },
+    Unusable { reason: String, path: PathBuf },
     /// The vocabulary is another model's.
     #[error(
         "the tokenizer has {found} token ids, but the model knows {expected}; is this another \
@@ -38,29 +34,17 @@ pub enum TokenizerError {
         path.display()
     )]
     Vocabulary {
-        /// Ids of the tokenizer.
         found: usize,
-        /// Ids of the model.
         expected: usize,
         /// The tokenizer's file, or the model's where the tokenizer is built in.
         path: PathBuf,
     },
     /// A text is far longer than a model reads.
     #[error("a text has {count} characters, and {MAX_CHARACTERS} are the limit: {start}…")]
-    TooLong {
-        /// Its length in characters.
-        count: usize,
-        /// How it begins.
-        start: String,
-    },
+    TooLong { count: usize, start: String },
     /// The tokenizer cannot take a text.
     #[error("the tokenizer cannot take a text ({reason}): {start}")]
-    Refused {
-        /// Why.
-        reason: String,
-        /// How it begins.
-        start: String,
-    },
+    Refused { reason: String, start: String },
 }
 
 /// A text as token ids.
