@@ -90,6 +90,7 @@ pub trait Canvas {
     /// A filled circle.
     fn circle(&mut self, center: [f32; 2], radius: f32, color: Color, opacity: f32);
 
+    /// A line of text at a place.
     fn text(&mut self, at: [f32; 2], text: &str, look: TextLook);
 
     /// From here to [`Canvas::end_clip`], nothing is drawn outside this rectangle.
