@@ -110,8 +110,10 @@ pub fn mirrored_histogram(id: &[f64], ood: &[f64], lambda: Option<f64>) -> Chart
     let mut marks = vec![Mark::Bars(up, Color::Id), Mark::Bars(down, Color::Ood), zero];
     marks.extend(words);
     marks.extend(lambda.map(|lambda| Mark::Threshold(lambda, "λ".into())));
-    for (y, word, color) in [(0.92, "▲ ID", Color::Id), (-0.92, "▼ OOD", Color::Ood)] {
-        marks.push(Mark::Word([high, y * tallest], WordSide::Beside, word.into(), color));
+    // Each where its bars are lowest as a rule.
+    for (x, y, word, color) in [(low, 0.92, "▲ ID", Color::Id), (high, -0.92, "▼ OOD", Color::Ood)]
+    {
+        marks.push(Mark::Word([x, y * tallest], WordSide::Beside, word.into(), color));
     }
     let x = Axis::new("Score, higher = more in-distribution", begin, high + step);
     let y = Axis::new("Share of each set", -1.02 * tallest, 1.02 * tallest);
