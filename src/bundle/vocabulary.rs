@@ -265,8 +265,13 @@ impl Vocabulary {
 /// A line of a list of classes, as [`Vocabulary::read_classes`] reads it.
 pub fn class_line(class: &str, tag: &str) -> String {
     // A class may be called `#1 mug`, which would read as a comment.
-    let mark = if class.starts_with('#') { "\\" } else { "" };
+    let mark = if is_like_comment(class) { "\\" } else { "" };
     format!("{mark}{class}\t{tag}\n")
+}
+
+/// Whether a class's name is a comment's begin, with or without backslashes before it.
+fn is_like_comment(class: &str) -> bool {
+    class.trim_start_matches('\\').starts_with('#')
 }
 
 /// A parsed line of a list of classes.
@@ -281,12 +286,12 @@ impl<'a> ClassLine<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         if let Some((class, tag)) = line.split_once('\t') {
             let (class, tag) = (class.trim(), tag.trim());
-            let class = class.strip_prefix('\\').filter(|c| c.starts_with('#')).unwrap_or(class);
+            let class = class.strip_prefix('\\').filter(|c| is_like_comment(c)).unwrap_or(class);
             let whole = !class.is_empty() && !tag.is_empty();
             return whole.then_some(Self { index: None, class, tag });
         }
         let (index, rest) = line.split_once(' ')?;
-        let (class, names) = rest.split_once(' ')?;
+        let (class, names) = rest.split_once(' ').filter(|(class, _)| !class.is_empty())?;
         let tag = names.rsplit(',').next()?.trim();
         Some(Self { index: Some(index.parse().ok()?), class, tag })
     }

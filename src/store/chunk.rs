@@ -331,11 +331,9 @@ fn check_sizes(data: &Buffer, block: &Block, header: &StoreHeader) -> Result<(),
     Ok(())
 }
 
-/// An Arrow error without its kind, which says nothing to people.
+/// An Arrow error without its kind, which says nothing to people, and without the trace below it.
 fn plain(error: &ArrowError) -> String {
     let text = error.to_string();
-    match text.split_once(": ") {
-        Some((_, reason)) => reason.to_owned(),
-        None => text,
-    }
+    let reason = text.split_once(": ").map_or(text.as_str(), |(_, reason)| reason);
+    reason.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
 }

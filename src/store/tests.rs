@@ -72,6 +72,8 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        // A later run sweeps these away.
+        .filter(|path| !crate::fs::is_temporary(path.file_name().unwrap()))
         .map(|path| (path.file_name().unwrap().to_string_lossy().into(), fs::read(path).unwrap()))
         .collect();
     files.sort();
