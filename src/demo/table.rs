@@ -4,7 +4,6 @@
 //! that it does not name yet, and the lines of those drawn again are replaced.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +27,7 @@ impl TagTable {
     pub(super) fn open(folder: &Path) -> Result<Self, SceneWriteError> {
         let path = folder.join("tags.csv");
         let failed = |source| SceneWriteError::Table { path: path.clone(), source };
-        let file = match File::open(&path) {
+        let file = match fs::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self { path, lines: BTreeMap::new() });

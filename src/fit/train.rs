@@ -20,6 +20,8 @@ const STATE: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 const SETTINGS: &str = "settings.json";
 const LOG: &str = "log.jsonl";
+/// No log or settings of a training have more bytes.
+const LARGEST: u64 = 1 << 28;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,7 +146,7 @@ impl TrainRun<'_> {
         if !resume {
             return Err(FitError::Unfinished(folder.clone()));
         }
-        let settings = std::fs::read_to_string(folder.join(SETTINGS)).unwrap_or_default();
+        let settings = crate::fs::read_text(&folder.join(SETTINGS), LARGEST).unwrap_or_default();
         if serde_json::from_str::<Identity>(&settings).ok() != Some(self.identity()) {
             return Err(FitError::OtherRun(folder.clone()));
         }
@@ -213,7 +215,7 @@ impl TrainRun<'_> {
 
     /// The epochs that an earlier run has kept in its folder.
     pub fn kept_epochs(folder: &Path) -> Vec<EpochLog> {
-        let text = std::fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+        let text = crate::fs::read_text(&folder.join(LOG), LARGEST).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
