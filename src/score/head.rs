@@ -1,4 +1,4 @@
-use super::{ScoreError, distance::Centers, matrix::products};
+use super::{Input, ScoreError, distance::Centers, matrix::products};
 
 /// What the projector ends in: the linear classifier and the learned class centers.
 #[derive(Debug)]
@@ -6,6 +6,8 @@ pub struct Head {
     weight: Vec<f32>,
     bias: Vec<f32>,
     centers: Centers,
+    /// What a CLIP tells beside class logits; nothing for a tagger.
+    names: Vec<Input>,
 }
 
 impl Head {
@@ -24,7 +26,19 @@ impl Head {
         let (classes, width) = (centers.classes(), centers.width());
         check("classifier.weight", &weight, &[classes, width])?;
         check("classifier.bias", &bias, &[classes])?;
-        Ok(Self { weight, bias, centers })
+        Ok(Self { weight, bias, centers, names: Vec::new() })
+    }
+
+    /// The head of a CLIP, whose samples have these of [`NameCosines`](super::NameCosines).
+    #[must_use]
+    pub fn with_names(mut self, inputs: &[Input]) -> Self {
+        self.names = inputs.to_vec();
+        self
+    }
+
+    /// Whether samples of this model have an input, as far as the kind of model decides that.
+    pub(super) fn offers(&self, input: Input) -> bool {
+        !input.is_of_names() || self.names.contains(&input)
     }
 
     /// Number of classes C.

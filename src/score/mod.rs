@@ -30,6 +30,7 @@ mod fitting;
 mod head;
 mod logits;
 mod matrix;
+pub mod negatives;
 mod sample;
 mod statistics;
 pub mod verdict;
@@ -159,13 +160,17 @@ pub struct FittedDetector {
 ///
 /// # Errors
 ///
-/// A statistic is missing (the bundle was fitted without this detector) or has the wrong shape.
+/// A statistic is missing (the bundle was fitted without this detector) or has the wrong shape, or the
+/// detector reads what only a CLIP with names, a no side, negative words or learnt prompts has.
 pub fn bind(
     detector: &dyn Detector,
     statistics: &Statistics,
     head: &Arc<Head>,
 ) -> Result<FittedDetector, ScoreError> {
     let info = detector.info();
+    if let Some(&input) = info.needs.iter().find(|input| !head.offers(**input)) {
+        return Err(ScoreError::MissingInput { detector: info.id, input });
+    }
     let scorer = detector.bind(statistics, head)?;
     let lengths =
         info.needs.iter().filter_map(|&input| Some((input, input.len(statistics, head)?)));

@@ -127,6 +127,25 @@ impl<'a> Sample<'a> {
 }
 
 impl Input {
+    /// Whether it is part of [`NameCosines`], which a CLIP has and a tagger has not.
+    pub fn is_of_names(self) -> bool {
+        match self {
+            Self::Feature
+            | Self::ClassLogits
+            | Self::TagScore
+            | Self::ObjectToken
+            | Self::ImageToken
+            | Self::CeFeature
+            | Self::OdinLogits => false,
+            Self::NameCosines
+            | Self::LocalCosines
+            | Self::NoCosines
+            | Self::NegativeCosines
+            | Self::PromptedCosines
+            | Self::PromptedLocalCosines => true,
+        }
+    }
+
     /// How many values the model calls for, where it says.
     pub(super) fn len(self, statistics: &Statistics, head: &Arc<Head>) -> Option<usize> {
         let columns = |name| statistics.get(name).and_then(|t| t.shape.last().copied());

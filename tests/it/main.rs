@@ -33,6 +33,7 @@ mod modules;
 mod one_score;
 mod performance;
 mod score;
+mod score_names;
 mod sizes;
 mod snapshots;
 mod snapshots_tuning;

@@ -3,17 +3,22 @@
 mod ash_s;
 mod ce_cosine;
 mod class_mean_cosine;
+pub mod clipn;
 mod dice;
 mod energy;
 mod feature_norm;
 mod gen_entropy;
+pub mod gl_mcm;
 mod gradnorm;
 mod klm;
 mod knn;
 mod lhact;
+mod locoop;
 mod max_logit;
+pub mod mcm;
 mod mds;
 mod msp;
+pub mod neg_label;
 mod nnguide;
 pub mod odin;
 mod react;
@@ -31,7 +36,7 @@ mod vim;
 use super::{Detector, ScoreError};
 
 /// Every detector, in the order of tables and menus: the paper's own and its ablations, those of the
-/// logits, those that change the feature, those of the feature's surroundings.
+/// logits, those that change the feature, those of the feature's surroundings, those of a CLIP's names.
 static ALL: &[&dyn Detector] = &[
     &tagood_cosine::TagoodCosine,
     &tagood_released::TagoodReleased,
@@ -61,6 +66,16 @@ static ALL: &[&dyn Detector] = &[
     &rmds::RMDS_PLUS_PLUS,
     &vim::Vim,
     &she::She,
+    &mcm::Mcm,
+    &gl_mcm::L_MCM,
+    &gl_mcm::GL_MCM,
+    &gl_mcm::GL_MCM_HALF,
+    &clipn::CLIPN_CTW,
+    &clipn::CLIPN_ATD,
+    &clipn::CLIPN_ATD_DECISION,
+    &neg_label::NegLabel,
+    &locoop::LOCOOP_MCM,
+    &locoop::LOCOOP_GL_MCM,
 ];
 
 /// Every detector, in the order of tables and menus.
