@@ -10,13 +10,15 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::extract::{cancel_on_ctrl_c, show_progress};
+use super::fit_clipn::{self, ClipnFit};
 use super::model::{MethodArgs, ModelArgs, parse_part, parse_positive, parse_share};
 use super::output::{self, note, say};
 use super::progress::progress_line;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Precision};
 use crate::dataset::Dataset;
 use crate::fit::FitError;
+use crate::fit::clipn::{ClipnConfig, Crops};
 use crate::fit::config::TrainConfig;
 use crate::fit::lambda::TPR;
 use crate::fit::message::{FitMessage, TrainedProjector};
@@ -44,11 +46,34 @@ const PATTERNS: usize = 4;
 /// log lie in OUT.fit beside the bundle; interrupted or killed, --resume goes on where it stood.
 #[derive(Args)]
 pub(super) struct FitArgs {
+    /// What is fitted: the projector of a tagger to classes, or the no side of a CLIP to image–text
+    /// pairs (CLIPN)
+    #[arg(long = "method", value_name = "tagood|clipn", default_value = "tagood")]
+    kind: FitKind,
     /// In-distribution images: a folder with a folder for each class, or a CSV path,class
-    #[arg(long, value_name = "FOLDER|CSV")]
-    id: PathBuf,
+    #[arg(long, value_name = "FOLDER|CSV", required_if_eq("kind", "tagood"))]
+    id: Option<PathBuf>,
+    /// Image–text pairs: a folder of images with NAME.txt beside NAME.jpg, a CSV path,caption, or a
+    /// WebDataset archive
+    #[arg(
+        long,
+        value_name = "FOLDER|CSV|TAR",
+        required_if_eq("kind", "clipn"),
+        conflicts_with = "id"
+    )]
+    pairs: Option<PathBuf>,
+    /// With clipn: take the middle of each image in place of a part drawn anew in every epoch, so that
+    /// images are encoded once
+    #[arg(long, requires = "pairs")]
+    no_crops: bool,
     #[command(flatten)]
     options: FitOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FitKind {
+    Tagood,
+    Clipn,
 }
 
 impl FitArgs {
@@ -57,7 +82,12 @@ impl FitArgs {
     /// # Errors
     /// As [`FitOptions::run`].
     pub(super) fn run(self) -> CliResult {
-        self.options.run(&self.id)
+        match (self.kind, &self.id, &self.pairs) {
+            (FitKind::Tagood, Some(id), None) => self.options.run(id),
+            (FitKind::Clipn, None, Some(pairs)) => self.options.run_clipn(pairs, self.no_crops),
+            (FitKind::Tagood, ..) => bail!("--pairs goes with --method clipn, --id without it"),
+            (FitKind::Clipn, ..) => bail!("--method clipn takes --pairs in place of --id"),
+        }
     }
 }
 
@@ -77,24 +107,25 @@ pub(super) struct FitOptions {
     /// Keep the tokens of the class's own tag alone, in place of all in-distribution tags
     #[arg(long)]
     one_tag: bool,
-    /// Passes over the images [default: the recipe's: 100, released 99]
+    /// Passes over the images [default: the recipe's: 100, released 99; clipn 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
-    /// Images in a training step
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    batch: u32,
-    /// Learning rate at the start
-    #[arg(long, value_name = "X", default_value_t = 0.01, value_parser = parse_positive)]
-    lr: f64,
+    /// Images in a training step [default: 256; clipn 2048]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: Option<u32>,
+    /// Learning rate at the start [default: 0.01; clipn 0.0003]
+    #[arg(long, value_name = "X", value_parser = parse_positive)]
+    lr: Option<f64>,
     /// Width of the projector's feed-forward layers
     #[arg(long, alias = "ffn", value_name = "N", default_value_t = 4 * WIDTH as u32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     hidden: u32,
     /// Seed of weights, centers, order and the held-out images
     #[arg(long, value_name = "S", default_value_t = 7)]
     seed: u64,
-    /// Share of each class's images that is held out, to choose λ and the best epoch by
-    #[arg(long, value_name = "0..1", default_value_t = 0.1, value_parser = parse_part)]
-    validation: f64,
+    /// Share of each class's images that is held out, to choose λ and the best epoch by [default: 0.1;
+    /// clipn 0.02 of the pairs]
+    #[arg(long, value_name = "0..1", value_parser = parse_part)]
+    validation: Option<f64>,
     /// Share of held-out images that λ keeps
     #[arg(long, value_name = "0..1", default_value_t = TPR, value_parser = parse_share)]
     tpr: f64,
@@ -189,6 +220,35 @@ impl FitOptions {
         bundle.write(&self.out, None)?;
         self.report(&bundle, &gathered, &work, failed)?;
         Ok(if failed > 0 { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
+    }
+
+    /// Trains the no side of a CLIP on image–text pairs.
+    ///
+    /// # Errors
+    /// As [`ClipnFit::run`].
+    fn run_clipn(&self, pairs: &Path, no_crops: bool) -> CliResult {
+        let defaults = ClipnConfig::default();
+        let config = ClipnConfig {
+            epochs: self.epochs.map_or(defaults.epochs, |epochs| epochs as usize),
+            batch: self.batch.map_or(defaults.batch, |batch| batch as usize),
+            lr: self.lr.unwrap_or(defaults.lr),
+            validation: self.validation.unwrap_or(defaults.validation),
+            seed: self.seed,
+            crops: if no_crops { Crops::Centre } else { Crops::Random },
+            ..defaults
+        };
+        let model = fit_clipn::starting_point(self.model.model.as_ref())?;
+        let (work, _lock) = self.work_folder()?;
+        let fit = ClipnFit {
+            config,
+            pairs,
+            model,
+            out: &self.out,
+            work,
+            resume: self.resume,
+            precision: if self.half { Precision::Half } else { Precision::Single },
+        };
+        fit.run(&self.model.compute()?, self.quiet)
     }
 
     /// Makes the folder beside the bundle and takes it for this run, so that a place that cannot be
@@ -291,7 +351,7 @@ impl FitOptions {
             layer: pipeline.layer(recipe),
             one_tag: self.one_tag,
         };
-        let held_out = stored.dataset.held_out(self.validation, self.seed)?;
+        let held_out = stored.dataset.held_out(self.validation.unwrap_or(0.1), self.seed)?;
         let total = held_out.len();
         let bar = progress_line(self.is_quiet(), Some(total as u64), "images decomposed");
         let mut tick = || {
@@ -335,7 +395,8 @@ impl FitOptions {
         if let Some(epochs) = self.epochs {
             config = config.with_epochs(epochs as usize);
         }
-        (config.batch, config.lr, config.seed) = (self.batch as usize, self.lr, self.seed);
+        config.batch = self.batch.unwrap_or(256) as usize;
+        (config.lr, config.seed) = (self.lr.unwrap_or(0.01), self.seed);
         bundle.manifest.projector = Some(shape);
         let ce = config.clone().cross_entropy_alone();
         let run = |config: TrainConfig, which: TrainedProjector| -> anyhow::Result<Source> {

@@ -3,6 +3,7 @@
 pub mod asymmetric;
 pub mod centers;
 pub mod checkpoint;
+pub mod clipn;
 pub mod config;
 mod error;
 pub mod lambda;

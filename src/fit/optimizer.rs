@@ -34,6 +34,8 @@ pub struct AdamConfig {
     pub weight_decay: f64,
     /// Whether weights decay by themselves (AdamW) or through the gradient (L2).
     pub decoupled: bool,
+    /// Whether parameters of one dimension decay too: biases and the weights of norms.
+    pub decays_vectors: bool,
     /// Largest norm of all gradients together; longer ones are scaled down to it.
     pub clip_norm: Option<f64>,
     /// Share of the old average of the weights, where an average is kept.
@@ -48,6 +50,7 @@ impl Default for AdamConfig {
             epsilon: 1e-8,
             weight_decay: 0.0,
             decoupled: false,
+            decays_vectors: true,
             clip_norm: None,
             average: None,
         }
@@ -186,13 +189,19 @@ struct AdamStep<'a> {
 
 impl AdamStep<'_> {
     /// The new value `[n]` of one parameter.
-    fn updated(&mut self, id: ParamId, value: Tensor<1>, grad: Tensor<1>) -> Tensor<1> {
+    fn updated(
+        &mut self,
+        id: ParamId,
+        value: Tensor<1>,
+        grad: Tensor<1>,
+        dimensions: usize,
+    ) -> Tensor<1> {
         let config = &self.adam.config;
         let grad = match &self.scale {
             Some(scale) => grad * scale.clone(),
             None => grad,
         };
-        let decays = config.weight_decay > 0.0;
+        let decays = config.weight_decay > 0.0 && (config.decays_vectors || dimensions > 1);
         let grad = match decays && !config.decoupled {
             true => grad + value.clone().mul_scalar(config.weight_decay),
             false => grad,
@@ -235,7 +244,7 @@ impl ModuleMapper for AdamStep<'_> {
         let count = shape.iter().product::<usize>();
         let value = value.without_autodiff().reshape([count]);
         let grad = grad.without_autodiff().reshape([count]);
-        let value = self.updated(id, value, grad).reshape(shape);
+        let value = self.updated(id, value, grad, D).reshape(shape);
         Param::from_mapped_value(id, value.autodiff().require_grad(), mapper)
     }
 }

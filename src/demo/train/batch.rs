@@ -63,7 +63,7 @@ pub fn draw_batch(seed: u64, first: u64, count: usize, side: usize, grid: usize)
                 1 => made_up_scene(seed, index, side),
                 _ => mixed_scene(seed, index, side),
             };
-            let cover = cover(&scene, grid);
+            let cover = cover(&scene, grid, ID_CLASSES.len());
             let pixels = std::mem::take(&mut scene.image);
             let image = RgbImage::from_raw(side as u32, side as u32, pixels);
             let input = image.map(|image| tensor_data(&image, &Normalisation::IMAGENET));
@@ -83,21 +83,21 @@ pub fn draw_batch(seed: u64, first: u64, count: usize, side: usize, grid: usize)
     batch
 }
 
-/// The share of each cell of a `grid` × `grid` grid that each class covers, `[cells, classes]`.
-fn cover(scene: &Scene, grid: usize) -> Vec<f32> {
-    let classes = ID_CLASSES.len();
+/// The share of each cell of a `grid` × `grid` grid that things with each of the first `tags` tags
+/// cover, `[cells, tags]`.
+pub(in crate::demo) fn cover(scene: &Scene, grid: usize, tags: usize) -> Vec<f32> {
     let cell = (scene.size / grid.max(1)).max(1);
-    let mut cover = vec![0.0f32; grid * grid * classes];
+    let mut cover = vec![0.0f32; grid * grid * tags];
     let one = 1.0 / (cell * cell) as f32;
-    let mut class_of = [None; 256];
-    for object in &scene.objects {
-        class_of[usize::from(object.label)] = object.tag.filter(|&tag| tag < classes);
+    let mut tag_of = [None; 256];
+    for thing in scene.objects.iter().chain(&scene.clutter) {
+        tag_of[usize::from(thing.label)] = thing.tag.filter(|&tag| tag < tags);
     }
     for (at, &label) in scene.labels.iter().enumerate() {
-        let Some(class) = class_of[usize::from(label)] else { continue };
+        let Some(tag) = tag_of[usize::from(label)] else { continue };
         let [row, column] = [at / scene.size / cell, at % scene.size / cell];
         if row < grid && column < grid {
-            cover[(row * grid + column) * classes + class] += one;
+            cover[(row * grid + column) * tags + tag] += one;
         }
     }
     cover

@@ -4,13 +4,13 @@
 mod batch;
 mod check;
 mod loss;
+pub(super) mod shards;
 
 use std::path::{Path, PathBuf};
 
-use burn::module::Module;
-use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Device;
 
+pub(super) use batch::cover;
 pub use batch::{SceneBatch, batches, draw_batch};
 pub use check::{average_precisions, calibrate};
 pub use loss::TaggerLosses;
@@ -19,7 +19,7 @@ use super::TAGS;
 use crate::fit::checkpoint;
 use crate::fit::optimizer::{Adam, AdamConfig, NamedTensor};
 use crate::nn::ram::{Ram, RamConfig};
-use crate::nn::source::{SafetensorsBytes, Source};
+use crate::nn::source::Source;
 use crate::nn::swin::SwinConfig;
 use crate::nn::tag_decoder::TagDecoderConfig;
 use crate::nn::weights::{Names, WeightLoader, named_tensors};
@@ -89,7 +89,7 @@ impl TaggerTrainConfig {
 }
 
 /// Parts of a batch that are computed side by side.
-const SHARDS: usize = 2;
+pub(super) const SHARDS: usize = 2;
 
 /// A tagger in training.
 pub struct TaggerTrainer {
@@ -143,37 +143,21 @@ impl TaggerTrainer {
 
     /// One optimizer step; the losses before it.
     ///
-    /// The batch is computed in a fixed number of parts, each on a thread of its own with a graph of its
-    /// own: small products leave cores idle, whole graphs do not. Their gradients are added in
-    /// order, so that the numbers do not depend on the threads' pace.
+    /// The batch is computed in a fixed number of parts, whose gradients are added in order, so that the
+    /// numbers do not depend on the threads' pace.
     ///
     /// # Errors
     /// If the device fails.
     pub fn step(&mut self, batch: &SceneBatch) -> anyhow::Result<TaggerLosses> {
         let parts = batch.split(SHARDS);
         let share = 1.0 / parts.len() as f32;
-        let (ram, device) = (&self.ram, &self.device);
-        let part = |part: &SceneBatch| -> anyhow::Result<(TaggerLosses, GradientsParams)> {
-            let ram = ram.clone().fork(device);
-            let (total, losses) = loss::of_batch(&ram, part, device)?;
-            let gradients = (total * share).backward();
-            Ok((losses, GradientsParams::from_grads(gradients, &ram)))
-        };
-        let results: Vec<anyhow::Result<_>> = std::thread::scope(|scope| {
-            let part = &part;
-            let threads: Vec<_> =
-                parts.iter().map(|batch| scope.spawn(move || part(batch))).collect();
-            let panicked = |_| Err(anyhow::anyhow!("a training thread panicked"));
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
-        });
-        let (mut sum, mut accumulator) = (TaggerLosses::default(), GradientsAccumulator::new());
-        for result in results {
-            let (losses, gradients) = result?;
-            sum = sum.plus(&losses, share);
-            accumulator.accumulate(&self.ram, gradients);
-        }
+        let device = &self.device;
+        let of_part = |ram: &Ram, part: &SceneBatch| loss::of_batch(ram, part, device);
+        let (gradients, reports) = shards::gradients(&self.ram, &parts, device, of_part)?;
+        let sum =
+            reports.iter().fold(TaggerLosses::default(), |sum, losses| sum.plus(losses, share));
         let rate = self.config.learning_rate_at(self.steps());
-        self.ram = self.optimizer.step(self.ram.clone(), accumulator.grads(), rate);
+        self.ram = self.optimizer.step(self.ram.clone(), gradients, rate);
         Ok(sum)
     }
 
@@ -197,25 +181,9 @@ impl TaggerTrainer {
     /// # Errors
     /// Never for weights of this trainer.
     pub fn snapshot(&self, device: &Device) -> anyhow::Result<Ram> {
-        let source = source_of(&self.weights())?;
+        let source = checkpoint::in_memory(&self.weights())?;
         Ok(Ram::new(&self.config.tagger, &WeightLoader::stored(&source, device))?)
     }
-}
-
-/// Tensors in memory as a source.
-///
-/// # Errors
-/// If two have one name.
-pub fn source_of(tensors: &[NamedTensor]) -> anyhow::Result<Source> {
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(_, _, v)| v.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
-    let mut views = Vec::new();
-    for ((name, shape, _), bytes) in tensors.iter().zip(&bytes) {
-        let dtype = safetensors::Dtype::F32;
-        views.push((name, safetensors::tensor::TensorView::new(dtype, shape.clone(), bytes)?));
-    }
-    let file = safetensors::serialize(views, None)?;
-    Ok(Source::from_bytes(SafetensorsBytes::Owned(file.into()), "weights in memory")?)
 }
 
 /// Where a training's checkpoint lies in its folder.

@@ -175,8 +175,8 @@ impl Beside {
         });
         let (quick, source) = match layout {
             Layout::OpenAi => (true, ActivationSource::Layout),
-            // The released models were trained from LAION's.
-            Layout::Clipn => (false, ActivationSource::Layout),
+            // The released models were trained from LAION's; others may say what theirs were.
+            Layout::Clipn => open_clip.unwrap_or((false, ActivationSource::Layout)),
             Layout::HuggingFace => hugging_face.unwrap_or((true, ActivationSource::Assumed)),
             Layout::OpenClip => {
                 open_clip.or(hugging_face).unwrap_or((false, ActivationSource::Assumed))
