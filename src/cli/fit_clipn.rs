@@ -19,21 +19,21 @@ use crate::gpu::Compute;
 use crate::nn::clip::Checkpoint;
 
 /// What is to be trained, and where.
-pub struct ClipnFit<'a> {
+pub(super) struct ClipnFit<'a> {
     /// How.
-    pub config: ClipnConfig,
+    pub(super) config: ClipnConfig,
     /// Image–text pairs.
-    pub pairs: &'a Path,
+    pub(super) pairs: &'a Path,
     /// The CLIP that one starts from.
-    pub model: &'a Path,
+    pub(super) model: &'a Path,
     /// The trained one's folder, which must not exist yet.
-    pub out: &'a Path,
+    pub(super) out: &'a Path,
     /// For the run's state and log.
-    pub work: PathBuf,
+    pub(super) work: PathBuf,
     /// Whether an earlier run is taken up.
-    pub resume: bool,
+    pub(super) resume: bool,
     /// The type that the weights are stored in.
-    pub precision: Precision,
+    pub(super) precision: Precision,
 }
 
 impl ClipnFit<'_> {
@@ -42,7 +42,7 @@ impl ClipnFit<'_> {
     /// # Errors
     /// If the pairs have no texts, the model is no CLIP, the device or the disk fails, or the training
     /// diverges. Images that cannot be read are left out, and the exit status is 3.
-    pub fn run(&self, compute: &Compute, quiet: bool) -> CliResult {
+    pub(super) fn run(&self, compute: &Compute, quiet: bool) -> CliResult {
         let pairs = Pairs::open(self.pairs)?;
         if let Some(first) = pairs.without_text.first() {
             let (count, all) = (pairs.without_text.len(), pairs.pairs.len());
@@ -124,7 +124,7 @@ impl ClipnFit<'_> {
 ///
 /// # Errors
 /// If they name none.
-pub fn starting_point(model: Option<&PathBuf>) -> anyhow::Result<&Path> {
+pub(super) fn starting_point(model: Option<&PathBuf>) -> anyhow::Result<&Path> {
     let Some(path) = model else {
         bail!("--method clipn needs --model: the CLIP whose no side is to be trained");
     };

@@ -126,6 +126,8 @@ pub(super) enum Cast {
     Known,
     /// One ID object and perhaps smaller ones of any class.
     KnownMixed,
+    /// Three to five ID objects of any class.
+    KnownCrowd,
     /// One unknown object and perhaps smaller ones, mostly of its kind.
     Unknown,
     /// One ID object alone.
@@ -183,19 +185,26 @@ impl Composition {
         if cast == Cast::Nothing {
             return;
         }
-        let half = rng.range(17.0, 34.0);
+        let half = match cast {
+            Cast::KnownCrowd => rng.range(15.0, 24.0),
+            _ => rng.range(17.0, 34.0),
+        };
         let subject = cast.subject(rng);
         let main = self.object(rng, subject, half);
         self.objects.push(main);
-        let more = if cast == Cast::KnownAlone {
-            0
-        } else {
-            [0, 0, 0, 0, 0, 1, 1, 1, 1, 2][rng.below(10)]
+        let more = match cast {
+            Cast::KnownAlone => 0,
+            Cast::KnownCrowd => 2 + rng.below(3),
+            _ => [0, 0, 0, 0, 0, 1, 1, 1, 1, 2][rng.below(10)],
         };
         for _ in 0..more {
-            let half = (main.half * rng.range(0.5, 0.8)).max(12.5);
+            let half = match cast {
+                Cast::KnownCrowd => rng.range(13.0, 22.0),
+                _ => (main.half * rng.range(0.5, 0.8)).max(12.5),
+            };
             for _ in 0..12 {
-                let alike = cast != Cast::KnownMixed && rng.chance(ALIKE);
+                let mixed = matches!(cast, Cast::KnownMixed | Cast::KnownCrowd);
+                let alike = !mixed && rng.chance(ALIKE);
                 let subject = if alike { main.subject } else { cast.subject(rng) };
                 let other = self.object(rng, subject, half);
                 let clear = self.objects.iter().all(|o| {

@@ -5,11 +5,14 @@
 //! and what is seen of each piece becomes the scene's tags and masks (`scene`).
 
 mod backgrounds;
+pub mod captions;
+pub mod clip;
 mod clutter;
 mod compose;
 mod rng;
 pub mod evaluate;
 mod light;
+pub mod nouns;
 mod objects;
 mod paint;
 mod scene;
@@ -25,8 +28,8 @@ pub mod write;
 
 pub use paint::UNOWNED;
 pub use scene::{
-    SCENE_SIZE, Scene, SceneObject, Set, UnknownSet, kind, made_up_scene, mixed_scene, scene,
-    scene_at, twin,
+    SCENE_SIZE, Scene, SceneObject, Set, UnknownSet, crowded_scene, kind, made_up_scene,
+    mixed_scene, scene, scene_at, twin,
 };
 pub use style::STYLES;
 pub use tags::{Hue, ID_CLASSES, TAGS, TagGroup, tag_from_class, tag_group, tag_index};

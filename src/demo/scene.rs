@@ -9,7 +9,7 @@ use super::light::{self, cast_shadow};
 use super::objects::UNKNOWN;
 use super::paint::{Ink, Painting, UNOWNED, glow, oval, rgb};
 use super::rng::SceneRng;
-use super::tags::{tag_from_class, tag_index};
+use super::tags::{Hue, tag_from_class, tag_index};
 use super::{clutter::CLUTTER, style, texture};
 
 /// Pixels along a side of a full-size scene.
@@ -66,13 +66,15 @@ impl FromStr for Set {
     }
 }
 
-/// One object of a scene and how much of it can be seen.
+/// One thing in a scene and how much of it can be seen.
 #[derive(Clone, Debug)]
 pub struct SceneObject {
     /// What it is.
     pub name: &'static str,
     /// Its tag; `None` for kinds outside the vocabulary.
     pub tag: Option<usize>,
+    /// Its main colour; of clutter, which has colours of its own, the ground's.
+    pub hue: Hue,
     /// The value it has in [`Scene::labels`].
     pub label: u8,
     /// Visible pixels.
@@ -99,6 +101,10 @@ pub struct Scene {
     pub kind: &'static str,
     /// The objects, the main one last.
     pub objects: Vec<SceneObject>,
+    /// What stands around them.
+    pub clutter: Vec<SceneObject>,
+    /// The ground's tag; `None` where a pattern fills the frame.
+    pub ground: Option<usize>,
 }
 
 impl Scene {
@@ -144,6 +150,16 @@ const MIXED_DOMAIN: u64 = 19;
 pub fn mixed_scene(seed: u64, index: u64, size: usize) -> Scene {
     let mut rng = SceneRng::new(MIXED_DOMAIN, seed, index);
     Composition::new(&mut rng, Cast::KnownMixed).draw(&mut rng, size.max(1))
+}
+
+/// The domain of crowded scenes' random draws, apart from the sets'.
+const CROWD_DOMAIN: u64 = 20;
+
+/// Draws a scene of three to five ID objects of any class, for training: more to learn from in one
+/// picture.
+pub fn crowded_scene(seed: u64, index: u64, size: usize) -> Scene {
+    let mut rng = SceneRng::new(CROWD_DOMAIN, seed, index);
+    Composition::new(&mut rng, Cast::KnownCrowd).draw(&mut rng, size.max(1))
 }
 
 /// The domain of made-up scenes' random draws, apart from the sets'.
@@ -256,30 +272,29 @@ impl Composition {
         let mut tags: Vec<usize> = self.ground().tags.iter().filter_map(|t| tag_index(t)).collect();
         tags.push(self.setting.hue.tag());
         let mut objects = Vec::new();
+        let thing = |piece: &Piece, label: u8| SceneObject {
+            name: piece.subject.name(),
+            tag: match piece.subject {
+                PieceSubject::Known(class) => Some(tag_from_class(class)),
+                PieceSubject::Clutter(kind) => CLUTTER[kind].tag(),
+                PieceSubject::Unknown(_) | PieceSubject::MadeUp(_) => None,
+            },
+            hue: piece.hue,
+            label,
+            pixels: seen[usize::from(label)],
+            visible: share(label),
+        };
         for (piece, label) in self.objects.iter().zip(1u8..) {
-            let class = match piece.subject {
-                PieceSubject::Known(class) => Some(class),
-                _ => None,
-            };
+            let object = thing(piece, label);
             if shown(label, 4) {
-                tags.extend(class.map(tag_from_class));
+                tags.extend(object.tag);
                 tags.push(piece.hue.tag());
             }
-            objects.push(SceneObject {
-                name: piece.subject.name(),
-                tag: class.map(tag_from_class),
-                label,
-                pixels: seen[usize::from(label)],
-                visible: share(label),
-            });
+            objects.push(object);
         }
-        for (piece, label) in clutter {
-            if let PieceSubject::Clutter(i) = piece.subject
-                && shown(*label, 2)
-            {
-                tags.extend(CLUTTER[i].tag());
-            }
-        }
+        let clutter: Vec<SceneObject> =
+            clutter.iter().map(|(piece, label)| thing(piece, *label)).collect();
+        tags.extend(clutter.iter().filter(|c| shown(c.label, 2)).filter_map(|c| c.tag));
         tags.sort_unstable();
         tags.dedup();
         let main = self.objects.last().map(|piece| piece.subject);
@@ -289,7 +304,8 @@ impl Composition {
         };
         let kind = main.map_or(self.ground().name, PieceSubject::name);
         let (pixels, labels) = canvas.into_planes();
-        Scene { size, image: pixels.into_flattened(), labels, tags, class, kind, objects }
+        let (image, ground) = (pixels.into_flattened(), tag_index(self.ground().name));
+        Scene { size, image, labels, tags, class, kind, objects, clutter, ground }
     }
 }
 
@@ -297,7 +313,8 @@ impl Scene {
     /// A scene of no pixels, for a size that cannot be drawn.
     fn empty(kind: &'static str) -> Self {
         let (image, labels) = (Vec::new(), Vec::new());
-        Scene { size: 0, image, labels, tags: vec![], class: None, kind, objects: vec![] }
+        let (tags, objects, clutter) = (Vec::new(), Vec::new(), Vec::new());
+        Scene { size: 0, image, labels, tags, class: None, kind, objects, clutter, ground: None }
     }
 
     /// A scene without objects from its pixels.

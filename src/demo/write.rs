@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use image::{RgbImage, imageops};
 use rayon::prelude::*;
 
+use super::captions;
+use super::rng::SceneRng;
 use super::scene::{SCENE_SIZE, Scene, Set, scene};
 use super::table::TagTable;
 use super::tags::TAGS;
@@ -63,6 +65,40 @@ pub fn write_scenes(
         table.insert(path, class, &tags);
     }
     table.write()
+}
+
+/// The domain of captions' random draws, apart from the scenes'.
+const CAPTION_DOMAIN: u64 = 43;
+
+/// Writes scenes `0..count` of `set` below `out` with a caption beside each, as trainings on image–text
+/// pairs read them: `SET/KIND/INDEX.png` and `SET/KIND/INDEX.txt`. Half of the captions say much of a
+/// scene, the others name one thing in it. Scenes in which nothing has a name are left out.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write_captioned(
+    set: Set,
+    seed: u64,
+    count: u64,
+    out: &Path,
+    done: impl Fn() + Sync,
+) -> Result<(), SceneWriteError> {
+    let write = |index: u64| {
+        let scene = scene(set, seed, index);
+        let mut rng = SceneRng::new(CAPTION_DOMAIN, seed, index);
+        if let Some(caption) = captions::either(&scene, &mut rng) {
+            let folder = out.join(set.name()).join(scene.kind);
+            make_folder(&folder)?;
+            let path = folder.join(format!("{index:06}.png"));
+            write_picture(&path, &scene.image, scene.size, image::ColorType::Rgb8)?;
+            let text = path.with_extension("txt");
+            fs::write(&text, caption)
+                .map_err(|source| SceneWriteError::Picture { path: text.clone(), source })?;
+        }
+        done();
+        Ok(())
+    };
+    (0..count).into_par_iter().try_for_each(write)
 }
 
 /// Writes the picture and its masks; returns the picture's path below `out`.

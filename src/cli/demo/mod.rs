@@ -1,8 +1,10 @@
 //! `demo`: the procedural world, its scenes and what is made from them.
 
 mod evaluate;
+mod evaluate_clip;
 mod fit;
 mod train;
+mod train_clip;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,8 +29,12 @@ enum DemoCommand {
     Scenes(ScenesArgs),
     /// Train the tagger of the embedded model from scratch, on scenes drawn as they are needed
     Train(train::TrainArgs),
+    /// Train the embedded CLIP from scratch, on scenes and captions drawn as they are needed
+    TrainClip(train_clip::TrainClipArgs),
     Fit(fit::FitSceneArgs),
     Evaluate(evaluate::EvaluateSceneArgs),
+    /// Judge a CLIP by scenes it has not seen: nine classes named known, the other nine shown
+    EvaluateClip(evaluate_clip::EvaluateClipArgs),
 }
 
 /// Runs the chosen part.
@@ -36,8 +42,10 @@ pub(super) fn run(args: DemoArgs) -> CliResult {
     match args.command {
         DemoCommand::Scenes(args) => args.run(),
         DemoCommand::Train(args) => args.run(),
+        DemoCommand::TrainClip(args) => args.run(),
         DemoCommand::Fit(args) => args.run(),
         DemoCommand::Evaluate(args) => args.run(),
+        DemoCommand::EvaluateClip(args) => args.run(),
     }
 }
 
@@ -65,6 +73,10 @@ struct ScenesArgs {
     /// Folder for SET/KIND/NUMBER.png, masks/ and tags.csv (path,class,tags); sets may share it
     #[arg(long, value_name = "DIR", required_unless_present = "sheet")]
     out: Option<PathBuf>,
+    /// In place of masks and tags.csv a caption beside each picture, NUMBER.txt, as
+    /// `fit --method clipn --pairs` reads them
+    #[arg(long, requires = "out")]
+    captions: bool,
     /// Also lay the first scenes (at most 120) out on one contact sheet
     #[arg(long, value_name = "FILE.png", value_parser = crate::cli::paths::ending_in("png"))]
     sheet: Option<PathBuf>,
@@ -76,8 +88,12 @@ struct ScenesArgs {
 impl ScenesArgs {
     fn run(self) -> CliResult {
         if let Some(out) = &self.out {
-            let bar = progress_line(self.quiet, Some(u64::from(self.count)), "scenes");
-            write::write_scenes(self.set, self.seed, u64::from(self.count), out, || bar.inc(1))?;
+            let (seed, count) = (self.seed, u64::from(self.count));
+            let bar = progress_line(self.quiet, Some(count), "scenes");
+            match self.captions {
+                true => write::write_captioned(self.set, seed, count, out, || bar.inc(1))?,
+                false => write::write_scenes(self.set, seed, count, out, || bar.inc(1))?,
+            }
             bar.finish_and_clear();
             say!("{} {} scenes: {}", self.count, self.set, out.display())?;
         }

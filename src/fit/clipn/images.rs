@@ -30,7 +30,7 @@ pub(super) struct Reading {
 impl Reading {
     /// The network's input `[3, side, side]` for each image, cut as in this epoch; what is wrong with
     /// it where it cannot be read.
-    pub fn read(
+    pub(super) fn read(
         &self,
         images: &[(usize, &PairImage)],
         epoch: usize,

@@ -31,13 +31,13 @@ static SUM: Info = Info {
 };
 
 /// MCM with names whose texts begin with the 16 learnt vectors of a prompt-learner checkpoint.
-pub static LOCOOP_MCM: LoCoOp = LoCoOp { info: &MCM, local: 0.0 };
+pub(super) static LOCOOP_MCM: LoCoOp = LoCoOp { info: &MCM, local: 0.0 };
 
 /// GL-MCM with such names: the published score.
-pub static LOCOOP_GL_MCM: LoCoOp = LoCoOp { info: &SUM, local: 1.0 };
+pub(super) static LOCOOP_GL_MCM: LoCoOp = LoCoOp { info: &SUM, local: 1.0 };
 
 /// MCM's or GL-MCM's formula on learnt prompts.
-pub struct LoCoOp {
+pub(super) struct LoCoOp {
     info: &'static Info,
     local: f64,
 }
