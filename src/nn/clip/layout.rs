@@ -107,7 +107,9 @@ fn from_hugging_face(mut tensors: BTreeMap<String, Stored>) -> BTreeMap<String, 
             if let Some(joined) = parts.and_then(Stored::stacked) {
                 found.insert(format!("{block}attn.in_proj_{kind}"), joined);
             }
-        } else if let (Some(own), Some(tensor)) = (own, tensors.remove(&name)) {
+        } else if let Some(own) = own
+            && let Some(tensor) = tensors.remove(&name)
+        {
             found.insert(own, tensor);
         }
     }
