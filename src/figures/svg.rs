@@ -151,7 +151,7 @@ impl Canvas for Svg {
     fn begin_clip(&mut self, [min, max]: Corners) {
         // A page holds many pictures, and a name counts for all of it; its data fits its axes.
         if self.in_page {
-            return self.add(format_args!("<g>"));
+            return;
         }
         self.clips += 1;
         let (id, [x, y]) = (self.clips, min.map(short));
@@ -163,7 +163,9 @@ impl Canvas for Svg {
     }
 
     fn end_clip(&mut self) {
-        self.add(format_args!("</g>"));
+        if !self.in_page {
+            self.add(format_args!("</g>"));
+        }
     }
 
     fn begin_layer(&mut self, thing: usize, chosen: bool) {

@@ -130,9 +130,9 @@ fn runs_that_were_cut_end_in_the_same_files() {
     let whole = tempfile::tempdir().unwrap();
     write(whole.path(), std::slice::from_ref(&(0..11)));
     let resumed = tempfile::tempdir().unwrap();
-    write(resumed.path(), &[0..0, 0..2, 2..3, 3..8, 8..8, 8..10, 10..11]);
     // What a kill in the middle of a chunk leaves behind.
     fs::write(resumed.path().join(".chunk-000002.arrow.1-0.tagood-lens.tmp"), b"half").unwrap();
+    write(resumed.path(), &[0..0, 0..2, 2..3, 3..8, 8..8, 8..10, 10..11]);
     write(resumed.path(), std::slice::from_ref(&(11..12)));
     write(whole.path(), std::slice::from_ref(&(11..12)));
     assert_eq!(files(resumed.path()), files(whole.path()));

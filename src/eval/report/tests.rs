@@ -83,7 +83,7 @@ fn detectors_that_could_not_score_say_why() {
     assert!(page.contains("it has no statistics") && !page.contains("<tag-score>"));
     assert!(page.contains("&lt;tag-score&gt;"));
     let markdown = markdown::page(&report);
-    assert!(markdown.contains("| <energy> | *it has no statistics* |"), "{markdown}");
+    assert!(markdown.contains("| &lt;energy> | *it has no statistics* |"), "{markdown}");
     let csv = String::from_utf8(csv::table(&report).unwrap()).unwrap();
     assert_eq!(csv.lines().count(), 1 + 3 * 3 + 3);
     let back: Report = serde_json::from_slice(&serde_json::to_vec(&report).unwrap()).unwrap();
