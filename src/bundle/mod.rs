@@ -158,30 +158,49 @@ impl Bundle {
         let mut bundle =
             Self { manifest, vocabulary, tagger, projector, projector_ce, statistics, path };
         if classes {
-            bundle.tie_classes(&files.path(CLASSES))?;
+            bundle.tie_own_classes(&files.path(CLASSES))?;
         }
         Ok(bundle)
     }
 
-    /// Ties the classes to the projector's centers, where there is a projector: by name where its file
-    /// says which class each center is of, otherwise in the order of the list, with a word.
+    /// Ties a person's list of classes to the projector's centers, where there is a projector: by name
+    /// where its file says which class each center is of; classes that the list leaves out then have no
+    /// tag, with a word. Otherwise in the order of the list, with a word.
     ///
     /// # Errors
-    /// If the list, which `path` names, has other classes than the projector, or another number of them.
+    /// If the list, which `path` names, has other classes than the projector, or, where these have no
+    /// names, another number of them.
     pub fn tie_classes(&mut self, path: &Path) -> Result<(), BundleError> {
-        let Some(config) = &self.manifest.projector else { return Ok(()) };
-        match self.class_names()? {
-            Some(names) => self.vocabulary.order_by(&names, path)?,
-            None => {
-                self.vocabulary.check_class_count(config.classes, path)?;
-                log::warn!(
-                    "the projector's file does not say which class each of its {} centers is of; they \
-                     are taken in the order of the list: {}",
-                    config.classes,
-                    path.display()
-                );
-            }
+        let Some(names) = self.class_names()? else { return self.take_order(path) };
+        let left_out = self.vocabulary.narrow(&names, path)?;
+        if left_out > 0 {
+            let (all, path) = (names.len(), path.display());
+            log::warn!(
+                "the list leaves out {left_out} of the model's {all} classes: they have no tag, so that \
+                 no image is known for them: {path}"
+            );
         }
+        Ok(())
+    }
+
+    /// Ties the bundle's own list, which names every class.
+    fn tie_own_classes(&mut self, path: &Path) -> Result<(), BundleError> {
+        match self.class_names()? {
+            Some(names) => Ok(self.vocabulary.order_by(&names, path)?),
+            None => self.take_order(path),
+        }
+    }
+
+    /// Takes the centers in the order of the list, where nothing says which class each is of.
+    fn take_order(&self, path: &Path) -> Result<(), BundleError> {
+        let Some(config) = &self.manifest.projector else { return Ok(()) };
+        let classes = config.classes;
+        self.vocabulary.check_class_count(classes, path)?;
+        log::warn!(
+            "the projector's file does not say which class each of its {classes} centers is of; they are \
+             taken in the order of the list: {}",
+            path.display()
+        );
         Ok(())
     }
 

@@ -24,6 +24,14 @@ pub enum VocabularyError {
     /// Another number of classes than the model has centers.
     #[error("the list names {found} classes, but the model has {expected}: {}", path.display())]
     ClassCount { found: usize, expected: usize, path: PathBuf },
+    /// A class that the model has no center of.
+    #[error("the model has no class `{class}`: {}", path.display())]
+    ClassUnknown {
+        /// The class's name in the list.
+        class: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// A class of the model that the list does not name.
     #[error("the list has no line for the model's class `{class}`: {}", path.display())]
     ClassMissing { class: String, path: PathBuf },
@@ -176,9 +184,12 @@ impl Vocabulary {
             let bad = |reason: String| line_error(line, &reason, list.path());
             let ClassLine { index, class, tag } = ClassLine::parse(text)
                 .ok_or_else(|| bad("expected CLASS<tab>TAG or INDEX WNID NAME,TAG".to_owned()))?;
-            let tags = self
-                .resolve(&by_name, tag)
-                .ok_or_else(|| bad(format!("the tagger has no tag named `{tag}`")))?;
+            let tags = match tag {
+                NO_TAG => Vec::new(),
+                _ => self
+                    .resolve(&by_name, tag)
+                    .ok_or_else(|| bad(format!("the tagger has no tag named `{tag}`")))?,
+            };
             let at = *known.entry(class.to_owned()).or_insert_with(|| {
                 classes.push((index, Class { name: class.to_owned(), tags: Vec::new() }));
                 classes.len() - 1
@@ -229,6 +240,32 @@ impl Vocabulary {
         Ok(())
     }
 
+    /// As [`Vocabulary::order_by`], of a person's list: classes of the model that it leaves out have no
+    /// tag, so that no image is known for them. How many these are.
+    ///
+    /// # Errors
+    /// If the list, which `path` names, has a class that the model does not have.
+    pub(super) fn narrow(
+        &mut self,
+        names: &[String],
+        path: &Path,
+    ) -> Result<usize, VocabularyError> {
+        if self.classes.len() > names.len() || self.classes.is_empty() {
+            self.check_class_count(names.len(), path)?;
+        }
+        if let Some(class) = self.classes.iter().find(|class| !names.contains(&class.name)) {
+            let (class, path) = (class.name.clone(), path.to_owned());
+            return Err(VocabularyError::ClassUnknown { class, path });
+        }
+        let without = |name: &String| Class { name: name.clone(), tags: Vec::new() };
+        let find = |name: &String| self.classes.iter().find(|class| class.name == *name).cloned();
+        let left_out = names.len() - self.classes.len();
+        self.set_classes(
+            names.iter().map(|name| find(name).unwrap_or_else(|| without(name))).collect(),
+        );
+        Ok(left_out)
+    }
+
     /// Refuses a list of more or fewer classes than a model has.
     pub(super) fn check_class_count(
         &self,
@@ -249,6 +286,9 @@ impl Vocabulary {
             for &tag in &class.tags {
                 text += &class_line(&class.name, &self.tag_reference(tag));
             }
+            if class.tags.is_empty() {
+                text += &class_line(&class.name, NO_TAG);
+            }
         }
         text
     }
@@ -261,6 +301,9 @@ impl Vocabulary {
         }
     }
 }
+
+/// What stands for the tag of a class that has none.
+const NO_TAG: &str = "# no tag";
 
 /// A line of a list of classes, as [`Vocabulary::read_classes`] reads it.
 pub fn class_line(class: &str, tag: &str) -> String {
@@ -372,6 +415,20 @@ mod tests {
         let others = ["c", "a", "x"].map(str::to_owned);
         let error = vocabulary.order_by(&others, path).unwrap_err().to_string();
         assert_eq!(error, "the list has no line for the model's class `x`: classes.tsv");
+        // A person's list may leave classes out, and goes round with them.
+        let more = ["c", "x", "a", "b"].map(str::to_owned);
+        assert_eq!(vocabulary.clone().narrow(&more, path).unwrap(), 1);
+        vocabulary.narrow(&more, path).unwrap();
+        assert_eq!(vocabulary.classes[1], Class { name: "x".into(), tags: vec![] });
+        assert_eq!(vocabulary.id_tags(), [0, 1, 2]);
+        let mut again = vocabulary.clone();
+        again.read_classes(write(&vocabulary.classes_text()).path()).unwrap();
+        assert_eq!(again, vocabulary);
+        let error = again.narrow(&names, path).unwrap_err().to_string();
+        assert_eq!(error, "the list names 4 classes, but the model has 3: classes.tsv");
+        again.read_classes(write("a\ttag 0\nherring\ttag 1\n").path()).unwrap();
+        let error = again.narrow(&names, path).unwrap_err().to_string();
+        assert_eq!(error, "the model has no class `herring`: classes.tsv");
     }
 
     proptest! {

@@ -56,7 +56,8 @@ impl ModelArgs {
             bundle.attach_projector(path)?;
         }
         self.read_lists(&mut bundle)?;
-        if self.projector.is_some() || self.vocabulary.is_some() {
+        let has_classes = !bundle.vocabulary.classes.is_empty();
+        if self.vocabulary.is_some() || (self.projector.is_some() && has_classes) {
             let own = bundle.path.clone();
             bundle.tie_classes(self.vocabulary.as_ref().unwrap_or(&own))?;
         }

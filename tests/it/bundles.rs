@@ -133,6 +133,30 @@ fn another_list_of_classes_is_held_against_the_centers() {
 }
 
 #[test]
+fn a_list_may_leave_out_classes_of_a_bundle_with_a_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("classes.tsv");
+    let lines = fs::read_to_string(world().join("vocabulary.tsv")).unwrap();
+    let fewer: Vec<&str> = lines.lines().filter(|line| !line.starts_with("cup\t")).collect();
+    fs::write(&list, fewer.join("\n")).unwrap();
+    let out = folder.path().join("out");
+    let output =
+        lens(&["convert", text(&world()), "--vocabulary", text(&list), "--out", text(&out)]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && errors.contains("leaves out 1 of the model's 18"),
+        "{errors}"
+    );
+    let bundle = Bundle::open(&out).unwrap();
+    let cup = bundle.vocabulary.classes.iter().find(|class| class.name == "cup").unwrap();
+    assert!(cup.tags.is_empty());
+    fs::write(&list, lines.replace("cup\t", "mug\t")).unwrap();
+    let output = lens(&["inspect", "x.png", "--vocabulary", text(&list)]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.contains("the model has no class `mug`"), "{errors}");
+}
+
+#[test]
 fn no_changed_byte_goes_unnoticed() {
     let folder = tempfile::tempdir().unwrap();
     let sealed = folder.path().join("sealed");
