@@ -110,9 +110,9 @@ pub fn take(
     add(results, harness.try_snapshot_options(format!("{name}_{theme}"), &options));
 }
 
-/// Takes note of a comparison; if it failed, says which driver drew.
+/// Takes note of a comparison; says which driver drew if it is the first that failed.
 pub fn add(results: &mut SnapshotResults, result: SnapshotResult) {
-    if result.is_err() {
+    if result.is_err() && !results.has_errors() {
         let driver = DRIVER.get().map_or("an unknown driver", String::as_str);
         eprintln!("{MADE_BY} This run drew with {driver}. {ADVICE}");
     }
