@@ -250,6 +250,11 @@ impl Pipeline {
         Self { tagger_key: Some(key), ..self }
     }
 
+    /// Gives it another key: after a change of what it knows.
+    pub fn set_tagger_key(&mut self, key: TaggerKey) {
+        self.tagger_key = Some(key);
+    }
+
     /// The key by which what it makes of files is kept; `None` where nothing is.
     pub fn tagger_key(&self) -> Option<TaggerKey> {
         self.tagger_key

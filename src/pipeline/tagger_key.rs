@@ -50,6 +50,11 @@ impl TaggerKey {
         Self(hasher.finalize())
     }
 
+    /// The key with one more named part.
+    pub fn with(self, name: &str, bytes: &[u8]) -> Self {
+        Self::of_parts([("key", &self.0.as_bytes()[..]), (name, bytes)])
+    }
+
     /// As a name of files.
     pub fn to_hex(self) -> String {
         self.0.to_hex().to_string()

@@ -52,6 +52,11 @@ impl Session {
         match event {
             E::ModelLoading(name) => self.basis.model.loading = Some(name),
             E::ModelReady(info) => self.take_model(info),
+            E::LabelsSet(info) => {
+                images.set_classes(ClassNames::of(&info.vocabulary.classes));
+                self.basis.model.info = Some(info);
+            }
+            E::LabelsRefused(error) => self.notice(error),
             E::ModelFailed(error) => {
                 self.notice(error.clone());
                 let model = &mut self.basis.model;

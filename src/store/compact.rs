@@ -5,26 +5,66 @@ use half::slice::HalfFloatSliceExt as _;
 
 use crate::pipeline::{Attention, TaggerOutput};
 
-/// As [`TaggerOutput`], with tokens in half precision, as the feature store has them.
+/// As [`TaggerOutput`], with tokens in 16 bits where they have no more.
 #[derive(Debug, PartialEq)]
 pub(crate) struct CompactOutput {
-    tokens: Vec<f16>,
+    tokens: Tokens,
     width: usize,
     logits: Vec<f32>,
     attention: Attention,
 }
 
+#[derive(Debug, PartialEq)]
+enum Tokens {
+    Half(Vec<f16>),
+    Single(Vec<f32>),
+}
+
+impl Tokens {
+    /// In 16 bits if every value comes back as it was.
+    fn of(values: &[f32]) -> Self {
+        let mut half = vec![f16::ZERO; values.len()];
+        half.convert_from_f32_slice(values);
+        let is_same = |(half, value): (&f16, &f32)| half.to_f32().to_bits() == value.to_bits();
+        match half.iter().zip(values).all(is_same) {
+            true => Self::Half(half),
+            false => Self::Single(values.to_vec()),
+        }
+    }
+
+    fn values(&self) -> Vec<f32> {
+        match self {
+            Self::Half(values) => values.to_f32_vec(),
+            Self::Single(values) => values.clone(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Half(values) => values.len(),
+            Self::Single(values) => values.len(),
+        }
+    }
+
+    /// Bytes of a value.
+    fn width(&self) -> usize {
+        match self {
+            Self::Half(_) => size_of::<f16>(),
+            Self::Single(_) => size_of::<f32>(),
+        }
+    }
+}
+
 impl CompactOutput {
     pub(crate) fn of(tagged: &TaggerOutput) -> Self {
-        let mut tokens = vec![f16::ZERO; tagged.tokens.len()];
-        tokens.convert_from_f32_slice(&tagged.tokens);
+        let tokens = Tokens::of(&tagged.tokens);
         let (logits, attention) = (tagged.logits.clone(), tagged.attention.clone());
         Self { tokens, width: tagged.width, logits, attention }
     }
 
     pub(crate) fn tagged(&self) -> TaggerOutput {
         TaggerOutput {
-            tokens: self.tokens.to_f32_vec(),
+            tokens: self.tokens.values(),
             width: self.width,
             logits: self.logits.clone(),
             attention: self.attention.clone(),
@@ -35,17 +75,18 @@ impl CompactOutput {
     pub(crate) fn size(&self) -> usize {
         let Attention { tags, values, .. } = &self.attention;
         size_of::<Self>()
-            + size_of_val(&self.tokens[..])
+            + self.tokens.len() * self.tokens.width()
             + size_of_val(&self.logits[..])
             + size_of_val(&tags[..])
             + size_of_val(&values[..])
     }
 
-    /// Eight counts, then the numbers, all little-endian.
+    /// Nine counts, then the numbers, all little-endian.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let Attention { tags, layers, heads, positions, values } = &self.attention;
         let counts = [
             self.tokens.len(),
+            self.tokens.width(),
             self.width,
             self.logits.len(),
             tags.len(),
@@ -58,16 +99,20 @@ impl CompactOutput {
         let numbers = counts.iter().chain(tags).map(|&number| (number as u64).to_le_bytes());
         bytes.extend(numbers.flatten());
         bytes.extend(self.logits.iter().chain(values).copied().flat_map(f32::to_le_bytes));
-        bytes.extend(self.tokens.iter().copied().flat_map(f16::to_le_bytes));
+        match &self.tokens {
+            Tokens::Half(values) => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+            Tokens::Single(values) => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        }
         bytes
     }
 
     /// Reads what [`CompactOutput::to_bytes`] made; `None` of anything else.
     pub(crate) fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
-        let counts = numbers(take(&mut bytes, 8, 8)?, u64::from_le_bytes);
+        let counts = numbers(take(&mut bytes, 9, 8)?, u64::from_le_bytes);
         let counts: Vec<usize> =
             counts.map(|count| usize::try_from(count).ok()).collect::<Option<_>>()?;
-        let &[tokens, width, logits, tags, layers, heads, positions, values] = counts.as_slice()
+        let &[tokens, token_width, width, logits, tags, layers, heads, positions, values] =
+            counts.as_slice()
         else {
             return None;
         };
@@ -75,7 +120,13 @@ impl CompactOutput {
         let tags = tags.map(|tag| tag as usize).collect();
         let logits = numbers(take(&mut bytes, logits, 4)?, f32::from_le_bytes).collect();
         let values = numbers(take(&mut bytes, values, 4)?, f32::from_le_bytes).collect();
-        let tokens = numbers(take(&mut bytes, tokens, 2)?, f16::from_le_bytes).collect();
+        let tokens = match token_width {
+            2 => Tokens::Half(numbers(take(&mut bytes, tokens, 2)?, f16::from_le_bytes).collect()),
+            4 => {
+                Tokens::Single(numbers(take(&mut bytes, tokens, 4)?, f32::from_le_bytes).collect())
+            }
+            _ => return None,
+        };
         let attention = Attention { tags, layers, heads, positions, values };
         bytes.is_empty().then_some(Self { tokens, width, logits, attention })
     }
@@ -108,6 +159,19 @@ pub(crate) mod tests {
         };
         let (tokens, logits) = ((0..40).map(at).collect(), (0..6).map(at).collect());
         TaggerOutput { tokens, width: 8, logits, attention }
+    }
+
+    #[test]
+    fn tokens_lose_nothing() {
+        let halves = tagged(3);
+        let mut singles = tagged(3);
+        singles.tokens[7] = 0.1;
+        singles.tokens[8] = -0.0;
+        for (output, width) in [(halves, 2), (singles, 4)] {
+            let compact = CompactOutput::of(&output);
+            assert_eq!((compact.tokens.width(), &compact.tagged()), (width, &output));
+            assert_eq!(CompactOutput::from_bytes(&compact.to_bytes()), Some(compact));
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn replaces(newer: &mut Request, waiting: &Request) -> bool {
     match (newer, waiting) {
         (Request::LoadModel { .. }, Request::LoadModel { .. })
         | (Request::Analysis { .. }, Request::Analysis { .. })
+        | (Request::SetLabels { .. }, Request::SetLabels { .. } | Request::Analysis { .. })
         | (Request::Compare { .. }, Request::Compare { .. })
         | (Request::Survey(_), Request::Survey(_)) => true,
         (

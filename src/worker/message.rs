@@ -15,7 +15,7 @@ use crate::bundle::vocabulary::Vocabulary;
 use crate::demo::World;
 use crate::gpu::DeviceChoice;
 use crate::image::{RgbImage, Thumbnail};
-use crate::pipeline::{Analysis, Attention, Pipeline, Settings, TaggerOutput};
+use crate::pipeline::{Analysis, Attention, Pipeline, PipelineError, Settings, TaggerOutput};
 use crate::score;
 
 /// An open image, unique for the life of the program.
@@ -85,6 +85,9 @@ impl ImageSource {
 /// Opens a model on a device, on the worker's thread.
 pub type OpenModel = Arc<dyn Fn(DeviceChoice) -> anyhow::Result<Pipeline> + Send + Sync>;
 
+/// Has a model know other names or tags.
+pub type ChangeLabels = Arc<dyn Fn(&mut Pipeline) -> Result<(), PipelineError> + Send + Sync>;
+
 /// A piece of work on a thread of its own; it looks at the control now and then, and writes nothing
 /// once that says stop. What is wrong comes back as a sentence.
 pub type Task = Box<dyn FnOnce(&JobControl) -> Result<(), String> + Send>;
@@ -127,6 +130,18 @@ pub enum Request {
         settings: Settings,
         /// The image on show.
         focus: Option<ImageId>,
+    },
+    /// Has the model know other names (of a CLIP) or tags (of a tagger), and analyses all open images
+    /// anew by them, `focus` first; what was made of the images is kept. The newest request wins.
+    SetLabels {
+        /// Counts upward with those of [`Request::Analysis`]; results carry it.
+        generation: u64,
+        /// τ, λ, detector, recipe.
+        settings: Settings,
+        /// The image on show.
+        focus: Option<ImageId>,
+        /// Names them to the model.
+        change: ChangeLabels,
     },
     /// Analyses one image at settings of its own. The newest request wins.
     Compare {
@@ -227,6 +242,10 @@ pub enum Event {
     ModelReady(Arc<ModelInfo>),
     /// A model could not be loaded, and the one at hand stays in force; the sentence says why.
     ModelFailed(String),
+    /// The model knows other names or tags now.
+    LabelsSet(Arc<ModelInfo>),
+    /// The model knows what it knew; the sentence says why.
+    LabelsRefused(String),
     /// A job that draws scenes has got so far.
     Drawn {
         job: JobId,

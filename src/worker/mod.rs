@@ -51,7 +51,7 @@ pub use embedding::{
 };
 pub use fitting::{FitJob, FitMode, FitProgress, FitRequest, FitState, Program};
 pub use job::{JobControl, JobId};
-pub use message::{Event, ImageId, ImageSource, ModelInfo, OpenModel, Request, Task};
+pub use message::{ChangeLabels, Event, ImageId, ImageSource, ModelInfo, OpenModel, Request, Task};
 pub use report::{ReportSet, ReportTask};
 pub use survey::{Survey, Surveyed};
 

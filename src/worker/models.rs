@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
-use super::message::{Event, ModelInfo, OpenModel};
+use super::message::{ChangeLabels, Event, ModelInfo, OpenModel};
 use super::pace::Pace;
 use super::preparation::Preparation;
 use super::work::{ANALYSED, FAULT, SCORED, TAGGED, Work};
@@ -57,6 +57,7 @@ impl Work {
         self.decoder.preparations.set(Preparation::of(&pipeline));
         let info = Arc::new(ModelInfo::of(&pipeline, load_ms));
         self.cache.clear();
+        self.relabelled.clear();
         self.to_analyse.clear();
         self.to_compare = None;
         self.survey = None;
@@ -67,5 +68,25 @@ impl Work {
         self.on_cpu = device == DeviceChoice::Cpu;
         (self.pipeline, self.open) = (Some(pipeline), Some(open));
         self.outbox.send(Event::ModelReady(info));
+    }
+
+    /// Has the model know other labels; what it made of the open images stays, and is completed as they
+    /// are analysed.
+    pub(super) fn set_labels(&mut self, change: &ChangeLabels) {
+        let Some(pipeline) = &mut self.pipeline else { return };
+        if let Err(error) = change(pipeline) {
+            return self.outbox.send(Event::LabelsRefused(error.to_string()));
+        }
+        // What is kept of files under the labels of before must not be found under these.
+        if let Some(key) = pipeline.tagger_key() {
+            let vocabulary = format!("{:?}", pipeline.vocabulary());
+            pipeline.set_tagger_key(key.with("labels", vocabulary.as_bytes()));
+        }
+        self.decoder.preparations.set(Preparation::of(pipeline));
+        let info = Arc::new(ModelInfo::of(pipeline, 0.0));
+        self.relabelled = self.cache.images().into_iter().collect();
+        (self.to_compare, self.survey) = (None, None);
+        self.drop_reports();
+        self.outbox.send(Event::LabelsSet(info));
     }
 }

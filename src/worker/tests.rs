@@ -10,9 +10,10 @@ use super::decode::Batch;
 use super::*;
 use crate::bundle::embedded;
 use crate::bundle::manifest::Recipe;
+use crate::bundle::vocabulary::Class;
 use crate::gpu::{self, DeviceChoice};
 use crate::image::{DecodeOptions, Transform, decode_file};
-use crate::pipeline::{Keep, Pipeline, Settings, TaggerKey};
+use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, TaggerKey};
 
 fn pipeline(transform: Transform) -> anyhow::Result<Pipeline> {
     let mut bundle = embedded::bundle()?;
@@ -108,8 +109,9 @@ fn images_prepared_for_another_model_are_prepared_again() {
         let far = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-3;
         assert!(!found.logits.iter().zip(&expected.logits).any(far), "{}", path.display());
     }
-    let ended = |event| matches!(event, Event::JobEnded(of) if of == job);
-    assert!(bench.work.jobs.is_empty() && bench.events.try_iter().all(|event| !ended(event)));
+    let ended = |event: &Event| matches!(event, Event::JobEnded(of) if *of == job);
+    assert!(bench.work.jobs.is_empty());
+    assert_eq!(bench.events.try_iter().filter(ended).count(), 1);
 }
 
 #[test]
@@ -306,4 +308,63 @@ fn a_restart_finds_what_was_made_of_known_files_to_the_last_bit() {
     std::fs::copy(&paths[0], &paths[1]).unwrap();
     let (changed, copies) = run(outputs(), "a", &paths[..2]);
     assert_eq!((changed, &copies[0]), (0, &copies[1]), "known by content, whatever its name");
+}
+
+#[test]
+fn other_labels_judge_the_open_images_anew_and_none_is_tagged_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = bench();
+    bench.load(opens(Transform::Ram));
+    bench.open(files(&pictures(folder.path(), 4)));
+    bench.next_batch();
+    while bench.work.tag_on() {}
+    let images = bench.work.cache.images();
+    assert_eq!(bench.tagged(), images);
+    // The model knows one tag that it did not know.
+    let other = || {
+        let mut bundle = embedded::bundle().unwrap();
+        let unknown = (0..bundle.vocabulary.tags.len()).find(|tag| !bundle.vocabulary.is_id(*tag));
+        let name = "a name".to_owned();
+        bundle.vocabulary.set_classes(vec![Class { name, tags: unknown.into_iter().collect() }]);
+        (bundle.projector, bundle.projector_ce, bundle.statistics) = (None, None, None);
+        Pipeline::load(&bundle, &gpu::compute(DeviceChoice::Cpu).unwrap()).unwrap()
+    };
+    let change: ChangeLabels = Arc::new(move |pipeline| {
+        *pipeline = other();
+        Ok(())
+    });
+    let settings = Settings::new(0.5, Recipe::Released);
+    let focus = Some(images[2]);
+    let request = Request::SetLabels { generation: 5, settings: settings.clone(), focus, change };
+    bench.work.handle(request);
+    while bench.work.analyse_on() {}
+    let mut events: Vec<Event> = bench.events.try_iter().collect();
+    assert!(
+        matches!(events.remove(0), Event::LabelsSet(info) if info.vocabulary.classes.len() == 1)
+    );
+    let pipeline = other();
+    for (at, event) in events.into_iter().enumerate() {
+        let Event::Analysed { image, generation: 5, analysis } = event else {
+            panic!("only analyses are told");
+        };
+        assert!(at > 0 || Some(image) == focus, "the one on show first");
+        let rgb =
+            decode_file(&folder.path().join(name_of(&images, image)), &DecodeOptions::default());
+        let tagged = pipeline.tag(&[pipeline.prepare(&rgb.unwrap().rgb)], Keep::Id).unwrap();
+        let expected = pipeline.analyse(&tagged[0], &settings).unwrap();
+        assert_eq!(analysis.decomposition.tags, expected.decomposition.tags);
+        assert_eq!(analysis.decomposition.map, expected.decomposition.map);
+    }
+    let refused: ChangeLabels = Arc::new(|_| Err(PipelineError::NotFitted("no such tag".into())));
+    let (generation, focus) = (6, None);
+    bench.work.handle(Request::SetLabels { generation, settings, focus, change: refused });
+    while bench.work.analyse_on() {}
+    let events: Vec<Event> = bench.events.try_iter().collect();
+    assert!(matches!(&events[0], Event::LabelsRefused(why) if why.contains("no such tag")));
+    assert_eq!(events.len(), 1 + images.len(), "and the images are judged as before");
+}
+
+/// The file that an image was opened from: they have their names in order.
+fn name_of(images: &[ImageId], image: ImageId) -> String {
+    format!("{}.png", images.iter().position(|other| *other == image).unwrap())
 }

@@ -19,6 +19,7 @@ use super::survey::SurveyInWork;
 use super::tagger_cache::TaggerCache;
 use super::tagging::ToTag;
 use crate::pipeline::{Pipeline, Settings, TaggerOutput};
+use crate::store::add_attention;
 
 /// Images tagged together, at most.
 pub(super) const TAGGED: usize = 8;
@@ -70,6 +71,8 @@ pub(super) struct Work {
     pub(super) pipeline: Option<Pipeline>,
     pub(super) open: Option<OpenModel>,
     pub(super) on_cpu: bool,
+    /// Images that were tagged before the labels changed: maps of those that count now may be missing.
+    pub(super) relabelled: BTreeSet<ImageId>,
     pub(super) decoder: Decoder,
     pub(super) outbox: Outbox,
     pub(super) jobs: Jobs,
@@ -103,6 +106,7 @@ impl Work {
             on_cpu: false,
             outbox: decoder.outbox.clone(),
             jobs: decoder.jobs.clone(),
+            relabelled: BTreeSet::new(),
             decoder,
             cache,
             generation: 0,
@@ -139,13 +143,11 @@ impl Work {
                 self.decoder.start(job, DecodeTask::Images(images));
             }
             Request::Analysis { generation, settings, focus } => {
-                self.generation = generation;
-                self.settings = Some(settings);
-                let mut order = self.cache.images();
-                // In no order of theirs, so that the first few stand fairly for all of every set.
-                order.sort_unstable_by_key(|&id| (Some(id) != focus, id.scattered()));
-                self.analysing.restart();
-                self.to_analyse = order.into();
+                self.analyse_all(generation, settings, focus);
+            }
+            Request::SetLabels { generation, settings, focus, change } => {
+                self.set_labels(&change);
+                self.analyse_all(generation, settings, focus);
             }
             Request::Compare { generation, image, settings } => {
                 self.to_compare = Some((generation, image, settings));
@@ -159,8 +161,21 @@ impl Work {
         }
     }
 
+    fn analyse_all(&mut self, generation: u64, settings: Settings, focus: Option<ImageId>) {
+        self.generation = generation;
+        self.settings = Some(settings);
+        let mut order = self.cache.images();
+        // In no order of theirs, so that the first few stand fairly for all of every set.
+        order.sort_unstable_by_key(|&id| (Some(id) != focus, id.scattered()));
+        self.analysing.restart();
+        self.to_analyse = order.into();
+    }
+
     fn remove(&mut self, images: Vec<ImageId>) {
-        images.iter().for_each(|&image| self.cache.remove(image));
+        for image in &images {
+            self.cache.remove(*image);
+            self.relabelled.remove(image);
+        }
         if self.jobs.is_empty() {
             self.removed.clear();
         } else {
@@ -201,8 +216,13 @@ impl Work {
         true
     }
 
-    pub(super) fn analyse(&self, images: &[ImageId]) {
+    pub(super) fn analyse(&mut self, images: &[ImageId]) {
+        let relabelled: Vec<ImageId> =
+            images.iter().copied().filter(|image| self.relabelled.remove(image)).collect();
         let (Some(pipeline), Some(settings)) = (&self.pipeline, &self.settings) else { return };
+        for image in relabelled {
+            self.complete(pipeline, image);
+        }
         let (images, tagged): (Vec<ImageId>, Vec<TaggerOutput>) =
             images.iter().filter_map(|&image| Some((image, self.recall(image)?))).unzip();
         let tagged: Vec<&TaggerOutput> = tagged.iter().collect();
@@ -217,6 +237,16 @@ impl Work {
                 let (generation, error) = (self.generation, error.to_string());
                 self.outbox.send(Event::AnalysisFailed { images, generation, error });
             }
+        }
+    }
+
+    /// Adds the maps of the labels that count now to what was made of an image under others.
+    fn complete(&self, pipeline: &Pipeline, image: ImageId) {
+        let Some(mut tagged) = self.recall(image) else { return };
+        let kept = pipeline.kept_tags(&tagged.logits);
+        match add_attention(pipeline, &mut tagged, &kept) {
+            Ok(()) => self.keep(image, &tagged),
+            Err(error) => self.outbox.send(Event::Trouble(error.to_string())),
         }
     }
 
