@@ -113,14 +113,17 @@ fn a_closed_pipe_ends_every_subcommand_quietly() {
     let scores = folder.path().join("scores.csv");
     fs::write(&scores, "score,label\n0.9,1\n0.8,1\n0.2,0\n0.1,0\n").unwrap();
     let image = fixture("images/progressive.jpg");
+    let pictures = folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    fs::copy(&image, pictures.join("a.jpg")).unwrap();
     let store = folder.path().join("store");
     let scenes = folder.path().join("scenes");
     let runs: [Vec<&str>; 6] = [
         vec!["inspect", "--device", "cpu", "--json", text(&image), text(&image)],
         vec!["inspect", "--device", "cpu", text(&image)],
         vec!["metrics", "--scores", text(&scores)],
-        vec!["extract", "--device", "cpu", "--images", text(&image), "--store", text(&store)],
-        vec!["demo", "scenes", "--count", "1", "--out", text(&scenes)],
+        vec!["extract", "--device", "cpu", "--images", text(&pictures), "--store", text(&store)],
+        vec!["demo", "scenes", "--set", "id", "--count", "1", "--out", text(&scenes)],
         vec!["--help"],
     ];
     for arguments in runs {
@@ -220,7 +223,8 @@ fn known_files_are_found_again_and_nothing_changes_by_it() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
-    let scenes = ["demo", "scenes", "--quiet", "--count", "8", "--seed", "11", "--out"];
+    let scenes =
+        ["demo", "scenes", "--set", "id", "--quiet", "--count", "8", "--seed", "11", "--out"];
     run(&[&scenes[..], &[text(&at("scenes"))]].concat());
     let id = at("scenes/id");
     let inspect = |extra: &[&str]| {
