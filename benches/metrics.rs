@@ -11,7 +11,7 @@ use tagood_lens::eval::metrics::{Convention, RankedScores};
 use tagood_lens::pipeline::Settings;
 use tagood_lens::score::verdict::Score;
 use tagood_lens::session::curves::Measured;
-use tagood_lens::session::images::SetScores;
+use tagood_lens::session::images::SetResults;
 use tagood_lens::session::sets::{ImageSet, Role};
 use tagood_lens::worker::ImageId;
 
@@ -56,7 +56,7 @@ fn tuning(criterion: &mut Criterion) {
             let score = |score: f64| (Score::of(score as f32), ImageId::unique());
             let scores = scores.map(score).collect();
             let set = ImageSet { name: name.into(), folder: None, role };
-            (set, SetScores { scores, ..SetScores::default() })
+            (set, SetResults { scores, ..SetResults::default() })
         };
         vec![
             set("id", Role::Id, 0.5, IMAGES / 2),

@@ -65,6 +65,8 @@ const ACTIONS: &[Action] = actions! {
         "Open the demo world", key(NONE, Key::G), W::OpenWorld;
         "Paste image", None, W::PasteImage;
         "Open model…", None, W::OpenModel;
+        "Open model folder…", None, W::OpenModelFolder;
+        "Use the embedded model", None, W::UseEmbedded;
         "Open session…", None, W::OpenSession;
         "Save session as…", key(CTRL, Key::S), W::SaveSession;
         "Save view as PNG…", key(CTRL_SHIFT, Key::S), W::SaveView;
@@ -160,7 +162,14 @@ pub(super) fn key_text(ctx: &Context, key: &KeyboardShortcut) -> String {
     if modifiers.is_empty() { character.into() } else { format!("{modifiers}+{character}") }
 }
 
-/// The commands whose keys were pressed. Plain keys belong to a text field while one has the focus.
+/// Whether a text field uses a key while it has the focus: plain ones, and those that select, copy and
+/// undo.
+fn is_for_text(key: KeyboardShortcut) -> bool {
+    let edits = [Key::A, Key::C, Key::V, Key::X, Key::Y, Key::Z];
+    !key.modifiers.command || edits.contains(&key.logical_key)
+}
+
+/// The commands whose keys were pressed, but those that a text field with the focus uses.
 pub(super) fn pressed(ctx: &Context) -> Vec<UserCommand> {
     let typing = ctx.text_edit_focused();
     let mut commands = Vec::new();
@@ -169,7 +178,7 @@ pub(super) fn pressed(ctx: &Context) -> Vec<UserCommand> {
     actions.sort_by_key(|action| action.key.is_none_or(|key| !key.modifiers.shift));
     for action in actions {
         let Some(key) = action.key else { continue };
-        if typing && !key.modifiers.command {
+        if typing && is_for_text(key) {
             continue;
         }
         // A slow frame may hold several presses of a key; each counts.

@@ -206,9 +206,14 @@ fn work_ui(ui: &mut Ui, session: &Session, width: f32, commands: &mut Vec<UserCo
         network_ui(ui, session, width);
     }
     jobs_ui(ui, session, commands);
-    if let Some(notice) = session.notices().last() {
-        let text = RichText::new(notice).small().color(Palette::of_ui(ui).fault);
-        ui.add(Label::new(text).truncate()).on_hover_text(notice);
+    if let Some(notice) = session.notice_in_force() {
+        let color = Palette::of_ui(ui).severity(notice.severity);
+        let dismiss = ui.small_button("×").on_hover_text("Dismiss; it stays in Messages");
+        if dismiss.accessible_name("Dismiss the notice").clicked() {
+            commands.push(Command::DismissNotice.into());
+        }
+        let text = RichText::new(&notice.text).small().color(color);
+        ui.add(Label::new(text).truncate()).on_hover_text(&notice.text);
     }
 }
 
@@ -216,9 +221,9 @@ fn network_ui(ui: &mut Ui, session: &Session, width: f32) {
     let palette = Palette::of_ui(ui);
     let weak = |text: &str| RichText::new(text).small().color(palette.weak);
     let model = session.model();
-    if let Some(name) = &model.loading {
+    if let Some(loading) = &model.loading {
         ui.add(egui::Spinner::new().size(12.0));
-        ui.add(Label::new(weak(&format!("Loading {name}"))).truncate());
+        ui.add(Label::new(weak(&format!("Loading {}", loading.name))).truncate());
         return;
     }
     let Some(info) = &model.info else {

@@ -1,6 +1,6 @@
 //! Dialogues and the clipboard, each on a thread of its own: the window goes on meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -14,12 +14,13 @@ use crate::worker::ImageSource;
 
 use crate::export::{FigureForm, TableForm};
 
+/// How checkpoints' files end, and a bundle's manifest.
+const MODEL_EXTENSIONS: [&str; 5] = ["pth", "pt", "bin", "safetensors", "toml"];
+
 /// What a dialogue brings back.
-pub(super) enum Answer {
+pub(super) enum DialogAnswer {
     /// Something to do.
     Do(UserCommand),
-    /// A model's folder.
-    Model(PathBuf),
     /// A session's file, to open.
     OpenSession(PathBuf),
     /// A session's file, to save to.
@@ -32,7 +33,7 @@ pub(super) enum Answer {
 #[derive(Clone)]
 pub(super) struct Dialogs {
     /// Answers go here.
-    pub answers: Sender<Answer>,
+    pub answers: Sender<DialogAnswer>,
     /// To be woken.
     pub ctx: Context,
     /// Whether somebody is there to answer.
@@ -40,7 +41,7 @@ pub(super) struct Dialogs {
 }
 
 impl Dialogs {
-    fn run(&self, name: &str, ask: impl FnOnce() -> Option<Answer> + Send + 'static) {
+    fn run(&self, name: &str, ask: impl FnOnce() -> Option<DialogAnswer> + Send + 'static) {
         if !self.attended {
             return;
         }
@@ -63,7 +64,7 @@ impl Dialogs {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Open images");
             let paths = dialog.add_filter("Images", &IMAGE_EXTENSIONS).pick_files()?;
-            Some(Answer::Do(Command::OpenPaths(paths).into()))
+            Some(DialogAnswer::Do(Command::OpenPaths(paths).into()))
         });
     }
 
@@ -71,15 +72,26 @@ impl Dialogs {
     pub(super) fn open_folder(&self) {
         self.run("dialogue", || {
             let path = rfd::FileDialog::new().set_title("Open a folder of images").pick_folder()?;
-            Some(Answer::Do(Command::OpenPaths(vec![path]).into()))
+            Some(DialogAnswer::Do(Command::OpenPaths(vec![path]).into()))
+        });
+    }
+
+    /// Asks for a checkpoint, or the manifest of a bundle.
+    pub(super) fn open_model(&self) {
+        self.run("dialogue", || {
+            let dialog = rfd::FileDialog::new().set_title("Open a model");
+            let path = dialog.add_filter("Models", &MODEL_EXTENSIONS).pick_file()?;
+            let is_manifest = path.extension().is_some_and(|extension| extension == "toml");
+            let folder = path.parent().filter(|_| is_manifest).map(Path::to_path_buf);
+            Some(DialogAnswer::Do(UserCommand::LoadModel(folder.unwrap_or(path))))
         });
     }
 
     /// Asks for a model's folder.
-    pub(super) fn open_model(&self) {
+    pub(super) fn open_model_folder(&self) {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Open a model's folder");
-            dialog.pick_folder().map(Answer::Model)
+            dialog.pick_folder().map(|path| DialogAnswer::Do(UserCommand::LoadModel(path)))
         });
     }
 
@@ -87,7 +99,7 @@ impl Dialogs {
     pub(super) fn open_session(&self) {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Open a session");
-            dialog.add_filter("Sessions", &["json"]).pick_file().map(Answer::OpenSession)
+            dialog.add_filter("Sessions", &["json"]).pick_file().map(DialogAnswer::OpenSession)
         });
     }
 
@@ -96,7 +108,7 @@ impl Dialogs {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Save the session");
             let dialog = dialog.set_file_name("session.json");
-            dialog.add_filter("Sessions", &["json"]).save_file().map(Answer::SaveSession)
+            dialog.add_filter("Sessions", &["json"]).save_file().map(DialogAnswer::SaveSession)
         });
     }
 
@@ -113,7 +125,7 @@ impl Dialogs {
                 }
                 Exported::Report => dialog.set_title("Export the report: name a folder for it"),
             };
-            dialog.save_file().map(|path| Answer::Do(UserCommand::Export(what, path)))
+            dialog.save_file().map(|path| DialogAnswer::Do(UserCommand::Export(what, path)))
         });
     }
 
@@ -128,7 +140,7 @@ impl Dialogs {
                     pasted(&pixels)
                 }
                 Err(error) => {
-                    Some(Answer::Trouble(format!("no picture in the clipboard: {error}")))
+                    Some(DialogAnswer::Trouble(format!("no picture in the clipboard: {error}")))
                 }
             }
         });
@@ -145,7 +157,7 @@ impl Dialogs {
                 Ok(()) => None,
                 Err(error) => {
                     let sentence = format!("cannot save the view: {error}: {}", path.display());
-                    Some(Answer::Trouble(sentence))
+                    Some(DialogAnswer::Trouble(sentence))
                 }
             }
         });
@@ -153,10 +165,10 @@ impl Dialogs {
 }
 
 /// A picture from the clipboard as an image to open.
-pub(super) fn pasted(image: &ColorImage) -> Option<Answer> {
+pub(super) fn pasted(image: &ColorImage) -> Option<DialogAnswer> {
     let rgb = Arc::new(rgb_from(image)?);
     let source = ImageSource::Pixels { name: "Pasted picture".into(), rgb };
-    Some(Answer::Do(Command::OpenSources(vec![source]).into()))
+    Some(DialogAnswer::Do(Command::OpenSources(vec![source]).into()))
 }
 
 fn rgb_from(image: &ColorImage) -> Option<RgbImage> {

@@ -19,8 +19,8 @@ use crate::panels::map_view::{ColorBy, MapStyle, class_words};
 use crate::render::Shape;
 use crate::score::verdict::Outcome;
 use crate::session::entry::Entry;
-use crate::session::images::SetScores;
-use crate::session::{Command, Session};
+use crate::session::images::SetResults;
+use crate::session::{Command, Session, Severity};
 use crate::ui::painter_canvas::PainterCanvas;
 use crate::worker::{ImageId, JobControl, Recall, Request, Task};
 
@@ -41,7 +41,9 @@ pub(super) fn export(app: &mut App, what: Exported, path: PathBuf) {
     };
     let write = match write {
         Ok(write) => write,
-        Err(reason) => return app.session.notice(format!("{reason}: {}", path.display())),
+        Err(reason) => {
+            return app.session.notice(Severity::Error, format!("{reason}: {}", path.display()));
+        }
     };
     let job = app.session.start_job(format!("Writing {}", path.display()), 1);
     let task = Box::new(move |control: &JobControl| {
@@ -99,7 +101,7 @@ fn figure(session: &Session, what: Exported, color_by: ColorBy) -> Result<Figure
 
 /// The scores of every set that is said to be in- or out-of-distribution.
 fn scores_of_sets(session: &Session) -> Vec<NamedScores> {
-    let set = |set: SetScores| {
+    let set = |set: SetResults| {
         let known = &session.sets()[set.set];
         let is_id = known.role.truth()? == Outcome::Id;
         let values = set.scores.iter().map(|(score, _)| f64::from(score.ranked)).collect();

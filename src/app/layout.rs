@@ -12,7 +12,7 @@ use crate::session::tuning::VisiblePanels;
 use crate::ui::theme::Palette;
 
 /// A panel's place holds its name.
-pub type Layout = Tree<String>;
+pub type PanelLayout = Tree<String>;
 
 /// Where panels are, in columns from left to right.
 const COLUMNS: [&[Home]; 3] =
@@ -30,7 +30,7 @@ fn panels_at(home: Home) -> impl Iterator<Item = &'static str> {
 }
 
 /// The panels as they are at first.
-pub fn initial() -> Layout {
+pub fn initial() -> PanelLayout {
     let mut tiles = Tiles::default();
     let mut columns = Vec::new();
     for (homes, width) in COLUMNS.into_iter().zip(WIDTHS) {
@@ -58,7 +58,7 @@ fn split(tiles: &mut Tiles<String>, dir: LinearDir, parts: &[(TileId, f32)]) -> 
 }
 
 /// Some panels two by two, beside the gallery.
-pub fn tiled(names: &[String]) -> Layout {
+pub fn tiled(names: &[String]) -> PanelLayout {
     let mut tiles = Tiles::default();
     let alone = |tiles: &mut Tiles<String>, name: &str| {
         let pane = tiles.insert_pane(name.to_owned());
@@ -79,7 +79,7 @@ pub fn tiled(names: &[String]) -> Layout {
 }
 
 /// Brings a panel to the front, wherever it is; puts it back where it belongs if it was closed.
-pub fn show(layout: &mut Layout, name: &str) {
+pub fn show(layout: &mut PanelLayout, name: &str) {
     if !is_open(layout, name) {
         add(layout, name);
     }
@@ -87,13 +87,13 @@ pub fn show(layout: &mut Layout, name: &str) {
 }
 
 /// Whether a panel is somewhere in the window, if only behind another.
-pub fn is_open(layout: &Layout, name: &str) -> bool {
+pub fn is_open(layout: &PanelLayout, name: &str) -> bool {
     layout.tiles.find_pane(&name.to_owned()).is_some()
 }
 
 /// Adds the panels that a saved layout lacks because the program that saved it did not know them; the
 /// others that it lacks were closed. None comes to the front.
-pub fn add_unknown(layout: &mut Layout, known: &BTreeSet<String>) {
+pub fn add_unknown(layout: &mut PanelLayout, known: &BTreeSet<String>) {
     for panel in PANELS.iter().filter(|panel| !known.contains(panel.name)) {
         if !is_open(layout, panel.name) {
             add(layout, panel.name);
@@ -103,7 +103,7 @@ pub fn add_unknown(layout: &mut Layout, known: &BTreeSet<String>) {
 
 /// Puts a panel where it belongs: to the tabs of its group, else of its column, else into a column of
 /// its own at the side.
-fn add(layout: &mut Layout, name: &str) {
+fn add(layout: &mut PanelLayout, name: &str) {
     let pane = layout.tiles.insert_pane(name.to_owned());
     let home =
         PANELS.iter().find(|panel| panel.name == name).map_or(Home::Middle, |panel| panel.home);
@@ -136,19 +136,19 @@ fn add(layout: &mut Layout, name: &str) {
 }
 
 /// The tabs that a panel stands in.
-fn tabs_of(layout: &Layout, name: &str) -> Option<TileId> {
+fn tabs_of(layout: &PanelLayout, name: &str) -> Option<TileId> {
     let parent = layout.tiles.parent_of(layout.tiles.find_pane(&name.to_owned())?)?;
     matches!(layout.tiles.get(parent), Some(Tile::Container(Container::Tabs(_)))).then_some(parent)
 }
 
 /// Whether a panel is on show.
-pub fn is_shown(layout: &Layout, name: &str) -> bool {
+pub fn is_shown(layout: &PanelLayout, name: &str) -> bool {
     let shown = layout.active_tiles();
     layout.tiles.find_pane(&name.to_owned()).is_some_and(|id| shown.contains(&id))
 }
 
 /// What of the tuning is on show.
-pub fn visible(layout: &Layout) -> VisiblePanels {
+pub fn visible(layout: &PanelLayout) -> VisiblePanels {
     VisiblePanels {
         curves: ["roc", "scores", "compare"].iter().any(|name| is_shown(layout, name)),
         table: is_shown(layout, "detectors"),
@@ -259,7 +259,7 @@ fn palette(visuals: &Visuals) -> Palette {
 mod tests {
     use super::*;
 
-    fn close(layout: &mut Layout, name: &str) {
+    fn close(layout: &mut PanelLayout, name: &str) {
         let pane = layout.tiles.find_pane(&name.to_owned()).unwrap();
         let parent = layout.tiles.parent_of(pane).unwrap();
         if let Some(Tile::Container(tabs)) = layout.tiles.get_mut(parent) {
@@ -272,7 +272,7 @@ mod tests {
         });
     }
 
-    fn neighbours(layout: &Layout, name: &str) -> Vec<String> {
+    fn neighbours(layout: &PanelLayout, name: &str) -> Vec<String> {
         let tabs = layout.tiles.get_container(tabs_of(layout, name).unwrap()).unwrap();
         tabs.children().filter_map(|&tile| layout.tiles.get_pane(&tile).cloned()).collect()
     }
@@ -305,7 +305,7 @@ mod tests {
         show(&mut layout, "gallery");
         let root = layout.tiles.get_container(layout.root.unwrap()).unwrap();
         assert_eq!(root.children().next().copied(), tabs_of(&layout, "gallery"));
-        let mut layout = Layout::empty(egui::Id::unique("none"));
+        let mut layout = PanelLayout::empty(egui::Id::unique("none"));
         show(&mut layout, "image");
         assert!(is_shown(&layout, "image"));
     }

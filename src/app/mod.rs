@@ -21,17 +21,17 @@ use eframe::egui::{self, Context, Event as UiEvent, Theme, Ui};
 
 use crate::demo::World;
 use crate::gpu::DeviceChoice;
-use crate::panels::{PANELS, Panel, PanelCtx, PanelInfo, UserCommand, View, WindowCommand};
+use crate::panels::{PANELS, Panel, PanelCtx, PanelInfo, UserCommand, ViewState, WindowCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
-use crate::session::{Request, Session, curves};
+use crate::session::{Session, SessionRequest, Severity, curves};
 use crate::store::OutputCache;
 use crate::ui::pictures::{PictureRequest, Pictures};
 use crate::ui::theme;
 use crate::worker::{Event, Program, Worker};
 
-use dialogs::{Answer, Dialogs};
-use layout::{Layout, Panes};
+use dialogs::{DialogAnswer, Dialogs};
+use layout::{PanelLayout, Panes};
 use milestones::Milestones;
 use saved::{Looks, SavedSession};
 
@@ -71,14 +71,14 @@ pub struct App {
     /// Where computations of the session answer.
     computed: (Sender<curves::Answer>, Receiver<curves::Answer>),
     pictures: Pictures,
-    view: View,
+    view: ViewState,
     panels: BTreeMap<&'static str, Box<dyn Panel>>,
-    layout: Layout,
+    layout: PanelLayout,
     palette: overlays::CommandPalette,
     shortcuts: bool,
     commands: Vec<UserCommand>,
     dialogs: Dialogs,
-    answers: Receiver<Answer>,
+    answers: Receiver<DialogAnswer>,
     autosave: window::Autosave,
     drops: Option<String>,
     world: World,
@@ -106,7 +106,7 @@ impl App {
             computed: crossbeam_channel::unbounded(),
             device: options.model.device,
             pictures: Pictures::default(),
-            view: View::default(),
+            view: ViewState::default(),
             panels: PANELS.iter().map(|panel| (panel.name, (panel.make)())).collect(),
             layout: layout::initial(),
             palette: overlays::CommandPalette::default(),
@@ -147,14 +147,15 @@ impl App {
     /// Sees to it that a session that cannot be read, perhaps of a later version, is not written over.
     fn keep_unread(&mut self, path: Option<&Path>, error: &saved::SessionError) {
         let outcome = path.map(saved::keep_aside).transpose();
-        self.session.notice(match outcome {
+        let sentence = match outcome {
             Ok(Some(kept)) => format!("{error}; it was kept as {}", kept.display()),
             Ok(None) => error.to_string(),
             Err(_) => {
                 self.autosave = window::Autosave::new(None);
                 format!("{error}; it stays as it is, and this session is not saved")
             }
-        });
+        };
+        self.session.notice(Severity::Error, sentence);
     }
 
     /// What is known.
@@ -194,21 +195,21 @@ impl App {
     }
 
     /// Hands on what the session asks for.
-    fn hand_on(&mut self, mut requests: Vec<Request>) {
+    fn hand_on(&mut self, mut requests: Vec<SessionRequest>) {
         while !requests.is_empty() {
             let mut more = Vec::new();
             for request in requests {
                 match request {
-                    Request::Worker(request) => self.worker.ask(request),
-                    Request::Embedding(request) => self.worker.ask_embedding(request),
-                    Request::Fit(request) => self.worker.ask_fit(request),
-                    Request::Recall(image) => {
+                    SessionRequest::Worker(request) => self.worker.ask(request),
+                    SessionRequest::Embedding(request) => self.worker.ask_embedding(request),
+                    SessionRequest::Fit(request) => self.worker.ask_fit(request),
+                    SessionRequest::Recall(image) => {
                         if let Some(tagged) = self.worker.recall(image) {
                             let event = Event::Recalled { image, tagged };
                             more.extend(self.session.take(event.into()));
                         }
                     }
-                    Request::Compute(computation) => {
+                    SessionRequest::Compute(computation) => {
                         let (sender, wake) = (self.computed.0.clone(), self.worker.waker());
                         rayon::spawn(move || {
                             // A window that is gone wants no answer.
@@ -264,7 +265,7 @@ impl App {
             self.autosave.touch();
         }
         self.focus_wanted();
-        let answers: Vec<Answer> = self.answers.try_iter().collect();
+        let answers: Vec<DialogAnswer> = self.answers.try_iter().collect();
         for answer in answers {
             self.take_answer(ctx, answer);
         }
@@ -272,6 +273,7 @@ impl App {
             match command {
                 UserCommand::Session(command) => self.apply(command),
                 UserCommand::Window(command) => window::apply(self, ctx, command),
+                UserCommand::LoadModel(path) => self.load_model(path),
                 UserCommand::Export(what, path) => export::export(self, what, path),
             }
         }
@@ -377,7 +379,7 @@ impl App {
         if !paths.is_empty() {
             self.send(Command::OpenPaths(paths));
         }
-        let pasted: Vec<Answer> = ctx.input(|input| {
+        let pasted: Vec<DialogAnswer> = ctx.input(|input| {
             let image = |event: &UiEvent| match event {
                 UiEvent::PasteImage(image) => dialogs::pasted(image),
                 _ => None,

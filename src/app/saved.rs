@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::layout::Layout;
+use super::layout::PanelLayout;
 use crate::fs;
 use crate::panels::PANELS;
 use crate::panels::map_view::ColorBy;
@@ -49,7 +49,7 @@ pub struct SavedSession {
     #[serde(default)]
     pub panels: BTreeMap<String, serde_json::Value>,
     /// The panels' places.
-    pub layout: Layout,
+    pub layout: PanelLayout,
     /// The panels that the program knew that saved this: those of them that have no place were closed.
     #[serde(default = "first_panels")]
     pub known_panels: BTreeSet<String>,
@@ -66,7 +66,7 @@ pub struct Looks {
     /// What panels show and how, by their names.
     pub panels: BTreeMap<String, serde_json::Value>,
     /// The panels' places.
-    pub layout: Layout,
+    pub layout: PanelLayout,
     /// Whether the theme is dark.
     pub dark: bool,
     /// Scale of the window's content.
@@ -100,7 +100,7 @@ impl SavedSession {
         })?;
         let bad = |reason: String| SessionError::Content { reason, path: path.to_owned() };
         // The version first: another one may have other fields.
-        let version: Version =
+        let version: SavedFormat =
             serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         match version.format {
             FORMAT => serde_json::from_str(&text).map_err(|error| bad(error.to_string())),
@@ -130,7 +130,7 @@ impl SavedSession {
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct SavedFormat {
     format: u32,
 }
 

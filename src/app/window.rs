@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use eframe::egui::{ColorImage, Context, Theme, ViewportCommand};
 
-use super::dialogs::Answer;
+use super::dialogs::DialogAnswer;
 use super::layout;
 use super::saved::SavedSession;
 use super::{App, overlays};
-use crate::bundle::Bundle;
-use crate::gpu::DeviceChoice;
+use crate::bundle::{Bundle, embedded};
+use crate::gpu;
 use crate::panels::WindowCommand;
 use crate::pipeline::Pipeline;
+use crate::session::Severity;
 use crate::session::command::{Command, ModelSource};
-use crate::worker::Program;
 
 /// Seconds between two savings.
 const SAVE_EVERY: f64 = 5.0;
@@ -27,6 +27,8 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::OpenFolder => app.dialogs.open_folder(),
         W::OpenWorld => app.apply(Command::OpenWorld(app.world.clone())),
         W::OpenModel => app.dialogs.open_model(),
+        W::OpenModelFolder => app.dialogs.open_model_folder(),
+        W::UseEmbedded => app.load_embedded(),
         W::PasteImage => app.dialogs.paste(),
         W::OpenSession => app.dialogs.open_session(),
         W::SaveSession => app.dialogs.save_session(),
@@ -72,7 +74,7 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::ZoomReset => ctx.set_zoom_factor(1.0),
         W::UseFit => {
             if let Some(job) = app.session.fitting.job.clone() {
-                app.take_answer(ctx, Answer::Model(job.out));
+                app.load_model(job.out);
             }
         }
         W::ResetLayout => app.layout = layout::initial(),
@@ -106,30 +108,47 @@ fn take_view(app: &App, ctx: &Context, save: bool) {
 }
 
 impl App {
+    /// Loads a bundle's folder or a checkpoint, on the device that the window was started with.
+    pub(super) fn load_model(&mut self, path: PathBuf) {
+        let name = path.display().to_string();
+        let device = self.device;
+        let arguments =
+            ["--model".into(), path.clone().into(), "--device".into(), device.to_string().into()];
+        let open = Arc::new(move |device| {
+            Ok(Pipeline::load_keyed(&Bundle::open(&path)?, &gpu::compute(device)?)?)
+        });
+        self.apply(Command::LoadModel(ModelSource {
+            name,
+            arguments: arguments.to_vec(),
+            open,
+            device,
+        }));
+    }
+
+    /// Loads the embedded model.
+    fn load_embedded(&mut self) {
+        let device = self.device;
+        let open = |device| Ok(Pipeline::load_keyed(&embedded::bundle()?, &gpu::compute(device)?)?);
+        self.apply(Command::LoadModel(ModelSource {
+            name: "the embedded model".into(),
+            arguments: vec!["--device".into(), device.to_string().into()],
+            open: Arc::new(open),
+            device,
+        }));
+    }
+
     /// Takes in what a dialogue brought.
-    pub(super) fn take_answer(&mut self, ctx: &Context, answer: Answer) {
+    pub(super) fn take_answer(&mut self, ctx: &Context, answer: DialogAnswer) {
         match answer {
-            Answer::Do(command) => self.commands.push(command),
-            Answer::Trouble(sentence) => self.session.notice(sentence),
-            Answer::Model(path) => {
-                if let Some(program) = self.session.fitting.program.clone() {
-                    let model = vec!["--model".into(), path.clone().into()];
-                    self.apply(Command::EnableFitting(Program { model, ..program }));
-                }
-                let name = path.display().to_string();
-                let open = Arc::new(move |device: DeviceChoice| {
-                    let compute = crate::gpu::compute(device)?;
-                    Ok(Pipeline::load_keyed(&Bundle::open(&path)?, &compute)?)
-                });
-                self.apply(Command::LoadModel(ModelSource { name, open, device: self.device }));
-            }
-            Answer::OpenSession(path) => match SavedSession::read(&path) {
+            DialogAnswer::Do(command) => self.commands.push(command),
+            DialogAnswer::Trouble(sentence) => self.session.notice(Severity::Error, sentence),
+            DialogAnswer::OpenSession(path) => match SavedSession::read(&path) {
                 Ok(session) => self.restore(ctx, session),
-                Err(error) => self.session.notice(error.to_string()),
+                Err(error) => self.session.notice(Severity::Error, error.to_string()),
             },
-            Answer::SaveSession(path) => {
+            DialogAnswer::SaveSession(path) => {
                 if let Err(error) = self.saved(ctx).write(&path) {
-                    self.session.notice(error.to_string());
+                    self.session.notice(Severity::Error, error.to_string());
                 }
             }
         }

@@ -154,6 +154,7 @@ impl GuiArgs {
             outputs: args.outputs(),
             model: ModelSource {
                 name,
+                arguments: args.arguments(),
                 device: args.device,
                 open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
             },

@@ -35,7 +35,7 @@ pub enum FitError {
     /// Nothing to train on.
     #[error(
         "no image keeps any token at τ = {tau}: {skipped} images have no in-distribution tag that \
-         counts; lower --tau, or analysis at the vocabulary"
+         counts; lower --tau, or check the vocabulary"
     )]
     NothingKept { tau: f32, skipped: usize },
     /// A class of which no image is left.

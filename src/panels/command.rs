@@ -11,6 +11,8 @@ pub enum UserCommand {
     Session(Command),
     /// Something of the window.
     Window(WindowCommand),
+    /// Loads a bundle's folder or a checkpoint in place of the model in use.
+    LoadModel(PathBuf),
     /// Writes results to a file, in the form that its name asks for.
     Export(Exported, PathBuf),
 }
@@ -36,8 +38,12 @@ pub enum WindowCommand {
     OpenFolder,
     /// Opens scenes of the procedural world, drawn where they are not there yet.
     OpenWorld,
-    /// Asks for a model's folder.
+    /// Asks for a model's file.
     OpenModel,
+    /// Asks for a model's folder.
+    OpenModelFolder,
+    /// Loads the model that the program carries.
+    UseEmbedded,
     /// Takes the picture from the clipboard.
     PasteImage,
     /// Asks for a session file.

@@ -14,10 +14,10 @@ use crate::ui::pictures::Picture;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{bar, empty_note, outcome_shape};
 
-/// The panel.
+/// The method on the image on show, one step after the other.
 pub(super) struct Explain;
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "explain",
     title: "Explain",
@@ -40,13 +40,17 @@ impl Panel for Explain {
         }
         let subject = ExplainedImage { entry, session: cx.session, info: &info };
         keys(ui, cx.view);
-        strip_ui(ui, &mut cx.view.step);
+        strip_ui(ui, &mut cx.view.step, &subject);
         let step = subject.step(cx.view.step);
         let palette = Palette::of_ui(ui);
         ui.add_space(2.0);
         ui.horizontal(|ui| {
             ui.label(RichText::new(step.title).size(18.0).strong().color(palette.strong));
-            ui.label(RichText::new(&step.formula).monospace().color(palette.accent));
+            let formula = RichText::new(&step.formula).monospace();
+            ui.label(match step.happened {
+                true => formula.color(palette.accent),
+                false => formula.color(palette.weak).strikethrough(),
+            });
         });
         ui.label(RichText::new(&step.text).size(13.5).color(palette.text));
         ui.add_space(6.0);
@@ -63,12 +67,14 @@ impl Panel for Explain {
                 (texture.id(), texture.size_vec2())
             }),
         };
-        draw(ui, rect.shrink(14.0), &subject, cx.view.step, picture);
+        if step.happened {
+            draw(ui, rect.shrink(14.0), &subject, cx.view.step, picture);
+        }
     }
 }
 
 /// Left and right walk the steps while this panel is on show.
-fn keys(ui: &Ui, view: &mut super::View) {
+fn keys(ui: &Ui, view: &mut super::ViewState) {
     if ui.ctx().text_edit_focused() {
         return;
     }
@@ -82,11 +88,13 @@ fn keys(ui: &Ui, view: &mut super::View) {
     });
 }
 
-fn strip_ui(ui: &mut Ui, step: &mut usize) {
+/// The steps to choose from; those that did not happen are struck out.
+fn strip_ui(ui: &mut Ui, step: &mut usize, subject: &ExplainedImage<'_>) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
         for (number, title) in TITLES.iter().enumerate() {
             let text = RichText::new(format!("{} {title}", number + 1)).size(12.0);
+            let text = if subject.happened(number) { text } else { text.strikethrough() };
             if ui.add(egui::Button::selectable(*step == number, text)).clicked() {
                 *step = number;
             }

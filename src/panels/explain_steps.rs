@@ -1,7 +1,7 @@
 //! The method in ten steps, told with the numbers of the image on show.
 
 use crate::bundle::manifest::Recipe;
-use crate::score::verdict::Outcome;
+use crate::score::verdict::{Outcome, Rejection};
 use crate::session::{Session, entry::Entry};
 use crate::worker::ModelInfo;
 
@@ -13,6 +13,8 @@ pub(super) struct Step {
     pub formula: String,
     /// One or two sentences.
     pub text: String,
+    /// Whether it happened to this image: one that is rejected is not taken through the rest.
+    pub happened: bool,
 }
 
 /// The steps' titles.
@@ -28,6 +30,11 @@ pub const TITLES: [&str; 10] = [
     "Centers",
     "Score",
 ];
+
+/// The steps from which a rejected image is not taken through, and the one that tells the verdict.
+const HEADS: usize = 3;
+const PROJECTOR: usize = 7;
+const SCORE: usize = 9;
 
 /// What the steps are told about.
 pub(super) struct ExplainedImage<'a> {
@@ -57,8 +64,19 @@ impl ExplainedImage<'_> {
         self.tag().map_or_else(|| "no known tag".into(), name)
     }
 
+    /// Whether a step happened to the image on show.
+    pub(super) fn happened(&self, number: usize) -> bool {
+        let analysis = self.entry.analysis.as_ref();
+        match analysis.and_then(|analysis| analysis.verdict.rejected) {
+            Some(Rejection::NoKnownTag) => !(HEADS..SCORE).contains(&number),
+            Some(Rejection::NothingKept) => !(PROJECTOR..SCORE).contains(&number),
+            None => true,
+        }
+    }
+
     /// The step of a number below the number of [`TITLES`].
     pub(super) fn step(&self, number: usize) -> Step {
+        let happened = self.happened(number);
         let (formula, text) = match number {
             0 => self.photo(),
             1 => self.patches(),
@@ -71,7 +89,15 @@ impl ExplainedImage<'_> {
             8 => self.centers(),
             _ => self.score(),
         };
-        Step { title: TITLES[number.min(TITLES.len() - 1)], formula, text }
+        let text = if happened { text } else { self.why_not() };
+        Step { title: TITLES[number.min(TITLES.len() - 1)], formula, text, happened }
+    }
+
+    /// Why a step did not happen.
+    fn why_not(&self) -> String {
+        let reason =
+            self.entry.analysis.as_ref().map(|analysis| analysis.verdict.reason.to_string());
+        format!("Not done for this image: {}.", reason.unwrap_or_default())
     }
 
     fn photo(&self) -> (String, String) {
@@ -126,8 +152,8 @@ impl ExplainedImage<'_> {
         (
             "a[head, place] = softmax over places of ⟨query(tag), key(place)⟩ / √d".into(),
             format!(
-                "To answer for “{}”, the decoder analyses at some places more than at others. Layer \
-                 {layer} does so with {heads} heads, each shown here; every head's analyses add up to 1.",
+                "To answer for “{}”, the decoder attends to some places more than to others. Layer \
+                 {layer} does so with {heads} heads, each shown here; every head's attention adds up to 1.",
                 self.tag_name()
             ),
         )
@@ -227,7 +253,7 @@ impl ExplainedImage<'_> {
         let numbers = match (verdict.score, verdict.lambda) {
             (Some(score), Some(lambda)) => format!("The score is {score:.3} and λ is {lambda:.3}"),
             (Some(score), None) => format!("The score is {score:.3}; there is no λ"),
-            _ => "There is no score".into(),
+            _ => "The image is not scored".into(),
         };
         (formula, format!("{numbers}, so the image is {decision}: {}.", verdict.reason))
     }

@@ -8,7 +8,7 @@ use eframe::egui::{
 };
 
 use super::WindowCommand;
-use super::gallery_order::{Filter, Kind, Sort, survey};
+use super::gallery_order::{GalleryFilter, Kind, Sort, survey};
 use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::session::Command;
 use crate::session::entry::Entry;
@@ -23,11 +23,11 @@ const CAPTION: f32 = 18.0;
 /// Space between tiles, in points.
 const GAP: f32 = 6.0;
 
-/// The panel.
+/// The open images as tiles: sorted, filtered, selected.
 #[derive(Default)]
 pub(super) struct Gallery {
-    filter: Filter,
-    seen: Option<(u64, Filter, f64)>,
+    filter: GalleryFilter,
+    seen: Option<(u64, GalleryFilter, f64)>,
     counts: [usize; 4],
     sets: Vec<String>,
     anchor: Option<ImageId>,
@@ -36,7 +36,7 @@ pub(super) struct Gallery {
     chosen_here: bool,
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "gallery",
     title: "Images",

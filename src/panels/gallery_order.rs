@@ -99,7 +99,7 @@ fn wrongness(entry: &Entry, session: &Session) -> Option<f32> {
 
 /// What the user asked to see.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Filter {
+pub(super) struct GalleryFilter {
     /// Part of a name, a set's or a counting tag's name, in any case.
     pub text: String,
     pub kind: Kind,
@@ -111,7 +111,7 @@ pub(super) struct Filter {
     pub sort: Sort,
 }
 
-impl Filter {
+impl GalleryFilter {
     /// The images to show.
     pub(super) fn order(&self, session: &Session) -> Vec<ImageId> {
         let needle = self.text.trim().to_lowercase();

@@ -6,10 +6,10 @@ use super::{Home, Panel, PanelCtx, PanelInfo};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::empty_note;
 
-/// The panel.
+/// Notices, newest first, and the images that failed.
 pub(super) struct Log;
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "log",
     title: "Messages",
@@ -27,8 +27,12 @@ impl Panel for Log {
         }
         let palette = Palette::of_ui(ui);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            for sentence in cx.session.notices().iter().rev() {
-                ui.label(RichText::new(sentence).color(palette.fault));
+            for notice in cx.session.notices().iter().rev() {
+                ui.horizontal_wrapped(|ui| {
+                    let word = RichText::new(notice.severity.word()).small();
+                    ui.label(word.color(palette.severity(notice.severity)));
+                    ui.label(RichText::new(&notice.text).color(palette.text));
+                });
             }
             for (name, error) in failed {
                 ui.horizontal_wrapped(|ui| {

@@ -36,6 +36,7 @@ const TINY: f32 = 150.0;
 /// Between two plots, in points.
 const GAP: f32 = 8.0;
 
+/// The features laid out in the plane, before and after projection.
 pub(super) struct MapPanel {
     plots: [Plot; SPACES],
     style: MapStyle,
@@ -99,7 +100,7 @@ impl Default for MapPanel {
     }
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "tsne",
     title: "t-SNE",

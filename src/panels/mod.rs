@@ -35,7 +35,7 @@ pub struct PanelCtx<'a> {
     /// Textures.
     pub pictures: &'a mut Pictures,
     /// What panels and keys share.
-    pub view: &'a mut View,
+    pub view: &'a mut ViewState,
     /// What the user does; applied after the frame.
     pub commands: &'a mut Vec<UserCommand>,
 }
@@ -49,7 +49,7 @@ impl PanelCtx<'_> {
 
 /// What panels and keys share, apart from the model.
 #[derive(Debug, Default)]
-pub struct View {
+pub struct ViewState {
     /// The images as the gallery shows them: filtered and sorted.
     pub order: Vec<ImageId>,
     /// Fit the image at the next frame.

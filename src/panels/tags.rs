@@ -13,7 +13,7 @@ use crate::worker::{ImageId, ModelInfo};
 
 const ROW: f32 = 24.0;
 
-/// The panel.
+/// The tags of the image on show, with those whose maps are drawn.
 #[derive(Default)]
 pub(super) struct Tags {
     search: String,
@@ -21,7 +21,7 @@ pub(super) struct Tags {
     seen: Option<(ImageId, u64, String)>,
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "tags",
     title: "Tags",

@@ -34,7 +34,7 @@ const NARROW: f32 = 520.0;
 /// Height of the curves there.
 const CURVES: f32 = 180.0;
 
-/// The panel.
+/// Fitting a model to an open set, from the vocabulary to the last epoch.
 pub(super) struct Training {
     id: String,
     out: String,
@@ -56,7 +56,7 @@ impl Default for Training {
     }
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "training",
     title: "Training",
@@ -246,7 +246,9 @@ fn state_ui(ui: &mut Ui, fitting: &Fitting) {
             (_, Some(_)) => ("Fitting detectors and λ".to_owned(), palette.text),
             (_, None) => ("Second projector".to_owned(), palette.text),
         },
-        FitState::Proposed => ("Look the vocabulary over, then start".to_owned(), palette.text),
+        FitState::Proposed => {
+            ("Review the vocabulary, then start training".to_owned(), palette.text)
+        }
         FitState::Stopped => ("Training stopped".to_owned(), palette.ood),
         FitState::Done => ("The new model is ready".to_owned(), palette.id),
         FitState::Failed(why) => (format!("The training failed: {why}"), palette.fault),

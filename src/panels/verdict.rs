@@ -19,6 +19,7 @@ use crate::worker::ModelInfo;
 /// How many of the nearest centers are listed.
 const NEAREST: usize = 5;
 
+/// Decision, score and reason of the image on show, and the settings behind them.
 #[derive(Default)]
 pub(super) struct VerdictPanel {
     scale: Option<ScoreRange>,
@@ -31,7 +32,7 @@ struct ScoreRange {
     to: f32,
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "verdict",
     title: "Verdict",
@@ -91,6 +92,8 @@ fn headline_ui(ui: &mut Ui, analysis: &Analysis) {
             if let Some(score) = analysis.verdict.score {
                 let text = RichText::new(format!("{score:.3}")).size(18.0).color(palette.strong);
                 ui.label(text).on_hover_text("The score: higher is more in-distribution");
+            } else if analysis.verdict.rejected.is_some() {
+                ui.label(RichText::new("not scored").color(palette.weak));
             }
             // What room is left is for the words.
             let size = ui.available_size();

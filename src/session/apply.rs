@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::Session;
+use super::basis::LoadingModel;
 use super::command::{Command, ModelSource};
 use super::compare::CompareMode;
 use super::embedding::EmbedCommand;
-use super::history::{Edit, History};
+use super::entry::Entry;
+use super::history::{Edit, History, ImageChange, Step};
+use super::images::Gone;
+use super::notices::Severity;
 use super::report;
-use super::request::Request;
+use super::request::SessionRequest;
 use super::saved::SavedState;
 use crate::pipeline::Settings;
 use crate::worker::{self, ImageId, JobId};
@@ -20,20 +24,20 @@ fn nudged(tau: f32, by: f32) -> f32 {
 
 impl Session {
     /// Changes the session as a command says; what is to be asked of others.
-    pub fn apply(&mut self, command: Command) -> Vec<Request> {
+    pub fn apply(&mut self, command: Command) -> Vec<SessionRequest> {
         let slider = command.slider();
         let undoes = matches!(command, Command::Undo | Command::Redo | Command::Restore(_));
         let before = self.edit();
-        self.execute(command);
-        if !undoes && self.edit() != before {
-            self.history.leave(before, slider, self.now);
+        let images = self.execute(command);
+        if !undoes && (self.edit() != before || !matches!(images, ImageChange::None)) {
+            self.history.leave(Step { before, images }, slider, self.now);
         }
         self.flush()
     }
 
-    /// Tells the user something that went wrong.
-    pub fn notice(&mut self, sentence: String) {
-        self.effects.notices.add(sentence);
+    /// Tells the user something.
+    pub fn notice(&mut self, severity: Severity, sentence: String) {
+        self.effects.notices.add(severity, sentence);
     }
 
     /// Shows a job that the window does itself, in so many pieces.
@@ -41,12 +45,12 @@ impl Session {
         self.jobs.start(label, total)
     }
 
-    pub(super) fn flush(&mut self) -> Vec<Request> {
+    pub(super) fn flush(&mut self) -> Vec<SessionRequest> {
         std::mem::take(&mut self.effects.requests)
     }
 
-    fn execute(&mut self, command: Command) {
-        let basis = &mut self.basis;
+    /// Does it; what that did to the open images.
+    fn execute(&mut self, command: Command) -> ImageChange {
         match command {
             Command::OpenPaths(paths) => {
                 let label = match paths.as_slice() {
@@ -55,23 +59,50 @@ impl Session {
                 };
                 let job = self.jobs.start(label, 0);
                 self.effects.ask(worker::Request::AddPaths { job, paths });
+                return ImageChange::Opened(job);
             }
             Command::OpenSources(sources) => {
                 let job = self.jobs.start(format!("{} images", sources.len()), 0);
                 self.effects.ask(worker::Request::AddSources { job, sources });
+                return ImageChange::Opened(job);
             }
             Command::OpenWorld(world) => {
-                let Some(job) = self.jobs.start_world(world.total()) else { return };
-                let open = basis.images.entries().iter().filter_map(|e| e.source.path().cloned());
+                let Some(job) = self.jobs.start_world(world.total()) else {
+                    return ImageChange::None;
+                };
+                let open = self.entries().iter().filter_map(|e| e.source.path().cloned());
                 let open = open.collect();
                 self.effects.ask(worker::Request::OpenWorld { job, world, open });
+                return ImageChange::Opened(job);
             }
-            Command::LoadModel(ModelSource { name, open, device }) => {
-                basis.model.loading = Some(name.clone());
+            Command::Remove(images) => return self.remove(images.into_iter().collect()),
+            Command::RemoveSelected => return self.remove(self.selected.iter().copied().collect()),
+            Command::Undo => {
+                if let Some(step) = self.history.pop_undo() {
+                    let opposite = self.reverse(step);
+                    self.history.push_redo(opposite);
+                }
+            }
+            Command::Redo => {
+                if let Some(step) = self.history.pop_redo() {
+                    let opposite = self.reverse(step);
+                    self.history.push_undo(opposite);
+                }
+            }
+            Command::Restore(saved) => self.restore(*saved),
+            command => self.change(command),
+        }
+        ImageChange::None
+    }
+
+    /// What changes no images.
+    fn change(&mut self, command: Command) {
+        let basis = &mut self.basis;
+        match command {
+            Command::LoadModel(ModelSource { name, arguments, open, device }) => {
+                basis.model.loading = Some(LoadingModel { name: name.clone(), arguments });
                 self.effects.ask(worker::Request::LoadModel { name, open, device });
             }
-            Command::Remove(images) => self.remove(images),
-            Command::RemoveSelected => self.remove(self.selected.clone()),
             Command::Select(images) => {
                 self.focus = images.last().copied();
                 self.selected = images;
@@ -137,6 +168,7 @@ impl Session {
                 Ok(at) => drop(self.map.tags.remove(at)),
                 Err(at) => self.map.tags.insert(at, tag),
             },
+            Command::DismissNotice => self.effects.notices.dismiss(),
             Command::SetMap(map) => self.map = map,
             Command::ToggleMap => self.map.visible = !self.map.visible,
             Command::Cancel(job) => self.effects.ask(worker::Request::Cancel(job)),
@@ -150,15 +182,15 @@ impl Session {
                 self.embedding.apply(command, &self.basis, &mut self.effects);
             }
             Command::WriteReport(folder) => self.write_report(folder),
-            Command::Undo => {
-                let edit = self.history.undo(self.edit());
-                self.go_to(edit);
-            }
-            Command::Redo => {
-                let edit = self.history.redo(self.edit());
-                self.go_to(edit);
-            }
-            Command::Restore(saved) => self.restore(*saved),
+            // The others are dealt with where images change.
+            Command::OpenPaths(_)
+            | Command::OpenSources(_)
+            | Command::OpenWorld(_)
+            | Command::Remove(_)
+            | Command::RemoveSelected
+            | Command::Undo
+            | Command::Redo
+            | Command::Restore(_) => {}
         }
     }
 
@@ -170,17 +202,16 @@ impl Session {
         }
     }
 
-    /// Forgets images; the focus moves to the one that takes their place.
-    fn remove(&mut self, gone: Vec<ImageId>) {
-        if gone.is_empty() {
-            return;
+    /// Takes images away; the focus moves to the one that takes their place.
+    fn remove(&mut self, ids: BTreeSet<ImageId>) -> ImageChange {
+        if ids.is_empty() {
+            return ImageChange::None;
         }
-        let ids: BTreeSet<ImageId> = gone.iter().copied().collect();
         let images = &mut self.basis.images;
         let place = self.focus.and_then(|focus| images.place(focus)).unwrap_or(0);
         let before = images.entries().iter().take(place);
         let kept_before = before.filter(|entry| !ids.contains(&entry.id)).count();
-        images.remove(&ids);
+        let gone = images.remove(&ids);
         self.selected.retain(|id| !ids.contains(id));
         self.at_hand.remove(&ids);
         if self.focus.is_some_and(|focus| ids.contains(&focus)) {
@@ -189,7 +220,27 @@ impl Session {
             self.focus = entries.get(kept_before.min(last)).map(|entry| entry.id);
             self.selected = self.focus.into_iter().collect();
         }
-        self.effects.ask(worker::Request::Remove(gone));
+        self.effects.ask(worker::Request::Remove(ids.into_iter().collect()));
+        ImageChange::Removed(gone)
+    }
+
+    /// Puts images back that were taken away, and has them tagged again.
+    fn put_back(&mut self, gone: Gone) -> ImageChange {
+        let ids = gone.ids();
+        let job = JobId::unique();
+        let images = self.basis.images.put_back(gone, job);
+        self.jobs.add(job, format!("{} images again", images.len()), images.len());
+        self.effects.ask(worker::Request::Reopen { job, images });
+        self.focus_first();
+        ImageChange::Back(ids)
+    }
+
+    /// Shows the first image where none is on show.
+    pub(super) fn focus_first(&mut self) {
+        if self.focus.is_none() {
+            self.focus = self.entries().first().map(|entry| entry.id);
+            self.selected = self.focus.into_iter().collect();
+        }
     }
 
     /// Has everything analysed at the present settings.
@@ -225,11 +276,30 @@ impl Session {
         }
     }
 
-    fn go_to(&mut self, edit: Option<Edit>) {
-        let Some(Edit { settings, tags, roles }) = edit else { return };
+    /// Does the opposite of a step; the opposite of that.
+    fn reverse(&mut self, step: Step) -> Step {
+        let present = self.edit();
+        let images = match step.images {
+            ImageChange::None => ImageChange::None,
+            ImageChange::Removed(gone) => self.put_back(gone),
+            ImageChange::Back(ids) => self.remove(ids),
+            ImageChange::Opened(job) => {
+                self.effects.ask(worker::Request::Cancel(job));
+                let of_job = |entry: &&Entry| entry.opened_by == Some(job);
+                self.remove(self.entries().iter().filter(of_job).map(|entry| entry.id).collect())
+            }
+        };
+        let Edit { mut settings, tags, roles } = step.before;
+        if let Some(info) = self.info()
+            && info.detectors.iter().all(|detector| detector.id != settings.detector)
+        {
+            // They were another model's.
+            (settings.detector, settings.lambda) = (info.defaults.detector.clone(), None);
+        }
         self.map.tags = tags;
         self.basis.images.set_roles(roles);
         self.adopt(settings);
+        Step { before: present, images }
     }
 
     /// Has the report of `evaluate` written: every detector on the open sets at the settings in
@@ -243,7 +313,7 @@ impl Session {
                 self.jobs.add(job, format!("Report to {}", task.out.display()), total);
                 self.effects.ask(worker::Request::Report(task));
             }
-            Err(reason) => self.notice(format!("no report: {reason}")),
+            Err(reason) => self.effects.fail(format!("no report: {reason}")),
         }
     }
 
@@ -251,7 +321,8 @@ impl Session {
     /// paths.
     fn restore(&mut self, saved: SavedState) {
         self.history = History::default();
-        self.remove(self.entries().iter().map(|entry| entry.id).collect());
+        // What is gone with a session does not come back in another.
+        drop(self.remove(self.entries().iter().map(|entry| entry.id).collect()));
         self.basis.settings = saved.settings();
         self.map = saved.map;
         self.comparison.beside = saved.beside;
@@ -264,7 +335,7 @@ impl Session {
         self.embedding.config = saved.embedding.within_bounds();
         self.analyse();
         if !saved.images.is_empty() {
-            self.execute(Command::OpenPaths(saved.images));
+            drop(self.execute(Command::OpenPaths(saved.images)));
         }
     }
 }

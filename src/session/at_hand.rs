@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::basis::Basis;
 use super::entry::Entry;
-use super::request::{Effects, Request};
+use super::request::{Effects, SessionRequest};
 use crate::pipeline::TaggerOutput;
 use crate::worker::{self, ImageId};
 
@@ -40,7 +40,7 @@ impl AtHand {
         let is_new = self.0.len() == before;
         self.0.push_back(image);
         if is_new {
-            effects.ask(Request::Recall(image));
+            effects.ask(SessionRequest::Recall(image));
         }
         if self.0.len() > LIMIT
             && let Some(oldest) = self.0.pop_front()

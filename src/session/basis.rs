@@ -1,5 +1,6 @@
 //! What all results rest on: the open images, the model, the settings.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::images::Images;
@@ -20,13 +21,22 @@ pub enum LambdaOrigin {
     OpenSet,
 }
 
+/// A model that is not there yet.
+#[derive(Clone, Debug)]
+pub struct LoadingModel {
+    /// What to call it.
+    pub name: String,
+    /// What names it on the command line.
+    pub arguments: Vec<OsString>,
+}
+
 /// The model, and how far another is that is to take its place.
 #[derive(Clone, Debug, Default)]
 pub struct ModelStatus {
     /// The model in use.
     pub info: Option<Arc<ModelInfo>>,
-    /// What the model is called that is being loaded.
-    pub loading: Option<String>,
+    /// The one that is being loaded.
+    pub loading: Option<LoadingModel>,
     /// Why the last one could not be loaded.
     pub error: Option<String>,
 }

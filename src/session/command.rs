@@ -1,5 +1,6 @@
 //! Everything that a user can do to a session, as values.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use crate::worker::{FitJob, FitMode, ImageId, ImageSource, JobId, OpenModel, Pro
 pub struct ModelSource {
     /// What to call it until it is there.
     pub name: String,
+    /// What names it on the command line, for a fit that starts from it.
+    pub arguments: Vec<OsString>,
     /// Opens it.
     pub open: OpenModel,
     /// Where to compute.
@@ -90,6 +93,8 @@ pub enum Command {
     SetTauBeside(f32),
     /// Moves the second τ by this much.
     NudgeTauBeside(f32),
+    /// Takes the notice in the status bar away; it stays in the log.
+    DismissNotice,
     /// Stops a job.
     Cancel(JobId),
     /// Stops every job.

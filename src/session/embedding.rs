@@ -330,7 +330,7 @@ impl Embedding {
             }
             (EmbeddingEvent::Failed(error), _) => {
                 self.phase = Phase::Failed(error.clone());
-                effects.notices.add(format!("no map of features: {error}"));
+                effects.fail(format!("no map of features: {error}"));
             }
         }
     }

@@ -75,6 +75,8 @@ pub struct Entry {
     pub set_at: usize,
     /// The folder that its file lies in, by its place in [`Folders`](super::sets::Folders).
     pub(super) folder: Option<usize>,
+    /// The job that opened it.
+    pub(super) opened_by: Option<JobId>,
     /// The job that is to decode and tag it.
     pub(super) job: Option<JobId>,
     /// The model's class that a folder above it is called after.
@@ -108,6 +110,7 @@ impl Entry {
             set: SetName::default(),
             set_at: 0,
             folder: None,
+            opened_by: None,
             job: None,
             class: None,
             name: source.name(),
@@ -124,6 +127,12 @@ impl Entry {
             extra: BTreeMap::new(),
             error: None,
         }
+    }
+
+    /// Forgets what the model made of it.
+    pub(super) fn forget_results(&mut self) {
+        (self.tagged, self.is_tagged, self.analysis) = (None, false, None);
+        self.extra.clear();
     }
 
     /// The decision, where there is one.

@@ -12,7 +12,7 @@ use crate::worker::{ImageId, ImageSource, JobId};
 
 /// The scores of a set's images.
 #[derive(Clone, Debug, Default)]
-pub struct SetScores {
+pub struct SetResults {
     /// The set, by its place in [`Images::sets`].
     pub set: usize,
     /// Scores at the present settings.
@@ -21,6 +21,22 @@ pub struct SetScores {
     pub pending: usize,
     /// Images that cannot be had, or not scored.
     pub failed: usize,
+}
+
+/// Images that were taken away.
+#[derive(Debug)]
+pub(super) struct Gone {
+    /// Each with its place among all before.
+    entries: Vec<(usize, Entry)>,
+    /// The opened folders before, which make the sets.
+    roots: BTreeSet<PathBuf>,
+}
+
+impl Gone {
+    /// Which they are.
+    pub(super) fn ids(&self) -> BTreeSet<ImageId> {
+        self.entries.iter().map(|(_, entry)| entry.id).collect()
+    }
 }
 
 /// The open images, in the order they came.
@@ -105,9 +121,9 @@ impl Images {
     }
 
     /// The scores of each set at the present settings.
-    pub fn set_scores(&self) -> Vec<SetScores> {
-        let empty = |set| SetScores { set, ..SetScores::default() };
-        let mut sets: Vec<SetScores> = (0..self.sets.len()).map(empty).collect();
+    pub fn set_scores(&self) -> Vec<SetResults> {
+        let empty = |set| SetResults { set, ..SetResults::default() };
+        let mut sets: Vec<SetResults> = (0..self.sets.len()).map(empty).collect();
         for entry in &self.entries {
             let Some(set) = sets.get_mut(entry.set_at) else { continue };
             let failed = entry.error.is_some() || entry.failed_generation == Some(self.generation);
@@ -128,7 +144,7 @@ impl Images {
     }
 
     /// The sets with their scores, as they are now.
-    pub(super) fn scored_sets(&self) -> Vec<(ImageSet, SetScores)> {
+    pub(super) fn scored_sets(&self) -> Vec<(ImageSet, SetResults)> {
         self.sets.iter().cloned().zip(self.set_scores()).collect()
     }
 
@@ -143,9 +159,48 @@ impl Images {
         self.regroup();
     }
 
-    /// Forgets images.
-    pub(super) fn remove(&mut self, gone: &BTreeSet<ImageId>) {
-        self.entries.retain(|entry| !gone.contains(&entry.id));
+    /// Takes images away.
+    pub(super) fn remove(&mut self, ids: &BTreeSet<ImageId>) -> Gone {
+        let roots = self.roots.clone();
+        let (mut places, mut at) = (Vec::new(), 0);
+        let taken = self.entries.extract_if(.., |entry| {
+            let is_gone = ids.contains(&entry.id);
+            places.extend(is_gone.then_some(at));
+            at += 1;
+            is_gone
+        });
+        let entries: Vec<Entry> = taken.collect();
+        self.reindex();
+        Gone { entries: places.into_iter().zip(entries).collect(), roots }
+    }
+
+    /// Puts images back that were taken away, each at its place; another look of the tagger at them
+    /// belongs to this job.
+    pub(super) fn put_back(&mut self, gone: Gone, job: JobId) -> Vec<(ImageId, ImageSource)> {
+        self.roots.extend(gone.roots);
+        let mut sources = Vec::with_capacity(gone.entries.len());
+        let mut back = gone.entries.into_iter().peekable();
+        let mut stayed = std::mem::take(&mut self.entries).into_iter();
+        // Both lists are in order: each entry goes where it was, as far as its neighbours still are.
+        loop {
+            let next = match back.next_if(|(place, _)| *place <= self.entries.len()) {
+                Some((_, entry)) => Some((entry, true)),
+                None => stayed.next().map(|entry| (entry, false)),
+            };
+            let next = next.or_else(|| back.next().map(|(_, entry)| (entry, true)));
+            let Some((mut entry, is_back)) = next else { break };
+            if is_back {
+                entry.forget_results();
+                (entry.error, entry.job) = (None, Some(job));
+                sources.push((entry.id, entry.source.clone()));
+            }
+            self.entries.push(entry);
+        }
+        self.reindex();
+        sources
+    }
+
+    fn reindex(&mut self) {
         self.index = self.entries.iter().enumerate().map(|(at, entry)| (entry.id, at)).collect();
         self.regroup();
     }
@@ -252,8 +307,7 @@ impl Images {
         self.revision += 1;
         let mut images = Vec::new();
         for entry in self.entries.iter_mut().filter(|entry| entry.is_tagged) {
-            (entry.tagged, entry.is_tagged, entry.analysis) = (None, false, None);
-            entry.extra.clear();
+            entry.forget_results();
             entry.job = Some(job);
             images.push((entry.id, entry.source.clone()));
         }

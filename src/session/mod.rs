@@ -48,10 +48,11 @@ use saved::SavedState;
 use sets::ImageSet;
 use tuning::{Tuning, VisiblePanels};
 
-pub use basis::{LambdaOrigin, ModelStatus};
+pub use basis::{LambdaOrigin, LoadingModel, ModelStatus};
 pub use command::Command;
 pub use jobs::Job;
-pub use request::{Event, Request};
+pub use notices::{Notice, Severity};
+pub use request::{SessionEvent, SessionRequest};
 
 /// Everything the panels show.
 #[derive(Default)]
@@ -164,8 +165,13 @@ impl Session {
     }
 
     /// What the user was told, newest last.
-    pub fn notices(&self) -> &[String] {
+    pub fn notices(&self) -> &[Notice] {
         self.effects.notices.all()
+    }
+
+    /// What the status bar tells: the newest notice, until it is dismissed or its time is over.
+    pub fn notice_in_force(&self) -> Option<&Notice> {
+        self.effects.notices.current()
     }
 
     /// How many images have a feature to lay out.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Session;
 use super::entry::Entry;
-use super::request::{Event, Request};
+use super::request::{SessionEvent, SessionRequest};
 use super::sets::ClassNames;
 use super::tuning::VisiblePanels;
 use crate::pipeline::Settings;
@@ -13,10 +13,10 @@ use crate::worker::{self, ImageId, JobId, ModelInfo};
 impl Session {
     /// Takes in one event; what is to be asked of others. Pictures are the view's, not the session's:
     /// see [`Pictures`](crate::ui::pictures::Pictures).
-    pub fn take(&mut self, event: Event) -> Vec<Request> {
+    pub fn take(&mut self, event: SessionEvent) -> Vec<SessionRequest> {
         match event {
-            Event::Worker(event) => self.take_worker(event),
-            Event::Computed(answer) => {
+            SessionEvent::Worker(event) => self.take_worker(event),
+            SessionEvent::Computed(answer) => {
                 let before = self.lambda();
                 self.tuning.take(answer);
                 if self.lambda() != before {
@@ -30,7 +30,11 @@ impl Session {
     /// Asks for what is on show and not at hand, and has computed what is out of date; `visible` says
     /// which panels are on show. What is to be asked of others, and after how many seconds this is to
     /// be called again though nothing happens.
-    pub fn follow(&mut self, time: f64, visible: VisiblePanels) -> (Vec<Request>, Option<f64>) {
+    pub fn follow(
+        &mut self,
+        time: f64,
+        visible: VisiblePanels,
+    ) -> (Vec<SessionRequest>, Option<f64>) {
         self.now = time;
         let shown = [self.beside(), self.focused()].into_iter().flatten();
         let shown: Vec<ImageId> = shown.filter(|e| e.is_tagged).map(|e| e.id).collect();
@@ -42,35 +46,35 @@ impl Session {
         self.comparison.want(focused, &basis.settings, effects);
         let idle = self.jobs.running().is_empty();
         self.embedding.follow(basis, idle, effects);
-        let wait = self.tuning.follow(basis, (time, visible, idle), effects);
-        (self.flush(), wait)
+        let due = self.tuning.follow(basis, (time, visible, idle), effects);
+        let end = effects.notices.follow(time);
+        (self.flush(), due.into_iter().chain(end).reduce(f64::min))
     }
 
     fn take_worker(&mut self, event: worker::Event) {
         use worker::Event as E;
         let images = &mut self.basis.images;
         match event {
-            E::ModelLoading(name) => self.basis.model.loading = Some(name),
+            // It was asked for, and shows already.
+            E::ModelLoading(_) => {}
             E::ModelReady(info) => self.take_model(info),
             E::LabelsSet(info) => {
                 images.set_classes(ClassNames::of(&info.vocabulary.classes));
                 self.basis.model.info = Some(info);
             }
-            E::LabelsRefused(error) => self.notice(error),
+            E::LabelsRefused(error) => self.effects.fail(error),
             E::ModelFailed(error) => {
-                self.notice(error.clone());
+                self.effects.fail(error.clone());
                 let model = &mut self.basis.model;
                 (model.loading, model.error) = (None, Some(error));
             }
             E::Drawn { job, scenes } => self.jobs.drawn(job, scenes),
             E::Listed { job, images, folders } => {
                 self.jobs.list(job, images.len());
-                let entry = |(id, source)| Entry { job: Some(job), ..Entry::new(id, source) };
+                let (opened_by, job) = (Some(job), Some(job));
+                let entry = |(id, source)| Entry { opened_by, job, ..Entry::new(id, source) };
                 self.basis.images.add(images.into_iter().map(entry).collect(), folders);
-                if self.focus.is_none() {
-                    self.focus = self.entries().first().map(|entry| entry.id);
-                    self.selected = self.focus.into_iter().collect();
-                }
+                self.focus_first();
             }
             E::Decoded { image, thumbnail, size, stage_ms } => {
                 if let Some(entry) = images.entry_mut(image) {
@@ -98,7 +102,7 @@ impl Session {
             }
             E::AnalysisFailed { images: failed, generation, error } => {
                 images.take_failed_analyses(failed, generation);
-                self.notice(error);
+                self.effects.fail(error);
             }
             E::Surveyed(surveyed) => self.tuning.take_scores(surveyed),
             E::SurveyFailed { ticket, error } => {
@@ -112,13 +116,15 @@ impl Session {
             }
             E::Picture { .. } | E::Samples { .. } => {}
             E::Embedding { run, event } => self.embedding.take(run, event, &mut self.effects),
-            E::Fit { run, state, progress } => self.fitting.take(run, state, progress),
+            E::Fit { run, state, progress } => {
+                self.fitting.take((run, state, progress), &mut self.effects)
+            }
             E::Advanced { job, done } => self.jobs.set_done(job, done),
             E::JobEnded(job) => {
                 self.jobs.end(job);
                 images.end_job(job);
             }
-            E::Trouble(sentence) => self.notice(sentence),
+            E::Trouble(sentence) => self.effects.fail(sentence),
         }
     }
 
@@ -127,7 +133,10 @@ impl Session {
         self.basis.settings = self.settings_under(&info);
         self.basis.images.set_classes(ClassNames::of(&info.vocabulary.classes));
         let model = &mut self.basis.model;
-        (model.info, model.loading, model.error) = (Some(info), None, None);
+        if let Some(loading) = model.loading.take() {
+            self.fitting.start_from(loading.arguments);
+        }
+        (model.info, model.error) = (Some(info), None);
         self.at_hand.clear();
         self.comparison.forget();
         let job = JobId::unique();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::command::{Command, ModelSource};
 use super::sets::Role;
 use super::tuning::VisiblePanels;
-use super::{LambdaOrigin, Request, Session};
+use super::{LambdaOrigin, Session, SessionRequest};
 use crate::bundle::embedded;
 use crate::gpu::DeviceChoice;
 use crate::pipeline::{Analysis, Settings};
@@ -15,7 +15,8 @@ use crate::worker::{self, Event, ImageId, ImageSource, JobId, ModelInfo, Surveye
 
 /// What there is to know of the embedded model, without weights.
 fn model() -> Arc<ModelInfo> {
-    let bundle = embedded::bundle().unwrap();
+    let mut bundle = embedded::bundle().unwrap();
+    bundle.manifest.lambda.retain(|lambda| lambda.detector == "tagood-cosine");
     let defaults = Settings::new(bundle.manifest.tau, bundle.manifest.recipe);
     let detectors = ["tagood-cosine", "msp"].map(|id| crate::score::by_name(id).unwrap().info());
     Arc::new(ModelInfo {
@@ -77,11 +78,11 @@ fn settle(session: &mut Session, time: f64, visible: VisiblePanels) -> Vec<worke
     let (mut requests, _) = session.follow(time, visible);
     while let Some(request) = requests.pop() {
         match request {
-            Request::Compute(computation) => {
+            SessionRequest::Compute(computation) => {
                 requests.extend(session.take(computation.run().into()));
             }
-            Request::Worker(request) => asked.push(request),
-            Request::Embedding(_) | Request::Fit(_) | Request::Recall(_) => {}
+            SessionRequest::Worker(request) => asked.push(request),
+            SessionRequest::Embedding(_) | SessionRequest::Fit(_) | SessionRequest::Recall(_) => {}
         }
     }
     asked
@@ -91,9 +92,10 @@ fn roles(session: &Session) -> Vec<(&str, Role)> {
     session.sets().iter().map(|set| (set.title(), set.role)).collect()
 }
 
-fn asks_for_analyses(requests: &[Request]) -> bool {
-    let is =
-        |request: &Request| matches!(request, Request::Worker(worker::Request::Analysis { .. }));
+fn asks_for_analyses(requests: &[SessionRequest]) -> bool {
+    let is = |request: &SessionRequest| {
+        matches!(request, SessionRequest::Worker(worker::Request::Analysis { .. }))
+    };
     requests.iter().any(is)
 }
 
@@ -188,7 +190,9 @@ fn a_pinned_setting_is_compared_with_the_present_one() {
     let (mut session, ids) = scored();
     session.apply(Command::SetLambda(Some(0.5)));
     for request in session.apply(Command::Pin) {
-        let Request::Compute(computation) = request else { panic!("a pin asks for curves alone") };
+        let SessionRequest::Compute(computation) = request else {
+            panic!("a pin asks for curves alone")
+        };
         session.take(computation.run().into());
     }
     assert!(session.flips().is_empty());
@@ -210,6 +214,9 @@ fn a_saved_pin_is_scored_by_a_survey() {
     let saved = session.saved();
     session.apply(Command::Restore(Box::new(saved)));
     assert!(session.entries().is_empty() && session.tuning.pinned().is_none());
+    // The images' files are opened again; here they come by another way.
+    let opening = session.jobs()[0].id;
+    session.take(Event::JobEnded(opening).into());
     let again = list(&mut session, "/w", &["id/1.png", "near/1.png", "near/2.png"]);
     again.iter().zip([0.9, 0.6, 0.1]).for_each(|(id, value)| score(&mut session, *id, value));
     settle(&mut session, 1.0, CURVES);
@@ -241,7 +248,7 @@ fn what_is_removed_leaves_its_neighbour_on_show() {
     let (mut session, ids) = scored();
     session.apply(Command::Select(vec![ids[0], ids[2]]));
     let requests = session.apply(Command::RemoveSelected);
-    let [Request::Worker(worker::Request::Remove(gone))] = requests.as_slice() else {
+    let [SessionRequest::Worker(worker::Request::Remove(gone))] = requests.as_slice() else {
         panic!("the worker is asked to forget them")
     };
     assert_eq!(*gone, [ids[0], ids[2]]);
@@ -260,10 +267,15 @@ fn the_old_model_stays_until_another_is_whole() {
     let (mut session, ids) = scored();
     session.apply(Command::ShowTags(vec![3]));
     let open: worker::OpenModel = Arc::new(|_| anyhow::bail!("never opened here"));
-    let source = ModelSource { name: "other".into(), open, device: DeviceChoice::Cpu };
+    let source = ModelSource {
+        name: "other".into(),
+        arguments: Vec::new(),
+        open,
+        device: DeviceChoice::Cpu,
+    };
     session.apply(Command::LoadModel(source));
     let old = session.info().unwrap().clone();
-    assert_eq!(session.model().loading.as_deref(), Some("other"));
+    assert_eq!(session.model().loading.as_ref().unwrap().name, "other");
     session.take(Event::ModelFailed("no model here: /empty".into()).into());
     assert!(Arc::ptr_eq(session.info().unwrap(), &old));
     assert!(session.model().loading.is_none() && !session.notices().is_empty());
@@ -272,7 +284,7 @@ fn the_old_model_stays_until_another_is_whole() {
     let requests = session.take(Event::ModelReady(model()).into());
     assert!(asks_for_analyses(&requests));
     let reopened = requests.iter().find_map(|request| match request {
-        Request::Worker(worker::Request::Reopen { images, .. }) => Some(images.len()),
+        SessionRequest::Worker(worker::Request::Reopen { images, .. }) => Some(images.len()),
         _ => None,
     });
     assert_eq!(reopened, Some(ids.len()));
@@ -315,4 +327,65 @@ fn a_table_fills_while_nothing_else_is_done() {
     assert_eq!(rows[0].mean.auroc, 1.0);
     session.apply(Command::SetTau(0.9));
     assert!(!session.is_table_current());
+}
+
+fn names(session: &Session) -> Vec<&str> {
+    session.entries().iter().map(|entry| entry.name.as_str()).collect()
+}
+
+#[test]
+fn what_was_removed_comes_back() {
+    let (mut session, ids) = scored();
+    let (before, sets) = (names(&session).join(" "), roles(&session).len());
+    session.apply(Command::Remove(vec![ids[6], ids[1], ids[0]]));
+    session.apply(Command::Remove(ids[2..].to_vec()));
+    assert!(session.entries().is_empty() && session.sets().is_empty());
+    session.apply(Command::Undo);
+    assert_eq!(session.entries().len(), 5);
+    let requests = session.apply(Command::Undo);
+    assert_eq!(names(&session).join(" "), before, "each is where it was");
+    assert_eq!(roles(&session).len(), sets, "and in its set");
+    let again = requests.iter().find_map(|request| match request {
+        SessionRequest::Worker(worker::Request::Reopen { images, job }) => Some((images, *job)),
+        _ => None,
+    });
+    let (images, job) = again.expect("the worker tags them again");
+    let reopened: Vec<ImageId> = images.iter().map(|(id, _)| *id).collect();
+    assert_eq!(reopened, [ids[0], ids[1], ids[6]]);
+    assert!(session.jobs().iter().any(|running| running.id == job));
+    session.apply(Command::Redo);
+    session.apply(Command::Redo);
+    assert!(session.entries().is_empty());
+    for _ in 0..2 {
+        session.apply(Command::Undo);
+    }
+    assert_eq!(names(&session).join(" "), before);
+}
+
+#[test]
+fn what_was_opened_goes_again() {
+    let (mut session, _) = scored();
+    let before = session.entries().len();
+    let requests = session.apply(Command::OpenPaths(vec![PathBuf::from("/more")]));
+    let [SessionRequest::Worker(worker::Request::AddPaths { job, .. })] = requests.as_slice()
+    else {
+        panic!("the worker opens them")
+    };
+    let list = |part: u32| Event::Listed {
+        job: *job,
+        images: vec![(ImageId::unique(), ImageSource::File(format!("/more/{part}.png").into()))],
+        folders: vec!["/more".into()],
+    };
+    session.take(list(1).into());
+    session.apply(Command::SetTau(0.9));
+    session.take(list(2).into());
+    assert_eq!(session.entries().len(), before + 2);
+    session.apply(Command::Undo);
+    assert_eq!(session.entries().len(), before + 2, "τ was the last step");
+    let requests = session.apply(Command::Undo);
+    assert_eq!(session.entries().len(), before);
+    let stops = |request: &SessionRequest| matches!(request, SessionRequest::Worker(worker::Request::Cancel(stopped)) if stopped == job);
+    assert!(requests.iter().any(stops), "what is still to come is stopped");
+    session.apply(Command::Redo);
+    assert_eq!(session.entries().len(), before + 2);
 }

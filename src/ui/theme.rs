@@ -8,6 +8,7 @@ use eframe::egui::{
 
 use crate::figures::palette;
 use crate::score::verdict::Outcome;
+use crate::session::Severity;
 
 /// The colours that egui's own style has no place for.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +86,15 @@ const LIGHT: Palette = Palette {
 };
 
 impl Palette {
+    /// The colour of a notice.
+    pub fn severity(&self, severity: Severity) -> Color32 {
+        match severity {
+            Severity::Info => self.weak,
+            Severity::Warning => self.ood,
+            Severity::Error => self.fault,
+        }
+    }
+
     /// The colours of a theme.
     pub fn of(theme: Theme) -> Self {
         match theme {

@@ -56,6 +56,7 @@ impl Desk {
         let (ctx, started) = (egui::Context::default(), Instant::now());
         let model = ModelSource {
             name: "the model".into(),
+            arguments: Vec::new(),
             open: Arc::new(pipeline),
             device: DeviceChoice::Cpu,
         };

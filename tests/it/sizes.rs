@@ -3,7 +3,7 @@
 use eframe::egui::{Id, Vec2, vec2};
 use egui_kittest::Harness;
 use egui_tiles::{Tiles, Tree};
-use tagood_lens::app::layout::{self, Layout};
+use tagood_lens::app::layout::{self, PanelLayout};
 use tagood_lens::panels::PANELS;
 use tagood_lens::session::Command;
 use tagood_lens::session::sets::Role;
@@ -28,7 +28,7 @@ const SIZES: [Vec2; 12] = [
 /// Frames at a size: a panel may answer in the next one to what it found in the first.
 const FRAMES: usize = 3;
 
-fn show_layout(harness: &mut Harness<'_, Stage>, layout: Layout) {
+fn show_layout(harness: &mut Harness<'_, Stage>, layout: PanelLayout) {
     let ctx = harness.ctx.clone();
     let app = harness.state_mut().app.as_mut().unwrap();
     let mut saved = app.saved(&ctx);
@@ -37,7 +37,7 @@ fn show_layout(harness: &mut Harness<'_, Stage>, layout: Layout) {
     settle(harness);
 }
 
-fn alone(name: &str) -> Layout {
+fn alone(name: &str) -> PanelLayout {
     let mut tiles = Tiles::default();
     let pane = tiles.insert_pane(name.to_owned());
     let root = tiles.insert_tab_tile(vec![pane]);

@@ -11,7 +11,7 @@ use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_set
 use egui_kittest::{Harness, SnapshotOptions, SnapshotResult, SnapshotResults};
 use egui_tiles::{Tiles, Tree};
 use tagood_lens::app::Options;
-use tagood_lens::app::layout::Layout;
+use tagood_lens::app::layout::PanelLayout;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::demo::{Set, scene_at};
 use tagood_lens::panels::WindowCommand;
@@ -73,7 +73,7 @@ pub fn show_alone(harness: &mut Harness<'_, Stage>, name: &str) {
     let mut tiles = Tiles::default();
     let pane = tiles.insert_pane(name.to_owned());
     let root = tiles.insert_tab_tile(vec![pane]);
-    let layout: Layout = Tree::new(egui::Id::unique("layout"), root, tiles);
+    let layout: PanelLayout = Tree::new(egui::Id::unique("layout"), root, tiles);
     let mut saved = app.saved(&ctx);
     saved.layout = layout;
     app.restore(&ctx, saved);

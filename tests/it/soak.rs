@@ -209,7 +209,7 @@ impl Hands {
                 _ => Arc::new(|_| Ok(pipeline())),
             };
             let (name, device) = ("another".into(), DeviceChoice::Cpu);
-            app.send(Command::LoadModel(ModelSource { name, open, device }));
+            app.send(Command::LoadModel(ModelSource { name, arguments: Vec::new(), open, device }));
         }
     }
 

@@ -34,16 +34,16 @@ fn holds_a_special(text: &str) -> bool {
 #[test]
 fn the_built_in_vocabulary_gives_the_released_ids() {
     #[derive(Deserialize)]
-    struct Row {
+    struct MapPoint {
         text: String,
         ids: Vec<u32>,
         plain: Vec<u32>,
     }
     let tokenizer = built_in();
-    let rows: Vec<Row> = vectors("token_vectors.json");
+    let rows: Vec<MapPoint> = vectors("token_vectors.json");
     assert_eq!(rows.len(), 40);
     let mut released = 0;
-    for Row { text, ids, plain } in rows {
+    for MapPoint { text, ids, plain } in rows {
         if holds_a_special(&text) {
             continue;
         }
@@ -59,12 +59,12 @@ fn the_built_in_vocabulary_gives_the_released_ids() {
 #[test]
 fn a_tokenizer_file_gives_the_released_ids() {
     #[derive(Deserialize)]
-    struct Row {
+    struct MapPoint {
         text: String,
         openai: Vec<u32>,
     }
     let tokenizer = tiny();
-    for Row { text, openai } in vectors("tiny_token_vectors.json") {
+    for MapPoint { text, openai } in vectors("tiny_token_vectors.json") {
         if !holds_a_special(&text) {
             let mut found = tokenizer.tokens(&text).unwrap().ids;
             found.resize(24, 0);

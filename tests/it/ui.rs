@@ -8,10 +8,12 @@ use egui_kittest::kittest::Queryable as _;
 use tagood_lens::app::saved::SavedSession;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::image::{DecodeOptions, decode_file};
+use tagood_lens::panels::{Exported, UserCommand, WindowCommand};
 use tagood_lens::pipeline::{Analysis, Keep, Settings};
-use tagood_lens::session::Command;
+use tagood_lens::score::verdict::Rejection;
+use tagood_lens::session::{Command, Severity};
 
-use super::stage::{Stage, drop_file, pictures, pipeline, send, settle, window};
+use super::stage::{Stage, drop_file, fixture, pictures, pipeline, send, settle, window};
 
 /// What the library says of a picture.
 fn expected(path: &Path, settings: &Settings) -> Analysis {
@@ -317,4 +319,127 @@ fn a_panel_that_an_old_session_lacks_is_there() {
     harness.get_by_label("Panel τ sweep").click();
     settle(&mut harness);
     assert!(harness.state().app().is_panel_shown("sweep"));
+}
+
+/// The old model stays, with all that it found, until another is whole.
+#[test]
+fn a_wrong_folder_leaves_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path());
+    let mut harness = window(paths.clone());
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    send(&mut harness, UserCommand::LoadModel(empty.clone()));
+    let session = harness.state().app().session();
+    assert!(session.info().is_some() && session.model().loading.is_none());
+    let notice = session.notice_in_force().unwrap();
+    assert_eq!(notice.severity, Severity::Error);
+    assert!(notice.text.ends_with(empty.to_str().unwrap()), "{}", notice.text);
+    assert_shows(&harness, &paths[0]);
+    // What is loaded next is judged by it.
+    send(&mut harness, Command::SetTau(0.3));
+    assert_shows(&harness, &paths[0]);
+    let before = harness.state().app().session().info().unwrap().manifest.name.clone();
+    send(&mut harness, WindowCommand::UseEmbedded);
+    let session = harness.state().app().session();
+    assert_ne!(session.info().unwrap().manifest.name, before);
+    assert_eq!(session.entries().iter().filter(|entry| entry.analysis.is_some()).count(), 4);
+}
+
+/// A checkpoint is a file, and is opened as one.
+#[test]
+fn a_checkpoint_is_a_model() {
+    let mut harness = window(Vec::new());
+    send(&mut harness, UserCommand::LoadModel(fixture("tiny_ram.pth")));
+    let session = harness.state().app().session();
+    assert!(session.notices().is_empty(), "{:?}", session.notices());
+    assert!(session.info().unwrap().head.is_none(), "the checkpoint has no projector");
+}
+
+#[test]
+fn a_notice_in_the_status_bar_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    let fail = |harness: &mut Harness<'_, Stage>| {
+        send(harness, UserCommand::Export(Exported::Roc, "/nowhere/roc.svg".into()));
+    };
+    fail(&mut harness);
+    harness.get_by_label("Dismiss the notice").click();
+    settle(&mut harness);
+    assert!(harness.query_by_label("Dismiss the notice").is_none());
+    fail(&mut harness);
+    let notices = harness.state().app().session().notices();
+    assert_eq!(notices.len(), 1, "the same sentence again is one notice: {notices:?}");
+    assert!(harness.query_by_label("Dismiss the notice").is_some());
+    // A quarter of a second each.
+    harness.run_steps(4 * 70);
+    assert!(harness.query_by_label("Dismiss the notice").is_none());
+    assert_eq!(harness.state().app().session().notices().len(), 1, "it stays in the log");
+}
+
+/// Ctrl+A, Delete, and all is there again with Ctrl+Z.
+#[test]
+fn removed_images_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path());
+    let mut harness = window(paths.clone());
+    let names = |harness: &Harness<'_, Stage>| -> Vec<String> {
+        harness.state().app().session().entries().iter().map(|e| e.name.clone()).collect()
+    };
+    let before = names(&harness);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    settle(&mut harness);
+    harness.key_press(Key::Delete);
+    settle(&mut harness);
+    assert!(names(&harness).is_empty());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    settle(&mut harness);
+    assert_eq!(names(&harness), before);
+    let first = harness.state().app().session().entries()[0].id;
+    send(&mut harness, Command::Select(vec![first]));
+    assert_shows(&harness, &paths[0]);
+    let session = harness.state().app().session();
+    assert_eq!(session.entries().iter().filter(|entry| entry.analysis.is_some()).count(), 4);
+    assert_eq!(session.entries().iter().filter(|entry| entry.error.is_some()).count(), 1);
+}
+
+#[test]
+fn a_text_field_keeps_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    harness.get_by_label("Filter").focus();
+    harness.run_steps(2);
+    harness.event(eframe::egui::Event::Text("picture".into()));
+    harness.run_steps(2);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.run_steps(2);
+    assert_eq!(harness.state().app().session().selected.len(), 1, "the text is selected instead");
+    harness.event(eframe::egui::Event::Text("broken".into()));
+    harness.run_steps(3);
+    assert!(harness.query_by_label_contains("broken.png, cannot open").is_some());
+}
+
+/// Nothing is shown that was not computed: at τ = 1 no token is kept, and the image has no feature, no
+/// nearest class, no score.
+#[test]
+fn a_rejected_image_shows_no_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    assert!(harness.query_by_label_contains(", similarity ").is_some());
+    send(&mut harness, Command::SetTau(1.0));
+    let analysis = harness.state().app().session().focused().unwrap().analysis.clone().unwrap();
+    assert_eq!(analysis.verdict.rejected, Some(Rejection::NothingKept));
+    assert!(harness.query_by_label_contains(", similarity ").is_none());
+    harness.get_by_label("not scored");
+    harness.key_press(Key::E);
+    harness.run_steps(3);
+    for (step, happened) in [(7, true), (8, false), (9, false), (10, true)] {
+        while harness.query_by_label_contains(&format!("Step {step}: ")).is_none() {
+            harness.key_press(Key::ArrowRight);
+            harness.run_steps(2);
+        }
+        let told = harness.query_by_label_contains("Not done for this image: no image token");
+        assert_eq!(told.is_none(), happened, "step {step}");
+    }
+    harness.get_by_label_contains("The image is not scored, so the image is out-of-distribution");
 }

@@ -14,7 +14,7 @@ use tagood_lens::score::verdict::{Outcome, Verdict};
 use tagood_lens::session::Command;
 use tagood_lens::session::sets::Role;
 use tagood_lens::session::tuning::VisiblePanels;
-use tagood_lens::session::{Request, Session};
+use tagood_lens::session::{Session, SessionRequest};
 use tagood_lens::worker::{Event, ImageId, ImageSource, JobId, ModelInfo};
 use tagood_lens::worker::{FitJob, FitMode, FitState, Program};
 
@@ -432,7 +432,7 @@ fn what_a_dragged_lambda_costs() {
     let (requests, _) = session.follow(1.0, wanted);
     println!("scores gathered in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
     for request in requests {
-        if let Request::Compute(computation) = request {
+        if let SessionRequest::Compute(computation) = request {
             session.take(computation.run().into());
         }
     }

@@ -328,6 +328,6 @@ fn results_become_files() {
         assert!(ink > 2000, "{name}.png has {ink} pixels of ink");
     }
     send(&mut harness, UserCommand::Export(Exported::All, at("missing/table.csv")));
-    let notice = harness.state().app().session().notices().last().unwrap().clone();
+    let notice = harness.state().app().session().notices().last().unwrap().text.clone();
     assert!(notice.contains("cannot write") && notice.ends_with("missing/table.csv"), "{notice}");
 }

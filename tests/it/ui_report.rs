@@ -101,7 +101,7 @@ fn a_report_that_is_stopped_leaves_nothing() {
     send(&mut harness, Command::SetRole("near".into(), tagood_lens::session::sets::Role::Unused));
     send(&mut harness, UserCommand::Export(Exported::Report, out.clone()));
     let notices = &session(&harness).notices();
-    assert!(notices.last().unwrap().contains("no out-of-distribution set"), "{notices:?}");
+    assert!(notices.last().unwrap().text.contains("no out-of-distribution set"), "{notices:?}");
     // At another recipe it is of that.
     send(&mut harness, Command::SetRole("near".into(), tagood_lens::session::sets::Role::Ood));
     send(&mut harness, Command::SetRecipe(Recipe::Released));

@@ -124,7 +124,7 @@ fn strange_values_do_no_harm() {
     settle(&mut harness);
     let session = session(&harness);
     assert!(session.tuning.pinned().is_none());
-    assert!(session.notices().iter().any(|text| text.contains("of another day")));
+    assert!(session.notices().iter().any(|notice| notice.text.contains("of another day")));
     assert_eq!(
         (session.embedding.config.perplexity, session.embedding.config.iterations),
         (1.0, 10)

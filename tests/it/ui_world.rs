@@ -287,7 +287,7 @@ fn drawing_can_be_stopped_and_its_faults_stop_nothing() {
     let mut harness = world_window(World { folder: file.join("world"), scenes: 2 });
     harness.get_all_by_label("Open the demo world").next().unwrap().click();
     settle(&mut harness);
-    let notice = session(&harness).notices().last().unwrap().clone();
+    let notice = session(&harness).notices().last().unwrap().text.clone();
     assert!(notice.starts_with("cannot make the folder: "), "{notice}");
     assert!(notice.contains("/file/world/"), "{notice}");
     assert!(session(&harness).jobs().is_empty());

@@ -19,6 +19,7 @@ use canvas::{CanvasImage, ImageCanvas};
 /// Space between two images, in points.
 const GAP: f32 = 6.0;
 
+/// The image on show with its map, alone or beside another.
 #[derive(Default)]
 pub(super) struct ImagePanel {
     camera: Camera,
@@ -30,7 +31,7 @@ pub(super) struct ImagePanel {
     hovered: Option<[u32; 2]>,
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(super) const PANEL: PanelInfo = PanelInfo {
     name: "image",
     title: "Image",

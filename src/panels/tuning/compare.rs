@@ -35,13 +35,13 @@ const METRICS: [(Metric, &str, &str); 2] = [
     (Metric::Fpr95, "FPR95", "ID positive: OOD kept where 95 % of ID is kept; less is better"),
 ];
 
-/// The panel.
+/// The pinned setting A against the present one, B.
 #[derive(Default)]
 pub(crate) struct Compare {
     flips: Option<(u64, Vec<Flip>)>,
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "compare",
     title: "A / B",

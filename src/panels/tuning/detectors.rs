@@ -17,14 +17,14 @@ use crate::ui::widgets::{formula_text, toggle};
 /// The metrics that stand in a column for each set.
 const METRICS: [Metric; 2] = [Metric::Auroc, Metric::Fpr95];
 
-/// The panel.
+/// The metrics of every detector at the present τ.
 #[derive(Default)]
 pub(crate) struct Detectors {
     /// The column that the table is sorted by, and whether the worst come first.
     sort: Option<(usize, bool)>,
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "detectors",
     title: "Detectors",

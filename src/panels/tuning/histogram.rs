@@ -34,7 +34,7 @@ const REJECTED: f32 = 34.0;
 /// Images on the wrong side of λ: how far, the set, the image.
 type Wrong = Vec<(f32, usize, ImageId)>;
 
-/// The panel.
+/// Scores of each set as histograms, with λ to drag and the four counts.
 #[derive(Default)]
 pub(crate) struct Histogram {
     /// The images that λ decides wrongly, with what they were found for.
@@ -71,7 +71,7 @@ impl ScoreScale {
     }
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "scores",
     title: "Scores",

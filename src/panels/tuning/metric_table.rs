@@ -62,7 +62,7 @@ fn long_name(metric: Metric) -> &'static str {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Key {
+enum SortColumn {
     Given,
     Name,
     Metric(Metric),
@@ -70,13 +70,13 @@ enum Key {
 
 /// How the table is sorted.
 pub(super) struct MetricTable {
-    key: Key,
+    key: SortColumn,
     best_first: bool,
 }
 
 impl Default for MetricTable {
     fn default() -> Self {
-        Self { key: Key::Given, best_first: true }
+        Self { key: SortColumn::Given, best_first: true }
     }
 }
 
@@ -100,11 +100,11 @@ impl MetricTable {
         let header = table.header(30.0, |mut header| {
             header.col(|ui| {
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    self.heading_ui(ui, Key::Name, what, "Sort by name");
+                    self.heading_ui(ui, SortColumn::Name, what, "Sort by name");
                 });
             });
             for (metric, short, hint) in SHOWN {
-                header.col(|ui| self.heading_ui(ui, Key::Metric(metric), short, hint));
+                header.col(|ui| self.heading_ui(ui, SortColumn::Metric(metric), short, hint));
             }
         });
         header.body(|body| {
@@ -121,7 +121,7 @@ impl MetricTable {
         });
     }
 
-    fn heading_ui(&mut self, ui: &mut Ui, key: Key, text: &str, hint: &str) {
+    fn heading_ui(&mut self, ui: &mut Ui, key: SortColumn, text: &str, hint: &str) {
         let palette = Palette::of_ui(ui);
         let arrow = match (self.key == key, self.best_first) {
             (false, _) => "",
@@ -131,7 +131,7 @@ impl MetricTable {
         let color = if self.key == key { palette.strong } else { palette.weak };
         let (text, hint) = (format!("{text}{arrow}"), format!("{hint}. Click to sort."));
         let clicked = match key {
-            Key::Name => {
+            SortColumn::Name => {
                 let text = RichText::new(text).small().color(color);
                 ui.add(egui::Button::new(text).frame(false)).on_hover_text(hint).clicked()
             }
@@ -142,7 +142,7 @@ impl MetricTable {
             (self.key, self.best_first) = match (self.key == key, self.best_first) {
                 (false, _) => (key, true),
                 (true, true) => (key, false),
-                (true, false) => (Key::Given, true),
+                (true, false) => (SortColumn::Given, true),
             };
         }
     }
@@ -150,12 +150,12 @@ impl MetricTable {
     fn sorted(&self, rows: &[MetricRow]) -> Vec<MetricRow> {
         let mut rows = rows.to_vec();
         let order = |a: &MetricRow, b: &MetricRow| match self.key {
-            Key::Given => Ordering::Equal,
-            Key::Name => a.name.cmp(&b.name),
-            Key::Metric(metric) if metric.higher_is_better() => {
+            SortColumn::Given => Ordering::Equal,
+            SortColumn::Name => a.name.cmp(&b.name),
+            SortColumn::Metric(metric) if metric.higher_is_better() => {
                 b.metrics.get(metric).total_cmp(a.metrics.get(metric))
             }
-            Key::Metric(metric) => a.metrics.get(metric).total_cmp(b.metrics.get(metric)),
+            SortColumn::Metric(metric) => a.metrics.get(metric).total_cmp(b.metrics.get(metric)),
         };
         rows.sort_by(|a, b| if self.best_first { order(a, b) } else { order(b, a) });
         rows
@@ -345,10 +345,10 @@ mod tests {
             let table = MetricTable { key, best_first };
             table.sorted(&rows).into_iter().map(|row| row.name).collect()
         };
-        assert_eq!(names(Key::Metric(Metric::Auroc), true), "bca");
-        assert_eq!(names(Key::Metric(Metric::Fpr95), true), "bca");
-        assert_eq!(names(Key::Metric(Metric::Auroc), false), "acb");
-        assert_eq!(names(Key::Given, true), "abc");
+        assert_eq!(names(SortColumn::Metric(Metric::Auroc), true), "bca");
+        assert_eq!(names(SortColumn::Metric(Metric::Fpr95), true), "bca");
+        assert_eq!(names(SortColumn::Metric(Metric::Auroc), false), "acb");
+        assert_eq!(names(SortColumn::Given, true), "abc");
     }
 
     #[test]

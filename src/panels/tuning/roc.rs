@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::goals::Goals;
 use super::metric_table::{MetricRow, MetricTable};
-use super::roc_plot::{Axes, Curve, Place, curves, nearest};
+use super::roc_plot::{Axes, Curve, CurveHit, curves, nearest};
 use super::sets::{chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, weak_ui};
 use super::{lambda_text, percent};
 use crate::eval::metrics::Convention;
@@ -30,6 +30,7 @@ const TABLE: f32 = 376.0;
 /// Images that a click on a curve selects.
 const NEAR: usize = 24;
 
+/// ROC curves with λ to drag along them, and their metrics.
 #[derive(Default)]
 pub(crate) struct RocPanel {
     choices: Choices,
@@ -46,7 +47,7 @@ struct Choices {
     goals: Goals,
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "roc",
     title: "ROC",
@@ -211,7 +212,7 @@ impl RocPanel {
             .iter()
             .filter_map(|curve| Some((curve, nearest(curve.points, axes, transform, pointer)?)));
         let by_distance =
-            |a: &(&Curve, Place), b: &(&Curve, Place)| a.1.distance.total_cmp(&b.1.distance);
+            |a: &(&Curve, CurveHit), b: &(&Curve, CurveHit)| a.1.distance.total_cmp(&b.1.distance);
         let Some((curve, place)) = places.min_by(by_distance) else { return };
         if place.distance > REACH {
             return;

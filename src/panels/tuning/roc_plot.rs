@@ -160,7 +160,7 @@ pub(super) fn curves<'a>(
 
 /// A place on a curve.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct CurveHit {
     /// Distance from the pointer, in points.
     pub distance: f32,
     /// The threshold there, between those of the vertices on either side.
@@ -173,7 +173,7 @@ pub(super) fn nearest(
     axes: &Axes,
     transform: &PlotTransform,
     pointer: Pos2,
-) -> Option<Place> {
+) -> Option<CurveHit> {
     let screen = |point: &CurvePoint| {
         let [x, y] = axes.place(*point);
         transform.position_from_point(&PlotPoint::new(x, y))
@@ -190,7 +190,7 @@ pub(super) fn nearest(
             false if along < 0.5 => a,
             false => b,
         };
-        Place { distance, lambda }
+        CurveHit { distance, lambda }
     };
     points.windows(2).map(place).min_by(|a, b| a.distance.total_cmp(&b.distance))
 }

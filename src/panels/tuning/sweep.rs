@@ -18,6 +18,7 @@ use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 
+/// The metrics of the present detector over τ.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct SweepPanel {
@@ -31,7 +32,7 @@ impl Default for SweepPanel {
     }
 }
 
-/// How the window knows it.
+/// Its name, place and key.
 pub(crate) const PANEL: PanelInfo = PanelInfo {
     name: "sweep",
     title: "τ sweep",

@@ -9,7 +9,7 @@ use super::results::{DetectorRow, Labels, SweepPoint, row, separate};
 use crate::eval::separation::{Intervals, Separation};
 use crate::pipeline::Settings;
 use crate::score::verdict::Score;
-use crate::session::images::SetScores;
+use crate::session::images::SetResults;
 use crate::session::sets::ImageSet;
 
 /// The resamples' seed: the same data gives the same intervals.
@@ -24,7 +24,7 @@ pub enum Computation {
         /// τ, recipe and detector of the scores.
         settings: Settings,
         /// The sets with their scores.
-        sets: Vec<(ImageSet, SetScores)>,
+        sets: Vec<(ImageSet, SetResults)>,
     },
     /// The curves of a setting that is kept for comparison.
     Pin(PinScores),

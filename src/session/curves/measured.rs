@@ -7,7 +7,7 @@ use crate::eval::metrics::Confusion;
 use crate::eval::separation::Separation;
 use crate::fit::lambda::{TPR, lambda_of};
 use crate::pipeline::Settings;
-use crate::session::images::SetScores;
+use crate::session::images::SetResults;
 use crate::session::sets::{ImageSet, Role};
 use crate::worker::ImageId;
 
@@ -86,11 +86,11 @@ pub struct Measured {
 
 impl Measured {
     /// Sorts and compares.
-    pub fn of(revision: u64, settings: Settings, sets: Vec<(ImageSet, SetScores)>) -> Self {
+    pub fn of(revision: u64, settings: Settings, sets: Vec<(ImageSet, SetResults)>) -> Self {
         let of_id = sets.iter().filter(|(set, _)| set.role == Role::Id);
         let of_id = of_id.flat_map(|(_, scores)| scores.scores.iter().map(|(score, _)| *score));
         let id_lambda = lambda_of(of_id, TPR).map(|found| found.0);
-        let measured = |(set, scores): (ImageSet, SetScores)| {
+        let measured = |(set, scores): (ImageSet, SetResults)| {
             let rejected = scores.scores.iter().filter(|(s, _)| s.rejected.is_some()).count();
             let ranked = scores.scores.iter().map(|&(score, id)| (score.ranked, id));
             let mut sorted: Vec<(f32, ImageId)> = ranked.collect();
@@ -180,7 +180,7 @@ mod tests {
             let scores = scores.iter().map(|&s| (score(s), ImageId::unique())).collect();
             (
                 ImageSet { name: name.into(), folder: None, role },
-                SetScores { scores, ..SetScores::default() },
+                SetResults { scores, ..SetResults::default() },
             )
         };
         let sets = vec![set("id", Role::Id, id), set("near", Role::Ood, ood)];

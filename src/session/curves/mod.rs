@@ -10,4 +10,4 @@ pub use measured::{Measured, MeasuredSet};
 pub use pinned::{Flip, Pin, PinScores, Pinned, Verdicts};
 pub use results::{DetectorRow, DetectorTable, Sweep, SweepPoint};
 
-pub(super) use results::{Labels, Subject, sampled, steps, tau_at};
+pub(super) use results::{Labels, SurveySubject, sampled, steps, tau_at};

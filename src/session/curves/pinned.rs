@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::measured::Measured;
 use crate::pipeline::Settings;
 use crate::score::verdict::Outcome;
-use crate::session::images::{Images, SetScores};
+use crate::session::images::{Images, SetResults};
 use crate::session::sets::{ImageSet, Role};
 use crate::worker::ImageId;
 
@@ -40,7 +40,7 @@ pub struct PinScores {
     pin: Pin,
     verdicts: Verdicts,
     revision: u64,
-    sets: Vec<(ImageSet, SetScores)>,
+    sets: Vec<(ImageSet, SetResults)>,
 }
 
 impl PinScores {
@@ -49,7 +49,7 @@ impl PinScores {
         pin: Pin,
         verdicts: Verdicts,
         images: &Images,
-        scores: Vec<SetScores>,
+        scores: Vec<SetResults>,
     ) -> Self {
         let sets = images.sets().iter().cloned().zip(scores).collect();
         Self { pin, verdicts, revision: images.scores_revision(), sets }

@@ -31,7 +31,7 @@ pub struct DetectorRow {
 
 /// What a survey's results hold for.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::session) enum Subject {
+pub(in crate::session) enum SurveySubject {
     Detectors {
         data: u64,
         recipe: Recipe,
@@ -57,7 +57,7 @@ pub struct DetectorTable {
     pub progress: (usize, usize),
     /// Whether every image is in it.
     pub complete: bool,
-    pub(in crate::session) subject: Option<Subject>,
+    pub(in crate::session) subject: Option<SurveySubject>,
 }
 
 /// The present detector at one τ.
@@ -78,7 +78,7 @@ pub struct Sweep {
     pub points: BTreeMap<usize, SweepPoint>,
     /// The images of all sets, and those looked at where sets are sampled.
     pub images: (usize, usize),
-    pub(in crate::session) subject: Option<Subject>,
+    pub(in crate::session) subject: Option<SurveySubject>,
 }
 
 impl Sweep {

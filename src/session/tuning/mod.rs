@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::basis::Basis;
 use super::curves::{Answer, Computation, DetectorTable, Flip, Measured, Pin, Pinned, Sweep};
 use super::images::Images;
-use super::request::{Effects, Request};
+use super::request::{Effects, SessionRequest};
 use crate::bundle::manifest::Recipe;
 use crate::eval::separation::Intervals;
 use crate::pipeline::Settings;
@@ -162,7 +162,7 @@ impl Tuning {
     /// Keeps the present setting for comparison.
     pub(super) fn pin(&mut self, basis: &Basis, lambda: Option<f32>, effects: &mut Effects) {
         let scores = self.pins.pin(basis, lambda);
-        effects.ask(Request::Compute(Computation::Pin(scores)));
+        effects.ask(SessionRequest::Compute(Computation::Pin(scores)));
     }
 
     /// Forgets the setting that was kept.
@@ -216,7 +216,7 @@ impl Tuning {
             }
             (self.measuring, self.measured_at) = (true, Some(self.now));
             let (settings, sets) = (basis.settings.clone(), basis.images.scored_sets());
-            effects.ask(Request::Compute(Computation::Measure { revision, settings, sets }));
+            effects.ask(SessionRequest::Compute(Computation::Measure { revision, settings, sets }));
             return None;
         }
         let drawn = self.has_intervals();
@@ -226,7 +226,7 @@ impl Tuning {
         }
         if self.drawing.is_none() {
             self.drawing = Some(revision);
-            effects.ask(Request::Compute(Computation::Intervals(present.clone())));
+            effects.ask(SessionRequest::Compute(Computation::Intervals(present.clone())));
         }
         None
     }
@@ -285,13 +285,12 @@ impl Tuning {
             None => {}
             Some(PinSurvey::Scored(scored, scores)) => {
                 let scores = self.pins.score(&scored, &scores, images);
-                let compute = |scores| Request::Compute(Computation::Pin(scores));
+                let compute = |scores| SessionRequest::Compute(Computation::Pin(scores));
                 effects.requests.extend(scores.map(compute));
             }
             Some(PinSurvey::Failed(error)) => {
                 self.pins.unpin();
-                let sentence = format!("the pinned setting cannot be compared: {error}");
-                effects.notices.add(sentence);
+                effects.fail(format!("the pinned setting cannot be compared: {error}"));
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::score::verdict::Score;
 use crate::session::basis::Basis;
 use crate::session::curves::{Flip, Pin, PinScores, Pinned, Verdicts};
 use crate::session::entry::Entry;
-use crate::session::images::{Images, SetScores};
+use crate::session::images::{Images, SetResults};
 use crate::session::sets::Role;
 use crate::worker::ImageId;
 
@@ -80,8 +80,8 @@ impl Pins {
     ) -> Option<PinScores> {
         let pin = self.awaited.clone()?;
         let mut verdicts = Verdicts::with_capacity(scored.len());
-        let empty = |set| SetScores { set, ..SetScores::default() };
-        let mut of_set: Vec<SetScores> = (0..images.sets().len()).map(empty).collect();
+        let empty = |set| SetResults { set, ..SetResults::default() };
+        let mut of_set: Vec<SetResults> = (0..images.sets().len()).map(empty).collect();
         for (&id, &score) in scored.iter().zip(scores) {
             let Some(entry) = images.entry(id) else { continue };
             verdicts.insert(id, (score.value, score.outcome(pin.lambda)));
@@ -97,7 +97,7 @@ impl Pins {
         pin: Pin,
         verdicts: Verdicts,
         images: &Images,
-        scores: Vec<SetScores>,
+        scores: Vec<SetResults>,
     ) -> PinScores {
         (self.working, self.awaited) = (true, None);
         PinScores::new(pin, verdicts, images, scores)

@@ -7,11 +7,11 @@ use super::pins::PinSurvey;
 use crate::score::verdict::Score;
 use crate::session::basis::Basis;
 use crate::session::curves::{
-    Computation, DetectorRow, DetectorTable, Labels, Pin, Subject, Sweep, SweepPoint, sampled,
-    steps, tau_at,
+    Computation, DetectorRow, DetectorTable, Labels, Pin, SurveySubject, Sweep, SweepPoint,
+    sampled, steps, tau_at,
 };
 use crate::session::images::Images;
-use crate::session::request::{Effects, Request as Ask};
+use crate::session::request::{Effects, SessionRequest};
 use crate::worker::{ImageId, Request, Survey, Surveyed};
 
 /// Images of a set that the sweep scores; a larger set is sampled.
@@ -37,11 +37,11 @@ pub(super) struct Surveys {
     pub sweep: Sweep,
     ticket: u64,
     running: Option<Running>,
-    failed: Option<Subject>,
+    failed: Option<SurveySubject>,
 }
 
 struct Running {
-    subject: Subject,
+    subject: SurveySubject,
     step: usize,
     detectors: Vec<&'static str>,
     images: Vec<ImageId>,
@@ -102,7 +102,7 @@ impl Surveys {
     ) -> Option<PinSurvey> {
         if let Some(running) = &self.running {
             let due = match &running.subject {
-                Subject::Pin(pin) => on.pin == Some(pin),
+                SurveySubject::Pin(pin) => on.pin == Some(pin),
                 subject => [table_subject(basis), sweep_subject(basis)].contains(subject),
             };
             if on.idle && due {
@@ -116,12 +116,12 @@ impl Surveys {
     }
 
     /// What to survey next.
-    fn next(&mut self, basis: &Basis, on: &Occasion<'_>) -> Option<(Subject, usize)> {
+    fn next(&mut self, basis: &Basis, on: &Occasion<'_>) -> Option<(SurveySubject, usize)> {
         if !on.idle {
             return None;
         }
         if let Some(pin) = on.pin {
-            return Some((Subject::Pin(pin.clone()), 0));
+            return Some((SurveySubject::Pin(pin.clone()), 0));
         }
         if !on.comparable {
             return None;
@@ -141,22 +141,22 @@ impl Surveys {
     fn start(
         &mut self,
         basis: &Basis,
-        subject: Subject,
+        subject: SurveySubject,
         (step, time): (usize, f64),
         effects: &mut Effects,
     ) -> Option<PinSurvey> {
         let info = basis.info()?;
         let settings = match &subject {
-            Subject::Pin(pin) => &pin.settings,
+            SurveySubject::Pin(pin) => &pin.settings,
             _ => &basis.settings,
         };
         let (recipe, present) = (settings.recipe, settings.detector.clone());
         let (tau, images) = match &subject {
-            Subject::Detectors { .. } => (settings.tau, with_role(&basis.images)),
-            Subject::Sweep { .. } => (tau_at(step), sampled(with_role(&basis.images), SWEPT)),
-            Subject::Pin(_) => (settings.tau, tagged(&basis.images, |_| true)),
+            SurveySubject::Detectors { .. } => (settings.tau, with_role(&basis.images)),
+            SurveySubject::Sweep { .. } => (tau_at(step), sampled(with_role(&basis.images), SWEPT)),
+            SurveySubject::Pin(_) => (settings.tau, tagged(&basis.images, |_| true)),
         };
-        let all = matches!(subject, Subject::Detectors { .. });
+        let all = matches!(subject, SurveySubject::Detectors { .. });
         let detectors = info.detectors.iter().map(|detector| detector.id);
         let detectors: Vec<&'static str> = detectors.filter(|id| all || *id == present).collect();
         let images: Vec<ImageId> = images.into_iter().map(|(_, id)| id).collect();
@@ -165,11 +165,11 @@ impl Surveys {
             return self.fail(subject, format!("the model has no detector `{present}`"), effects);
         }
         match &subject {
-            Subject::Detectors { .. } => self.table.progress = (0, total),
-            Subject::Sweep { .. } => {
+            SurveySubject::Detectors { .. } => self.table.progress = (0, total),
+            SurveySubject::Sweep { .. } => {
                 self.sweep.images = (with_role(&basis.images).len(), total);
             }
-            Subject::Pin(_) => {}
+            SurveySubject::Pin(_) => {}
         }
         self.ticket += 1;
         self.running = Some(Running {
@@ -201,7 +201,7 @@ impl Surveys {
             }
         }
         running.scored = surveyed.done >= running.total;
-        if matches!(running.subject, Subject::Detectors { .. }) {
+        if matches!(running.subject, SurveySubject::Detectors { .. }) {
             self.table.progress = (surveyed.done, running.total);
         }
     }
@@ -219,7 +219,7 @@ impl Surveys {
         match self.running.take() {
             Some(running) => self.fail(running.subject, error, effects),
             None => {
-                effects.notices.add(error);
+                effects.fail(error);
                 None
             }
         }
@@ -228,15 +228,15 @@ impl Surveys {
     /// Notes what cannot be had, so that it is not tried again.
     fn fail(
         &mut self,
-        subject: Subject,
+        subject: SurveySubject,
         error: String,
         effects: &mut Effects,
     ) -> Option<PinSurvey> {
-        if let Subject::Pin(_) = subject {
+        if let SurveySubject::Pin(_) = subject {
             return Some(PinSurvey::Failed(error));
         }
         self.failed = Some(subject);
-        effects.notices.add(error);
+        effects.fail(error);
         None
     }
 
@@ -244,12 +244,12 @@ impl Surveys {
     fn compare(&mut self, basis: &Basis, time: f64, effects: &mut Effects) -> Option<PinSurvey> {
         let ticket = self.ticket;
         let running = self.running.as_mut()?;
-        let is_table = matches!(running.subject, Subject::Detectors { .. });
+        let is_table = matches!(running.subject, SurveySubject::Detectors { .. });
         let early = is_table && time - running.shown_at > SHOW_EVERY && !running.images.is_empty();
         if running.comparing || !(running.scored || early) {
             return None;
         }
-        if let Subject::Pin(_) = running.subject {
+        if let SurveySubject::Pin(_) = running.subject {
             let Running { images, mut scores, .. } = self.running.take()?;
             return Some(match scores.pop().flatten() {
                 Some(scores) => PinSurvey::Scored(images, scores),
@@ -259,7 +259,7 @@ impl Surveys {
         (running.comparing, running.shown_at) = (true, time);
         let labels = labels(&basis.images, &running.images);
         let mut scores = running.scores.clone();
-        effects.requests.push(Ask::Compute(match is_table {
+        effects.requests.push(SessionRequest::Compute(match is_table {
             true => {
                 let (detectors, ended) = (running.detectors.clone(), running.scored);
                 Computation::Rows { ticket, labels, detectors, scores, ended }
@@ -305,14 +305,14 @@ fn current(running: &mut Option<Running>, same_ticket: bool) -> Option<&mut Runn
     running.as_mut().filter(|_| same_ticket)
 }
 
-fn table_subject(basis: &Basis) -> Subject {
+fn table_subject(basis: &Basis) -> SurveySubject {
     let (recipe, tau) = (basis.settings.recipe, basis.settings.tau);
-    Subject::Detectors { data: basis.images.data_revision(), recipe, tau }
+    SurveySubject::Detectors { data: basis.images.data_revision(), recipe, tau }
 }
 
-fn sweep_subject(basis: &Basis) -> Subject {
+fn sweep_subject(basis: &Basis) -> SurveySubject {
     let (recipe, detector) = (basis.settings.recipe, basis.settings.detector.clone());
-    Subject::Sweep { data: basis.images.data_revision(), recipe, detector }
+    SurveySubject::Sweep { data: basis.images.data_revision(), recipe, detector }
 }
 
 /// The tagged images of the sets that have a role, with their sets, in no order of theirs.
