@@ -42,11 +42,28 @@ pub enum ImageError {
         height: u32,
         max_pixels: u64,
     },
+    /// Decoding would take more memory than there is for all pictures together,
+    /// [`DECODING_BYTES`](super::DECODING_BYTES); known from the header.
+    #[error(
+        "decoding the {width}×{height} pixels takes more than the limit of {max_bytes} bytes: {name}"
+    )]
+    TooMuchMemory {
+        /// The path, or what the bytes were called.
+        name: String,
+        /// Width in pixels, from the header.
+        width: u32,
+        /// Height in pixels, from the header.
+        height: u32,
+        /// The limit.
+        max_bytes: u64,
+    },
     /// The first bytes are those of no format that is read here.
-    #[error("the content is not JPEG, PNG, WebP, GIF, BMP or TIFF: {name}")]
+    #[error("the content is not JPEG, PNG, WebP, GIF, BMP or TIFF{looks_like}: {name}")]
     UnknownFormat {
         /// The path, or what the bytes were called.
         name: String,
+        /// What it looks like instead and what to do about it, after a semicolon; or nothing.
+        looks_like: &'static str,
     },
     /// A file in order that uses something the decoder does not know.
     #[error("this kind of {format} is not supported ({detail}): {name}")]

@@ -1,13 +1,17 @@
-//! Whether a JPEG stream runs to its end.
+//! The marker segments of a JPEG stream.
 //!
-//! The decoder fills what is missing of a cut file with grey and says nothing. A half-grey picture
-//! would be judged like any other, so the end of the stream is looked for first, as Pillow does.
+//! Decoders fill what is missing of a cut file with grey and say nothing. A half-grey picture would be
+//! judged like any other, so the end of the stream is looked for first, as Pillow does.
+
+use std::borrow::Cow;
 
 const TEM: u8 = 0x01;
 const RST0: u8 = 0xD0;
 const RST7: u8 = 0xD7;
 const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
+/// The end of the image.
+pub(super) const EOI: u8 = 0xD9;
+const SOS: u8 = 0xDA;
 
 /// Whether the marker segments and scans of `jpeg` lead to an end-of-image marker.
 ///
@@ -30,6 +34,36 @@ pub(super) fn reaches_end(jpeg: &[u8]) -> bool {
     }
 }
 
+/// The stream without what stands between segments ahead of the first scan and belongs to none: other
+/// decoders pass over it.
+pub(super) fn without_stray_bytes(jpeg: &[u8]) -> Cow<'_, [u8]> {
+    let mut segments = Vec::new();
+    let mut at = 2;
+    let mut is_tidy = true;
+    while let Some(marker_at) = next_marker(jpeg, at) {
+        is_tidy &= jpeg[at..marker_at].iter().all(|&byte| byte == 0xFF);
+        let end = match (jpeg[marker_at], jpeg.get(marker_at + 1..marker_at + 3)) {
+            (SOI | TEM, _) => marker_at + 1,
+            (SOS | EOI, _) | (_, None) => jpeg.len(),
+            (_, Some(length)) => {
+                let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+                (marker_at + 1 + length.max(2)).min(jpeg.len())
+            }
+        };
+        segments.push(marker_at..end);
+        at = end;
+    }
+    if is_tidy {
+        return Cow::Borrowed(jpeg);
+    }
+    let mut tidy = jpeg[..2].to_vec();
+    for segment in segments {
+        tidy.push(0xFF);
+        tidy.extend(&jpeg[segment]);
+    }
+    Cow::Owned(tidy)
+}
+
 /// The index of the next marker's code at or after `at`, past entropy-coded bytes, stuffing and
 /// restart markers.
 fn next_marker(jpeg: &[u8], mut at: usize) -> Option<usize> {
@@ -47,7 +81,6 @@ fn next_marker(jpeg: &[u8], mut at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const SOS: u8 = 0xDA;
     const WHOLE: &[u8] = &[
         0xFF, SOI, 0xFF, 0xE0, 0, 4, 0xFF, EOI, 0xFF, SOS, 0, 2, 7, 0xFF, 0, 0xFF, RST0, 0xFF, EOI,
     ];
@@ -57,6 +90,16 @@ mod tests {
         assert!(reaches_end(WHOLE));
         for cut in 0..WHOLE.len() {
             assert!(!reaches_end(&WHOLE[..cut]), "cut to {cut} bytes");
+        }
+    }
+
+    #[test]
+    fn stray_bytes_between_segments_are_left_out() {
+        assert!(matches!(without_stray_bytes(WHOLE), Cow::Borrowed(WHOLE)));
+        let stray = [&WHOLE[..2], &[0, 0x11, 0xFF, 0, 0x22], &WHOLE[2..]].concat();
+        assert_eq!(*without_stray_bytes(&stray), *WHOLE);
+        for cut in 2..stray.len() {
+            without_stray_bytes(&stray[..cut]);
         }
     }
 

@@ -4,18 +4,26 @@
 //! `Image.open(path).convert("RGB")` does; `preprocess` turns that into the network's `[3, S, S]`;
 //! `walk` finds the image files under the paths a user names.
 
+mod budget;
 mod decode;
 mod error;
-mod gif_canvas;
+mod format;
+mod general;
+mod gif;
+mod jpeg;
 mod jpeg_stream;
 mod png;
 mod preprocess;
 mod resample;
 mod thumbnail;
+mod tiff;
+mod tiff_palette;
 mod walk;
 
-pub use decode::{DecodeOptions, Decoded, FileFormat, decode_bytes, decode_file, read_file};
+pub use budget::DECODING_BYTES;
+pub use decode::{DecodeOptions, Decoded, decode_bytes, decode_file, read_file};
 pub use error::ImageError;
+pub use format::FileFormat;
 pub use png::{png, png_of};
 pub use preprocess::{
     CROP_MARGIN_PX, Normalisation, Region, Transform, UnknownTransform, tensor_data, thumbnail,

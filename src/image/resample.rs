@@ -8,7 +8,6 @@
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::RgbImage;
 
@@ -91,11 +90,7 @@ pub(super) fn resize_and_crop(
     }
     let columns = taps(filter, picture.width() as usize, width);
     let rows = taps(filter, picture.height() as usize, height);
-    let row_bytes = 3 * columns.len();
-    let band_rows = rows.len().div_ceil(rayon::current_num_threads());
-    out.par_chunks_mut(band_rows * row_bytes)
-        .zip(rows.par_chunks(band_rows))
-        .for_each(|(out, rows)| resize_band(picture, &columns, rows, out));
+    resize_rows(picture, &columns, &rows, &mut out);
     out
 }
 
@@ -126,7 +121,7 @@ fn taps(filter: Filter, from: usize, side: &Side) -> Vec<Taps> {
         let weights = values.iter().map(|value| fixed_point(value / sum)).collect();
         Taps { first, weights }
     };
-    side.kept.clone().into_par_iter().map(of_output).collect()
+    side.kept.clone().map(of_output).collect()
 }
 
 fn fixed_point(weight: f64) -> i32 {
@@ -134,8 +129,9 @@ fn fixed_point(weight: f64) -> i32 {
     (if weight < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
 }
 
-/// Makes the output rows with these taps.
-fn resize_band(picture: &RgbImage, columns: &[Taps], rows: &[Taps], out: &mut [u8]) {
+/// Makes the output rows. On this thread alone: pictures are many, and a thread that waited for others
+/// here could take up another picture meanwhile, and keep both.
+fn resize_rows(picture: &RgbImage, columns: &[Taps], rows: &[Taps], out: &mut [u8]) {
     let row_bytes = 3 * columns.len();
     let first = rows.iter().map(|taps| taps.first).min().unwrap_or(0);
     let end = rows.iter().map(Taps::end).max().unwrap_or(0);
@@ -354,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn strips_bands_and_blocks_change_nothing() {
+    fn strips_and_blocks_change_nothing() {
         for (from, to) in [
             ((70, 95), (24, 30)),
             ((2100, 33), (9, 64)),

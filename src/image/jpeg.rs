@@ -1,0 +1,70 @@
+//! JPEG, with the pixels of libjpeg-turbo and so of Pillow: its inverse transform, its smooth chroma
+//! and its colours, bit for bit.
+
+use image::metadata::Orientation;
+use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
+
+use super::decode::{Pixels, Source, area};
+use super::{ImageError, jpeg_stream};
+
+/// More scans than any camera or program writes, and few enough to end soon.
+const MAX_SCANS: usize = 500;
+
+/// Decodes the picture.
+///
+/// # Errors
+/// A stream that is damaged, lacks part of the picture, is over a limit or of a kind that is not read.
+pub(super) fn decode(source: &Source<'_>) -> Result<Pixels, ImageError> {
+    let bytes = jpeg_stream::without_stray_bytes(source.bytes);
+    if jpeg_stream::reaches_end(&bytes) {
+        return Ok(decode_stream(source, &bytes)?.0);
+    }
+    // Some phones leave the end marker out, and the picture is all there; of a file that was cut short
+    // it is not. Which it is shows by whether the pixels depend on what would come next.
+    let [one, other] = [0x00, 0x55].map(|next| {
+        let ended = [&*bytes, &[next; 64], &[0xFF, jpeg_stream::EOI]].concat();
+        decode_stream(source, &ended)
+    });
+    match (one, other) {
+        (Ok((one, Scans::One)), Ok((other, Scans::One))) if one.rgb == other.rgb => Ok(one),
+        _ => Err(source.damaged("the end is missing")),
+    }
+}
+
+/// Whether a picture comes whole or is refined scan by scan.
+enum Scans {
+    One,
+    Progressive,
+}
+
+fn decode_stream(source: &Source<'_>, bytes: &[u8]) -> Result<(Pixels, Scans), ImageError> {
+    let fault = |error| fault(source, &error);
+    let limits = DecodeLimits { max_scans: MAX_SCANS, ..DecodeLimits::default() };
+    let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(fault)?;
+    let header = decoder.header();
+    if header.precision != 8 || header.is_lossless {
+        let kind = if header.is_lossless { "lossless coding" } else { "more than 8 bits a sample" };
+        return Err(source.unsupported(kind));
+    }
+    let (width, height) = (u32::from(header.width), u32::from(header.height));
+    let scans = if header.is_progressive { Scans::Progressive } else { Scans::One };
+    // The samples beside the pixels made of them; if progressive, two bytes for each coefficient.
+    let bytes_of_sample = if header.is_progressive { 3 } else { 1 };
+    let sample_bytes = header.components.len() as u64 * bytes_of_sample;
+    let orientation = decoder.exif_orientation().and_then(Orientation::from_exif);
+    let _permit = source.admit([width, height], area([width, height]) * (3 + sample_bytes))?;
+    decoder.set_output_format(PixelFormat::Rgb);
+    decoder.set_block_smoothing(true);
+    let rgb = decoder.decode_image().map_err(fault)?.into_vec();
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    Ok((source.pixels([width, height], rgb, orientation)?, scans))
+}
+
+fn fault(source: &Source<'_>, error: &JpegError) -> ImageError {
+    match error {
+        JpegError::Unsupported(feature) => source.unsupported(feature),
+        JpegError::LimitExceeded { .. } => source.unsupported(&error.to_string()),
+        JpegError::UnexpectedEof => source.damaged("the end is missing"),
+        error => source.damaged(&error.to_string()),
+    }
+}
