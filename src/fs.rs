@@ -11,6 +11,7 @@
 //! Reading takes regular files of a bounded size: a named pipe would never answer, a device never
 //! end.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -355,6 +356,41 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     String::from_utf8(read(path, limit)?)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// A path for people: bytes that are no UTF-8 as `\\xE9`, so that two names never look the same.
+pub fn shown_path(path: &Path) -> Cow<'_, str> {
+    if let Some(text) = path.to_str() {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
+    for part in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        shown.push_str(part.valid());
+        part.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02X}")));
+    }
+    Cow::Owned(shown)
+}
+
+/// A path for a line of text: as [`shown_path`], and what would steer a terminal or turn the text around
+/// as `\u{1b}`.
+pub fn printable(path: &Path) -> String {
+    printable_text(&shown_path(path))
+}
+
+/// A text on a line of its own: what would steer a terminal, break the line or turn the text around is
+/// written as `\u{1b}`.
+pub fn printable_text(text: &str) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut printable = String::new();
+    for c in text.chars() {
+        if steers(c) {
+            printable.extend(c.escape_default());
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
 }
 
 fn regular(metadata: &fs::Metadata) -> io::Result<()> {

@@ -27,7 +27,7 @@ use crate::session::compare::CompareMode;
 use crate::session::{Session, SessionRequest, Severity, curves};
 use crate::store::OutputCache;
 use crate::ui::pictures::{PictureRequest, Pictures};
-use crate::ui::theme;
+use crate::ui::{system_fonts, theme};
 use crate::worker::{Event, Program, Worker};
 
 use dialogs::{DialogAnswer, Dialogs};
@@ -96,6 +96,7 @@ impl App {
     /// If the system gives no thread.
     pub fn new(ctx: &Context, options: Options) -> std::io::Result<Self> {
         theme::install(ctx);
+        system_fonts::install(ctx, !options.attended);
         ctx.set_theme(options.theme.unwrap_or(Theme::Dark));
         let wake_ctx = ctx.clone();
         let worker = Worker::start(Arc::new(move || wake_ctx.request_repaint()), options.outputs)?;

@@ -15,6 +15,7 @@ use crate::fs;
 use crate::gpu::{self, DeviceChoice};
 use crate::image::png;
 use crate::panels::UserCommand;
+use crate::ui::system_fonts;
 use crate::worker::FitState;
 
 /// How long images and model may take.
@@ -117,6 +118,7 @@ pub fn picture(
 ) -> anyhow::Result<image::RgbaImage> {
     let screen = Screen { state: render_state(DeviceChoice::Auto)?, size, started: Instant::now() };
     let ctx = egui::Context::default();
+    system_fonts::install(&ctx, true);
     let mut input = screen.input();
     let viewport = input.viewports.entry(ViewportId::ROOT).or_default();
     viewport.native_pixels_per_point = Some(pixels_per_point);

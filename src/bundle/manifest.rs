@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::checksums::Checksums;
-use crate::image::Transform;
+use crate::image::{DecodeOptions, Transform};
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 
@@ -104,6 +104,10 @@ pub struct Manifest {
     pub recipe: Recipe,
     /// How images become the network's input.
     pub transform: Transform,
+    /// Whether images are turned as their EXIF orientation says before that. The released code takes
+    /// them as they are stored.
+    #[serde(default = "by_default")]
+    pub upright: bool,
     /// The default τ, 0 to 1.
     pub tau: f32,
     /// The tagger's shape.
@@ -119,7 +123,16 @@ pub struct Manifest {
     pub checksums: Checksums,
 }
 
+fn by_default() -> bool {
+    DecodeOptions::default().apply_orientation
+}
+
 impl Manifest {
+    /// How images are decoded for the model.
+    pub fn decode_options(&self) -> DecodeOptions {
+        DecodeOptions { apply_orientation: self.upright, ..DecodeOptions::default() }
+    }
+
     /// The decision threshold of a detector under a recipe, if one was set.
     pub fn lambda(&self, detector: &str, recipe: Recipe) -> Option<&Lambda> {
         self.lambda.iter().find(|l| l.detector == detector && l.recipe == recipe)

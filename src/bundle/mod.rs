@@ -239,6 +239,7 @@ impl Bundle {
                 recipe: Recipe::default(),
                 // TagOOD's own: the tagger's tokens are always made with this one.
                 transform: Transform::Tagood,
+                upright: true,
                 tau: DEFAULT_TAU,
                 tagger: config,
                 projector: None,

@@ -92,11 +92,20 @@ impl ExtractArgs {
 /// # Errors
 /// If there is nothing at the path, no image, or the CSV is not one.
 pub fn open_dataset(path: &Path) -> Result<Dataset, DatasetError> {
-    match Dataset::labelled(path) {
+    let dataset = match Dataset::labelled(path) {
         Err(DatasetError::NoClassFolders(_) | DatasetError::UnlabelledImages { .. }) => {
             Dataset::from_folder(path)
         }
         outcome => outcome,
+    }?;
+    tell_passed_over(&dataset);
+    Ok(dataset)
+}
+
+/// Says which files of a set's folders are no images.
+pub fn tell_passed_over(dataset: &Dataset) {
+    if let Some(sentence) = dataset.passed_over.sentence() {
+        note!("{}: {sentence}", dataset.name);
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 
-use super::extract::{cancel_on_ctrl_c, show_progress};
+use super::extract::{cancel_on_ctrl_c, show_progress, tell_passed_over};
 use super::fit_clipn::{self, ClipnFit};
 use super::model::{MethodArgs, ModelArgs, parse_part, parse_positive, parse_share};
 use super::output::{self, note, say};
@@ -190,6 +190,7 @@ impl FitOptions {
 
     fn fit(&self, id: &Path) -> CliResult {
         let dataset = Dataset::labelled(id)?;
+        tell_passed_over(&dataset);
         dataset.require_several_classes()?;
         let (work, _lock) = self.work_folder()?;
         let cancel = cancel_on_ctrl_c()?;

@@ -16,7 +16,7 @@ use super::{CliResult, WrongUsage, display};
 use crate::app::{App, Options, offscreen, saved};
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
-use crate::image::list_images;
+use crate::image::find_images;
 use crate::panels::{EXPLAIN_STEPS, PANELS, UserCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
@@ -135,7 +135,7 @@ impl GuiArgs {
             }
         }
         // How many scenes the demo world has is known when they are drawn.
-        let images = if self.select > 1 { list_images(&self.paths).len() } else { 1 };
+        let images = if self.select > 1 { find_images(&self.paths).images.len() } else { 1 };
         if self.select > images && !self.demo {
             let plural = if images == 1 { "image" } else { "images" };
             let text = format!("--select {}, but {images} {plural} to open", self.select);

@@ -12,9 +12,10 @@ use rayon::prelude::*;
 
 use super::inspect_output::{self, Line};
 use super::model::{ModelArgs, SettingsArgs};
+use super::output::note;
 use super::progress::progress_line;
 use super::{CliResult, EXIT_SOME_FAILED};
-use crate::image::{DecodeOptions, ImageError, RgbImage, decode_file, list_images};
+use crate::image::{DecodeOptions, ImageError, RgbImage, decode_file, find_images};
 use crate::pipeline::{Keep, Pipeline, PipelineError, Settings, TaggerKey, TaggerOutput};
 use crate::store::{ContentKey, OutputCache};
 
@@ -34,9 +35,6 @@ pub(super) struct InspectArgs {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
-    /// Turn images as their EXIF orientation says
-    #[arg(long)]
-    orient: bool,
     /// Draw each tag's map over the image, and the union of the in-distribution ones, into DIR
     #[arg(long, value_name = "DIR")]
     heatmaps: Option<PathBuf>,
@@ -80,10 +78,18 @@ impl InspectArgs {
         // A dump holds what the network itself says.
         let outputs = self.model.outputs().filter(|_| self.dump.is_none());
         let outputs = outputs.as_ref().zip(pipeline.tagger_key());
-        let paths = list_images(&self.paths);
-        let options = DecodeOptions { apply_orientation: self.orient, ..Default::default() };
+        let found = find_images(&self.paths);
+        let mut failed = found.faults.len();
+        for fault in &found.faults {
+            inspect_output::print_error(&mut std::io::stdout(), fault.folder(), fault, self.json)?;
+        }
+        if let Some(sentence) = found.passed_over.sentence() {
+            note!("{sentence}");
+        }
+        let paths = found.images;
+        anyhow::ensure!(!paths.is_empty(), "there is no image to inspect");
+        let options = pipeline.manifest().decode_options();
         let bar = progress_line(self.quiet || paths.len() < 2, Some(paths.len() as u64), "images");
-        let mut failed = 0;
         let size = usize::from(self.batch);
         // Decoding runs ahead of the network by a batch.
         let (sender, receiver) = sync_channel::<Vec<Decoded>>(1);

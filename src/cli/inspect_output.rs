@@ -1,5 +1,6 @@
 //! What `inspect` prints and writes: JSON lines, a table, heatmaps, dumps.
 
+use std::error::Error;
 use std::io::Write;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use super::inspect::Prepared;
 use crate::fs;
-use crate::image::{ImageError, png};
+use crate::image::png;
 use crate::overlay;
 use crate::pipeline::{Analysis, Nearest, Pipeline, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
@@ -69,7 +70,7 @@ impl Line<'_> {
         let [decode, preprocess] = self.prepared.stage_ms;
         let [decompose, project, score] = analysis.stage_ms;
         json!({
-            "path": self.path.display().to_string(),
+            "path": fs::shown_path(self.path),
             "verdict": verdict.outcome,
             "reason": verdict.reason.to_string(),
             "detector": self.settings.detector,
@@ -109,7 +110,7 @@ impl Line<'_> {
         let number = |value: Option<f32>| value.map_or("–".into(), |value| format!("{value:.3}"));
         let mut text = format!(
             "{title}  {}\n     {}\n     {} {}   λ {}   τ {:.2}   kept {} of {} tokens\n",
-            self.path.display(),
+            fs::printable(self.path),
             verdict.reason,
             self.settings.detector,
             number(verdict.score),
@@ -147,26 +148,37 @@ pub(super) fn print(out: &mut impl Write, line: &Line, json: bool) -> anyhow::Re
 pub(super) fn print_error(
     out: &mut impl Write,
     path: &Path,
-    error: &ImageError,
+    error: &dyn Error,
     json: bool,
 ) -> anyhow::Result<()> {
     let text = match json {
-        true => {
-            json!({ "path": path.display().to_string(), "error": error.to_string() }).to_string()
-        }
-        false => format!("!    {}\n     {error}\n", path.display()),
+        true => json!({ "path": fs::shown_path(path), "error": error.to_string() }).to_string(),
+        false => format!(
+            "!    {}\n     {}\n",
+            fs::printable(path),
+            fs::printable_text(&error.to_string())
+        ),
     };
     writeln!(out, "{text}").context("cannot write the results")
 }
 
-/// The image's file name, with a hash of its folder, so that images of one name do not meet.
+/// The longest parts of a name, in bytes: together with the rest, and while the file is written, it is
+/// within the 255 that file systems take.
+const MAX_NAME_BYTES: usize = 120;
+const MAX_TAG_BYTES: usize = 60;
+
+/// The image's file name, with a hash of its folder, so that images of one name do not meet. Where the
+/// name is too long or no text, the hash is that of the whole path.
 fn stem(path: &Path) -> String {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let folder = path.parent().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
-    let hash = folder
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("{name}.{hash:08x}")
+    let name = path.file_name().unwrap_or_default();
+    let shown = fs::printable(Path::new(name));
+    let short = &shown[..shown.floor_char_boundary(MAX_NAME_BYTES)];
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let hashed = if Some(short) == name.to_str() { folder } else { path };
+    let bytes = hashed.as_os_str().as_encoded_bytes().iter();
+    let hash = bytes
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    format!("{short}.{hash:08x}")
 }
 
 /// One PNG for each tag above its threshold, and `union` for the in-distribution ones together.
@@ -178,7 +190,9 @@ pub(super) fn write_heatmaps(folder: &Path, line: &Line) -> anyhow::Result<()> {
     let layer = pipeline.layer(settings.recipe);
     let save = |name: &str, map: &[f32]| {
         let path = folder.join(format!("{}.{name}.png", stem(line.path)));
-        let picture = overlay::draw(&line.prepared.rgb, map, settings.tau);
+        let rgb = &line.prepared.rgb;
+        let seen = pipeline.seen(rgb.dimensions().into());
+        let picture = overlay::draw(rgb, map, settings.tau, &seen);
         write(&path, png(&picture)?)
     };
     for tag in tags {
@@ -187,7 +201,7 @@ pub(super) fn write_heatmaps(folder: &Path, line: &Line) -> anyhow::Result<()> {
             .chars()
             .map(|c| if c.is_alphanumeric() { c } else { '_' })
             .collect();
-        save(&format!("{tag}_{name}"), &map)?;
+        save(&format!("{tag}_{}", &name[..name.floor_char_boundary(MAX_TAG_BYTES)]), &map)?;
     }
     save("union", &line.analysis.decomposition.map)
 }

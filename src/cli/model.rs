@@ -37,6 +37,13 @@ pub struct ModelArgs {
     /// (resize the shorter side, crop the middle) or `clip-bilinear`
     #[arg(long, value_name = "ram|tagood|clip|clip-bilinear")]
     pub transform: Option<Transform>,
+    /// Take images as they are stored, as the released code does; `--orient`, the default, turns them as
+    /// their EXIF orientation says
+    #[arg(long, overrides_with = "orient")]
+    pub no_orient: bool,
+    /// Turn images as their EXIF orientation says: the default
+    #[arg(long, overrides_with = "no_orient", hide = true)]
+    pub orient: bool,
     /// Where to compute
     #[arg(long, value_name = "auto|gpu|cpu", default_value_t)]
     pub device: DeviceChoice,
@@ -81,6 +88,11 @@ impl ModelArgs {
             None => embedded::bundle()?,
         };
         bundle.manifest.transform = self.transform.unwrap_or(bundle.manifest.transform);
+        bundle.manifest.upright = match (self.orient, self.no_orient) {
+            (_, true) => false,
+            (true, _) => true,
+            _ => bundle.manifest.upright,
+        };
         Ok(bundle)
     }
 
@@ -115,10 +127,11 @@ impl ModelArgs {
         if let Some(transform) = self.transform {
             add("--transform", transform.to_string().into());
         }
+        let orientation = [("--orient", self.orient), ("--no-orient", self.no_orient)];
         add("--device", self.device.to_string().into());
-        if self.no_cache {
-            arguments.push("--no-cache".into());
-        }
+        let cache = ("--no-cache", self.no_cache);
+        let given = orientation.into_iter().chain([cache]).filter(|(_, given)| *given);
+        arguments.extend(given.map(|(name, _)| name.into()));
         arguments
     }
 

@@ -3,6 +3,8 @@
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write as _};
 
+use crate::fs;
+
 /// Prints a line of results to stdout, as `println!` does; its error goes up to the caller.
 macro_rules! say {
     ($($text:tt)*) => {
@@ -29,9 +31,11 @@ pub(super) fn print_line(text: Arguments<'_>) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Prints a line to stderr, if anybody reads it.
+/// Prints lines to stderr, if anybody reads them. Names in them cannot steer the terminal.
 pub(super) fn note_line(text: Arguments<'_>) {
-    writeln!(std::io::stderr().lock(), "{text}").ok();
+    let text = text.to_string();
+    let lines: Vec<String> = text.split('\n').map(fs::printable_text).collect();
+    writeln!(std::io::stderr().lock(), "{}", lines.join("\n")).ok();
 }
 
 /// Whether an error says only that the reader of the results has left, as `head` does.

@@ -10,7 +10,9 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::image::{IMAGE_EXTENSIONS, Listing, WalkError, images_below, list_folder};
+use crate::image::{
+    Found, IMAGE_EXTENSIONS, Listing, PassedOver, WalkError, images_below, list_folder,
+};
 
 /// A named set of images in a fixed order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct Dataset {
     /// Names of the classes, ascending (by number where all are numbers); none in a set without
     /// labels.
     pub classes: Vec<String>,
+    /// Files of its folders that are no images.
+    pub passed_over: PassedOver,
 }
 
 /// One image of a set.
@@ -49,8 +53,8 @@ pub enum DatasetError {
     #[error("cannot read the set of images: {source}: {path}")]
     Io { path: PathBuf, source: std::io::Error },
     /// No image at all.
-    #[error("there is no image ({}) in {path}", IMAGE_EXTENSIONS.join(", "))]
-    Empty { path: PathBuf },
+    #[error("there is no image ({}){passed_over} in {path}", IMAGE_EXTENSIONS.join(", "))]
+    Empty { path: PathBuf, passed_over: String },
     /// A labelled set was asked for, and the folder has no class folders.
     #[error("a labelled set needs a folder for each class, and there is none in {0}")]
     NoClassFolders(PathBuf),
@@ -84,8 +88,11 @@ pub enum DatasetError {
 }
 
 impl From<WalkError> for DatasetError {
-    fn from(WalkError { folder, source }: WalkError) -> Self {
-        Self::Io { path: folder, source }
+    fn from(error: WalkError) -> Self {
+        match error {
+            WalkError::Unreadable { folder, source } => Self::Io { path: folder, source },
+            WalkError::Empty(path) => Self::Empty { path, passed_over: String::new() },
+        }
     }
 }
 
@@ -96,12 +103,14 @@ impl Dataset {
     ///
     /// A folder that cannot be read or holds no image.
     pub fn from_folder(folder: &Path) -> Result<Self, DatasetError> {
-        let images = images_below(folder)?;
+        let Found { images, passed_over, .. } = images_below(folder)?;
         if images.is_empty() {
-            return Err(DatasetError::Empty { path: folder.to_owned() });
+            let passed_over = passed_over.sentence().map(|sentence| format!("; {sentence}:"));
+            let passed_over = passed_over.unwrap_or_default();
+            return Err(DatasetError::Empty { path: folder.to_owned(), passed_over });
         }
         let items = images.into_iter().map(|path| Item { path, class: None }).collect();
-        Ok(Self { name: name_of(folder), items, classes: Vec::new() })
+        Ok(Self { name: name_of(folder), items, classes: Vec::new(), passed_over })
     }
 
     /// A set with labels: a folder of class folders, or a CSV with the columns `path,class`.
@@ -122,7 +131,7 @@ impl Dataset {
     /// the class folders.
     pub fn from_class_folders(folder: &Path) -> Result<Self, DatasetError> {
         let path = || folder.to_owned();
-        let Listing { folders, images } = list_folder(folder)?;
+        let Listing { folders, images, mut passed_over } = list_folder(folder)?;
         if folders.is_empty() {
             return Err(DatasetError::NoClassFolders(path()));
         }
@@ -134,7 +143,8 @@ impl Dataset {
         let mut empty = Vec::new();
         for class_folder in folders {
             let class = name_of(&class_folder);
-            let images = images_below(&class_folder)?;
+            let Found { images, passed_over: others, .. } = images_below(&class_folder)?;
+            passed_over.extend(others);
             if images.is_empty() {
                 empty.push(class);
             } else {
@@ -144,7 +154,7 @@ impl Dataset {
         if !empty.is_empty() {
             return Err(DatasetError::EmptyClasses { path: path(), classes: empty });
         }
-        Self::from_labelled(name_of(folder), labelled, folder)
+        Ok(Self { passed_over, ..Self::from_labelled(name_of(folder), labelled, folder)? })
     }
 
     /// A set with labels from a CSV with the columns `path` (relative to the CSV's folder, or
@@ -180,7 +190,7 @@ impl Dataset {
             .into_iter()
             .map(|(path, class)| Item { path, class: index.get(&class).copied() })
             .collect();
-        Ok(Self { name, items, classes })
+        Ok(Self { name, items, classes, passed_over: PassedOver::default() })
     }
 
     /// Refuses a set with fewer than two classes, for what compares classes.
@@ -214,6 +224,7 @@ impl Dataset {
                 name: self.name.clone(),
                 items: items.map(|(item, _)| item.clone()).collect(),
                 classes: self.classes.clone(),
+                passed_over: PassedOver::default(),
             }
         };
         Ok(Split { train: part(false), validation: part(true) })

@@ -127,7 +127,12 @@ fn made_up(images_of_class: &[usize]) -> Dataset {
             .map(move |i| Item { path: format!("{class}/{i}.jpg").into(), class: Some(class) })
     });
     let classes = (0..images_of_class.len()).map(|class| class.to_string()).collect();
-    Dataset { name: "made up".to_owned(), items: items.collect(), classes }
+    Dataset {
+        name: "made up".to_owned(),
+        items: items.collect(),
+        classes,
+        passed_over: PassedOver::default(),
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::fit::config::TrainConfig;
 use crate::fit::objects::Selection;
 use crate::fit::stages::{self, Stored, TrainingData};
 use crate::fit::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
+use crate::image::PassedOver;
 use crate::nn::projector::ProjectorConfig;
 use crate::pipeline::{OdinInput, Pipeline};
 use crate::score;
@@ -54,8 +55,12 @@ pub struct Labelled {
 impl Labelled {
     /// Picks them.
     pub fn new(name: &str, store: &Store, rows: &[usize], classes: &[String]) -> Self {
-        let dataset =
-            Dataset { name: name.to_owned(), items: Vec::new(), classes: classes.to_vec() };
+        let dataset = Dataset {
+            name: name.to_owned(),
+            items: Vec::new(),
+            classes: classes.to_vec(),
+            passed_over: PassedOver::default(),
+        };
         let mut labelled = Self { dataset, rows: Vec::new(), places: Vec::new() };
         for (place, &index) in rows.iter().enumerate() {
             let Some(row) = store.row(index).filter(|row| row.error().is_none()) else { continue };

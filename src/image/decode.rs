@@ -28,12 +28,12 @@ pub struct DecodeOptions {
     pub max_bytes: u64,
     /// Turn the picture as its EXIF orientation says, which is the default; the released code takes
     /// it as it is stored. A TIFF is turned in any case, as in Pillow.
-    pub orient: bool,
+    pub apply_orientation: bool,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { max_pixels: 300_000_000, max_bytes: 1 << 30, orient: true }
+        Self { max_pixels: 300_000_000, max_bytes: 1 << 30, apply_orientation: true }
     }
 }
 
@@ -53,7 +53,7 @@ pub struct Decoded {
 /// # Errors
 /// [`ImageError`]: nothing there, not readable, not an image, damaged, or over a limit.
 pub fn decode_file(path: &Path, options: &DecodeOptions) -> Result<Decoded, ImageError> {
-    decode_bytes(&path.display().to_string(), &read_file(path, options)?, options)
+    decode_bytes(&fs::printable(path), &read_file(path, options)?, options)
 }
 
 /// Reads the file at `path`, for [`decode_bytes`].
@@ -61,7 +61,7 @@ pub fn decode_file(path: &Path, options: &DecodeOptions) -> Result<Decoded, Imag
 /// # Errors
 /// [`ImageError`]: nothing there, not a regular file, not readable, or over a limit.
 pub fn read_file(path: &Path, options: &DecodeOptions) -> Result<Vec<u8>, ImageError> {
-    let name = || path.display().to_string();
+    let name = || fs::printable(path);
     fs::read(path, options.max_bytes).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => ImageError::Missing { name: name() },
         io::ErrorKind::FileTooLarge => {
@@ -129,7 +129,7 @@ impl Source<'_> {
         }?;
         let has_orientation = orientation != Orientation::NoTransforms;
         // Pillow turns a TIFF while loading it, asked or not.
-        if has_orientation && (self.options.orient || self.format == FileFormat::Tiff) {
+        if has_orientation && (self.options.apply_orientation || self.format == FileFormat::Tiff) {
             let mut turned = DynamicImage::ImageRgb8(rgb);
             turned.apply_orientation(orientation);
             rgb = turned.into_rgb8();
@@ -139,7 +139,11 @@ impl Source<'_> {
 
     /// Holds what the header says against the limits, then waits for `working_bytes` of memory.
     /// Nothing of the picture's size is allocated before.
-    pub fn admit(&self, size: [u32; 2], working_bytes: u64) -> Result<Permit<'static>, ImageError> {
+    pub(super) fn admit(
+        &self,
+        size: [u32; 2],
+        working_bytes: u64,
+    ) -> Result<Permit<'static>, ImageError> {
         let ([width, height], name) = (size, self.name.to_owned());
         let max_pixels = self.options.max_pixels;
         match area(size) {
@@ -157,7 +161,7 @@ impl Source<'_> {
     }
 
     /// A picture of these pixels.
-    pub fn pixels(
+    pub(super) fn pixels(
         &self,
         [width, height]: [u32; 2],
         rgb: Vec<u8>,
@@ -169,19 +173,19 @@ impl Source<'_> {
     }
 
     /// The content is of a kind that is not read.
-    pub fn unsupported(&self, detail: &str) -> ImageError {
+    pub(super) fn unsupported(&self, detail: &str) -> ImageError {
         let detail = one_line(detail);
         ImageError::Unsupported { name: self.name.to_owned(), format: self.format, detail }
     }
 
     /// The content is wrong.
-    pub fn damaged(&self, detail: &str) -> ImageError {
+    pub(super) fn damaged(&self, detail: &str) -> ImageError {
         let detail = one_line(detail);
         ImageError::Damaged { name: self.name.to_owned(), format: self.format, detail }
     }
 
     /// The content could not be read to where it should end.
-    pub fn read_fault(&self, error: &io::Error) -> ImageError {
+    pub(super) fn read_fault(&self, error: &io::Error) -> ImageError {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => self.damaged("the end is missing"),
             _ => self.damaged(&error.to_string()),

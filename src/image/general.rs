@@ -1,7 +1,7 @@
 //! PNG, WebP and BMP.
 
 use std::error::Error;
-use std::io::{self, Cursor};
+use std::io::Cursor;
 
 use image::error::UnsupportedErrorKind;
 use image::metadata::Orientation;

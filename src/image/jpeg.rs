@@ -19,6 +19,10 @@ pub(super) fn decode(source: &Source<'_>) -> Result<Pixels, ImageError> {
     if jpeg_stream::reaches_end(&bytes) {
         return Ok(decode_stream(source, &bytes)?.0);
     }
+    if jpeg_stream::restarts(&bytes) {
+        // What is missing between two restarts is filled in without a word.
+        return Err(source.damaged("the end is missing"));
+    }
     // Some phones leave the end marker out, and the picture is all there; of a file that was cut short
     // it is not. Which it is shows by whether the pixels depend on what would come next.
     let [one, other] = [0x00, 0x55].map(|next| {
@@ -45,6 +49,14 @@ fn decode_stream(source: &Source<'_>, bytes: &[u8]) -> Result<(Pixels, Scans), I
     if header.precision != 8 || header.is_lossless {
         let kind = if header.is_lossless { "lossless coding" } else { "more than 8 bits a sample" };
         return Err(source.unsupported(kind));
+    }
+    let factors = header.components.iter().map(|c| [c.horizontal_sampling, c.vertical_sampling]);
+    let most = factors.clone().fold([1, 1], |most, f| [0, 1].map(|side| most[side].max(f[side])));
+    let divides = |[across, down]: [u8; 2]| {
+        across > 0 && down > 0 && most[0] % across == 0 && most[1] % down == 0
+    };
+    if !factors.clone().all(divides) {
+        return Err(source.unsupported("colours at fractions of pixels"));
     }
     let (width, height) = (u32::from(header.width), u32::from(header.height));
     let scans = if header.is_progressive { Scans::Progressive } else { Scans::One };

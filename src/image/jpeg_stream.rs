@@ -12,6 +12,8 @@ const SOI: u8 = 0xD8;
 /// The end of the image.
 pub(super) const EOI: u8 = 0xD9;
 const SOS: u8 = 0xDA;
+/// The distance of restarts.
+const DRI: u8 = 0xDD;
 
 /// Whether the marker segments and scans of `jpeg` lead to an end-of-image marker.
 ///
@@ -32,6 +34,13 @@ pub(super) fn reaches_end(jpeg: &[u8]) -> bool {
             }
         }
     }
+}
+
+/// Whether the scans of `jpeg` start anew now and then, so that damage stays within a stretch.
+pub(super) fn restarts(jpeg: &[u8]) -> bool {
+    let defines_interval =
+        |bytes: &[u8]| bytes.starts_with(&[0xFF, DRI, 0, 4]) && bytes[4..] != [0; 2];
+    jpeg.windows(6).any(defines_interval)
 }
 
 /// The stream without what stands between segments ahead of the first scan and belongs to none: other

@@ -30,7 +30,9 @@ pub use preprocess::{
 };
 pub use resample::{Filter, resize};
 pub use thumbnail::Thumbnail;
-pub use walk::{IMAGE_EXTENSIONS, Listing, WalkError, images_below, list_folder, list_images};
+pub use walk::{
+    Found, IMAGE_EXTENSIONS, Listing, PassedOver, WalkError, find_images, images_below, list_folder,
+};
 
 /// An 8-bit RGB picture, row-major, three bytes a pixel.
 pub use image::RgbImage;

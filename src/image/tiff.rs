@@ -175,6 +175,6 @@ fn rgb_from_cmyk(cmyk: &[u8]) -> [u8; 3] {
     let light = 255 - u32::from(cmyk[3]);
     [0, 1, 2].map(|channel| {
         let product = u32::from(cmyk[channel]) * light + 128;
-        (light - ((product >> 8) + product >> 8)) as u8
+        (light - (((product >> 8) + product) >> 8)) as u8
     })
 }

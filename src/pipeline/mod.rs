@@ -24,7 +24,7 @@ use crate::bundle::manifest::{Manifest, Recipe};
 use crate::bundle::vocabulary::Vocabulary;
 use crate::bundle::{Bundle, BundleError};
 use crate::gpu::Compute;
-use crate::image::{Normalisation, RgbImage, tensor_data};
+use crate::image::{Normalisation, Region, RgbImage, tensor_data};
 use crate::nn::projector::Projector;
 use crate::nn::ram::Ram;
 use crate::nn::source::WeightsError;
@@ -263,6 +263,11 @@ impl Pipeline {
     /// Tags and classes.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
+    }
+
+    /// The part of a picture of this size that the network sees, and that maps lie over.
+    pub fn seen(&self, size_px: [u32; 2]) -> Region {
+        self.manifest.transform.seen(size_px, self.image_side())
     }
 
     /// What a person calls the device.

@@ -10,13 +10,13 @@ use thiserror::Error;
 
 use super::attention::{add_attention, tags_to_keep};
 use super::content::hash_bytes;
-use super::record::shown_path;
 use super::{
     ContentKey, Known, OutputCache, Record, Row, Stamp, Store, StoreError, StoreHeader,
     StoreWriter, Tensors, hash_file, stored_path,
 };
 use crate::dataset::{Dataset, Item};
-use crate::image::{DecodeOptions, decode_bytes, read_file};
+use crate::fs::shown_path;
+use crate::image::{DecodeOptions, PassedOver, decode_bytes, read_file};
 use crate::pipeline::{Keep, Pipeline, PipelineError, TaggerKey, TaggerOutput};
 
 /// What can go wrong while a set is extracted; an image that fails is not among it.
@@ -234,7 +234,16 @@ impl RowCheck {
                 }
             }
         }
-        Self { changed: Dataset { name: set.clone(), items, classes }, set, gone }
+        Self {
+            changed: Dataset {
+                name: set.clone(),
+                items,
+                classes,
+                passed_over: PassedOver::default(),
+            },
+            set,
+            gone,
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl StoreHeader {
             tagger: identity::of_tagger(&bundle.tagger)?,
             thresholds: thresholds.finalize().to_hex().to_string(),
             transform: manifest.transform,
-            upright: DecodeOptions::default().apply_orientation,
+            upright: manifest.upright,
             image_side: tagger.swin.image,
             positions: tagger.positions(),
             width: tagger.joint,

@@ -1,6 +1,5 @@
 //! One row: an image, and what the tagger made of it.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -139,19 +138,6 @@ impl Tensors {
 /// depend on the working directory.
 pub fn stored_path(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// A path for people: bytes that are no UTF-8 as `\\xE9`, so that two names never look the same.
-pub(super) fn shown_path(path: &Path) -> Cow<'_, str> {
-    if let Some(text) = path.to_str() {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::new();
-    for part in path.as_os_str().as_encoded_bytes().utf8_chunks() {
-        shown.push_str(part.valid());
-        part.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02X}")));
-    }
-    Cow::Owned(shown)
 }
 
 /// A path from the bytes that a store has of it.

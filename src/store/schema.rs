@@ -13,8 +13,8 @@ use arrow::error::ArrowError;
 use half::f16;
 
 use super::columns::Columns;
-use super::record::shown_path;
 use super::{Record, StoreError, StoreHeader, Tensors, digest};
+use crate::fs::shown_path;
 
 /// Bytes of a hash.
 const DIGEST: i32 = 32;

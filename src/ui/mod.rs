@@ -6,5 +6,6 @@ pub mod icon;
 pub mod painter_canvas;
 pub mod pictures;
 pub mod plotting;
+pub mod system_fonts;
 pub mod theme;
 pub mod widgets;

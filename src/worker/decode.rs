@@ -17,8 +17,8 @@ use super::turns::Turns;
 use super::{Outbox, lock};
 use crate::demo::World;
 use crate::image::{
-    DecodeOptions, Normalisation, RgbImage, Thumbnail, decode_bytes, decode_file, list_images,
-    tensor_data, thumbnail,
+    DecodeOptions, Found, Normalisation, RgbImage, Thumbnail, decode_bytes, decode_file,
+    find_images, tensor_data, thumbnail,
 };
 use crate::pipeline::TaggerOutput;
 use crate::store::{ContentKey, OutputCache};
@@ -27,6 +27,8 @@ use crate::store::{ContentKey, OutputCache};
 const THREADS: usize = 16;
 /// Images that a thread decodes before it hands them on.
 const DECODED_AT_ONCE: usize = 8;
+/// Bytes of a decoded image that may wait for the model: eight times as much for each thread.
+const KEPT_BYTES: usize = 64 << 20;
 /// Images that are told of at once: the window takes so many in within a frame.
 const LISTED: usize = 4096;
 /// The longer side of a thumbnail, in pixels.
@@ -163,13 +165,17 @@ impl Decoding {
     fn run(self, task: DecodeTask) {
         match task {
             DecodeTask::Paths(paths) => {
-                let mut files = Vec::new();
+                let mut found = Found::default();
                 for path in &paths {
                     if self.control.is_cancelled() {
                         break;
                     }
-                    files.extend(list_images(&[path]).into_iter().map(ImageSource::File));
+                    found.extend(find_images(&[path]));
                 }
+                for sentence in found.sentences() {
+                    self.decoder.outbox.send(Event::Trouble(sentence));
+                }
+                let files = found.images.into_iter().map(ImageSource::File).collect();
                 let folders = paths.into_iter().filter(|path| path.is_dir()).collect();
                 self.run_listed(files, folders);
             }
@@ -236,14 +242,14 @@ impl Decoding {
                 .collect();
             // Without a model there is no telling what the input looks like: these images wait.
             let Some(preparation) = self.decoder.preparations.wait(&self.control) else { break };
-            let failed = chunk.len() - decoded.len();
-            let images = decoded
+            let images: Vec<_> = decoded
                 .into_par_iter()
-                .map(|(image, source, decoded)| {
-                    let (input, content) = self.ready(image, source, &decoded, preparation);
-                    Prepared { image, source: source.clone(), input, content }
+                .filter_map(|(image, source, decoded)| {
+                    let (input, content) = self.ready(image, source, decoded, preparation)?;
+                    Some(Prepared { image, source: source.clone(), input, content })
                 })
                 .collect();
+            let failed = chunk.len() - images.len();
             let (job, control) = (self.job, self.control.clone());
             let batch = Batch { job, control, preparation, images, failed };
             if self.decoder.batches.send(batch).is_err() {
@@ -255,14 +261,28 @@ impl Decoding {
         }
     }
 
+    /// Decodes an image for a thumbnail, and keeps it for the network unless it is large.
     fn decode(&self, image: ImageId, source: &ImageSource) -> Option<DecodedImage> {
+        let options = self.decoder.preparations.decode();
+        let decoded = self.decode_as(image, source, options)?;
+        let is_large = decoded.rgb.as_ref().is_some_and(|rgb| rgb.as_raw().len() > KEPT_BYTES);
+        Some(if is_large { DecodedImage { rgb: None, ..decoded } } else { decoded })
+    }
+
+    fn decode_as(
+        &self,
+        image: ImageId,
+        source: &ImageSource,
+        options: DecodeOptions,
+    ) -> Option<DecodedImage> {
         let started = Instant::now();
-        match read(source) {
+        match read(source, &options) {
             Ok(rgb) => {
                 let decode_ms = started.elapsed().as_secs_f32() * 1e3;
                 let small = Arc::new(Thumbnail::of(&rgb, THUMBNAIL_PX));
-                self.tell_decoded(image, &small, &rgb, [decode_ms, 0.0]);
-                Some(DecodedImage { rgb, small, decode_ms })
+                let size = rgb.dimensions().into();
+                self.tell_decoded(image, &small, size, [decode_ms, 0.0]);
+                Some(DecodedImage { rgb: Some(rgb), options, size, small, decode_ms })
             }
             Err(error) => {
                 self.decoder.outbox.send(Event::Failed { image, error });
@@ -271,93 +291,112 @@ impl Decoding {
         }
     }
 
-    /// What is known of the image, or the network's input.
+    /// What is known of the image, or the network's input; `None` if it cannot be read any more.
     fn ready(
         &self,
         image: ImageId,
         source: &ImageSource,
-        decoded: &DecodedImage,
+        decoded: DecodedImage,
         how: Preparation,
-    ) -> (Ready, Option<ContentKey>) {
+    ) -> Option<(Ready, Option<ContentKey>)> {
+        // Decoded before it was known how.
+        let decoded = match decoded.options == how.decode {
+            true => decoded,
+            false => self.decode_as(image, source, how.decode)?,
+        };
         let cache = self.decoder.outputs.as_ref().zip(how.tagger);
-        let content = cache.and_then(|_| content(source));
+        let content = cache.and_then(|_| content(source, &how.decode));
         let known = cache
             .zip(content)
             .and_then(|((outputs, tagger), content)| outputs.get(&tagger, &content));
         let ready = match known {
             Some(output) => Ready::Known(output),
-            None => Ready::Input(self.prepare(image, decoded, how)),
+            None => Ready::Input(self.prepare(image, source, decoded, how)?),
         };
-        (ready, content)
+        Some((ready, content))
     }
 
-    fn prepare(&self, image: ImageId, decoded: &DecodedImage, how: Preparation) -> Vec<f32> {
+    fn prepare(
+        &self,
+        image: ImageId,
+        source: &ImageSource,
+        decoded: DecodedImage,
+        how: Preparation,
+    ) -> Option<Vec<f32>> {
+        let rgb = match &decoded.rgb {
+            Some(rgb) => rgb.clone(),
+            None => self.decode_as(image, source, how.decode)?.rgb?,
+        };
         let started = Instant::now();
-        let input =
-            tensor_data(&how.transform.apply(&decoded.rgb, how.side_px), &Normalisation::IMAGENET);
+        let input = tensor_data(&how.transform.apply(&rgb, how.side_px), &Normalisation::IMAGENET);
         let prepare_ms = started.elapsed().as_secs_f32() * 1e3;
         let stage_ms = [decoded.decode_ms, prepare_ms];
-        self.tell_decoded(image, &decoded.small, &decoded.rgb, stage_ms);
-        input
+        self.tell_decoded(image, &decoded.small, decoded.size, stage_ms);
+        Some(input)
     }
 
     fn tell_decoded(
         &self,
         image: ImageId,
         small: &Arc<Thumbnail>,
-        rgb: &RgbImage,
+        size: [u32; 2],
         stage_ms: [f32; 2],
     ) {
-        let size = [rgb.width(), rgb.height()];
         let thumbnail = small.clone();
         self.decoder.outbox.send(Event::Decoded { image, thumbnail, size, stage_ms });
     }
 }
 
 struct DecodedImage {
-    rgb: Arc<RgbImage>,
+    /// The pixels; not kept of a large image, which is decoded again when its turn has come.
+    rgb: Option<Arc<RgbImage>>,
+    options: DecodeOptions,
+    size: [u32; 2],
     small: Arc<Thumbnail>,
     decode_ms: f32,
 }
 
-fn read(source: &ImageSource) -> Result<Arc<RgbImage>, String> {
-    let options = DecodeOptions::default();
+fn read(source: &ImageSource, options: &DecodeOptions) -> Result<Arc<RgbImage>, String> {
     let decoded = match source {
-        ImageSource::File(path) => decode_file(Path::new(path), &options),
-        ImageSource::Bytes { name, bytes } => decode_bytes(name, bytes, &options),
+        ImageSource::File(path) => decode_file(Path::new(path), options),
+        ImageSource::Bytes { name, bytes } => decode_bytes(name, bytes, options),
         ImageSource::Pixels { rgb, .. } => return Ok(rgb.clone()),
     };
     decoded.map(|decoded| Arc::new(decoded.rgb)).map_err(|error| error.to_string())
 }
 
 /// What an image is known by from one start to the next; what was only pasted is not.
-fn content(source: &ImageSource) -> Option<ContentKey> {
-    let options = DecodeOptions::default();
+fn content(source: &ImageSource, options: &DecodeOptions) -> Option<ContentKey> {
     match source {
-        ImageSource::File(path) => ContentKey::of_file(path, &options).ok(),
-        ImageSource::Bytes { bytes, .. } => Some(ContentKey::of_bytes(bytes, &options)),
+        ImageSource::File(path) => ContentKey::of_file(path, options).ok(),
+        ImageSource::Bytes { bytes, .. } => Some(ContentKey::of_bytes(bytes, options)),
         ImageSource::Pixels { .. } => None,
     }
 }
 
 /// Small pictures of `count` images of a folder, spread over it; those that cannot be read are left out.
-pub(super) fn samples(folder: &Path, count: usize) -> Vec<Thumbnail> {
-    let files = list_images(&[folder]);
+pub(super) fn samples(folder: &Path, count: usize, options: &DecodeOptions) -> Vec<Thumbnail> {
+    let files = find_images(&[folder]).images;
     let count = count.min(files.len());
     let small = |path: &PathBuf| {
-        let decoded = read(&ImageSource::File(path.clone())).ok()?;
+        let decoded = read(&ImageSource::File(path.clone()), options).ok()?;
         Some(Thumbnail::of(&decoded, SAMPLE_PX))
     };
     (0..count).filter_map(|at| small(&files[at * files.len() / count])).collect()
 }
 
 /// Decodes an image for show, on a core that is free.
-pub(super) fn spawn_picture(image: ImageId, source: ImageSource, outbox: Outbox) {
+pub(super) fn spawn_picture(
+    image: ImageId,
+    source: ImageSource,
+    options: DecodeOptions,
+    outbox: Outbox,
+) {
     rayon::spawn(move || {
         let fit = |rgb: Arc<RgbImage>| match rgb.width().max(rgb.height()) > PICTURE_PX {
             true => Arc::new(thumbnail(&rgb, PICTURE_PX)),
             false => rgb,
         };
-        outbox.send(Event::Picture { image, picture: read(&source).map(fit) });
+        outbox.send(Event::Picture { image, picture: read(&source, &options).map(fit) });
     });
 }

@@ -170,14 +170,15 @@ impl Worker {
 
     /// Decodes an image for show, past the queue.
     pub fn ask_picture(&self, image: ImageId, source: ImageSource) {
-        decode::spawn_picture(image, source, self.outbox.clone());
+        let options = self.decoder.preparations.decode();
+        decode::spawn_picture(image, source, options, self.outbox.clone());
     }
 
     /// Makes small pictures of some images of a folder, spread over it, past the queue.
     pub fn ask_samples(&self, folder: PathBuf, count: usize) {
-        let outbox = self.outbox.clone();
+        let (outbox, options) = (self.outbox.clone(), self.decoder.preparations.decode());
         rayon::spawn(move || {
-            let pictures = decode::samples(&folder, count);
+            let pictures = decode::samples(&folder, count, &options);
             outbox.send(Event::Samples { folder, pictures });
         });
     }

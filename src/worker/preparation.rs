@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::job::JobControl;
 use super::lock;
-use crate::image::Transform;
+use crate::image::{DecodeOptions, Transform};
 use crate::pipeline::{Pipeline, TaggerKey};
 
 /// How often a thread that waits for a model looks whether its job was cancelled.
@@ -16,6 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) struct Preparation {
     pub transform: Transform,
     pub side_px: u32,
+    pub decode: DecodeOptions,
     /// Under which what the model makes of a file is kept on the disk.
     pub tagger: Option<TaggerKey>,
 }
@@ -25,6 +26,7 @@ impl Preparation {
         Self {
             transform: pipeline.manifest().transform,
             side_px: pipeline.image_side(),
+            decode: pipeline.manifest().decode_options(),
             tagger: pipeline.tagger_key(),
         }
     }
@@ -40,6 +42,11 @@ impl Preparations {
         let (present, changed) = &*self.0;
         *lock(present) = Some(preparation);
         changed.notify_all();
+    }
+
+    /// How images are to be decoded by what is known so far.
+    pub(super) fn decode(&self) -> DecodeOptions {
+        lock(&self.0.0).map_or_else(DecodeOptions::default, |present| present.decode)
     }
 
     /// The present preparation, as soon as there is a model; `None` if the job is cancelled.
@@ -61,8 +68,12 @@ mod tests {
     #[test]
     fn a_thread_waits_for_a_model_or_for_the_end_of_its_job() {
         let (preparations, control) = (Preparations::default(), JobControl::default());
-        let preparation =
-            Preparation { transform: Transform::default(), side_px: 96, tagger: None };
+        let preparation = Preparation {
+            transform: Transform::default(),
+            side_px: 96,
+            decode: DecodeOptions::default(),
+            tagger: None,
+        };
         let wait = || {
             let (preparations, control) = (preparations.clone(), control.clone());
             std::thread::spawn(move || preparations.wait(&control))

@@ -91,7 +91,7 @@ pub fn assert_counts(harness: &Harness<'_, Stage>) {
 fn tagged(folders: &[PathBuf]) -> Vec<Vec<TaggerOutput>> {
     let pipeline = pipeline();
     let of_folder = |folder: &PathBuf| {
-        let files = tagood_lens::image::list_images(&[folder]);
+        let files = tagood_lens::image::find_images(&[folder]).images;
         let prepare = |file: &PathBuf| {
             pipeline.prepare(&decode_file(file, &DecodeOptions::default()).unwrap().rgb)
         };

@@ -281,7 +281,7 @@ fn drawing_can_be_stopped_and_its_faults_stop_nothing() {
     settle(&mut harness);
     assert!(session(&harness).entries().is_empty());
     // What was drawn is whole.
-    let drawn = tagood_lens::image::list_images(&[folder.path()]);
+    let drawn = tagood_lens::image::find_images(&[folder.path()]).images;
     assert!(drawn.len() >= 5 && drawn.iter().all(|file| image::open(file).is_ok()));
 
     // A place that cannot be written to.

@@ -343,7 +343,7 @@ fn a_model_is_fitted_to_scenes_from_the_panel() {
     // The window now shows what the library makes of the scenes with the new bundle.
     let compute = gpu::compute(DeviceChoice::Cpu).unwrap();
     let pipeline = Pipeline::load(&Bundle::open(&out).unwrap(), &compute).unwrap();
-    let files = tagood_lens::image::list_images(&[&id]);
+    let files = tagood_lens::image::find_images(&[&id]).images;
     let settings = session(&harness).settings().clone();
     for (entry, tagged) in session(&harness).entries().iter().zip(tagged(&pipeline, &files)) {
         let (analysis, expected) =

@@ -127,6 +127,7 @@ impl TrainArgs {
             name: "demo world".into(),
             recipe: Recipe::Paper,
             transform: Transform::Ram,
+            upright: true,
             tau: crate::bundle::DEFAULT_TAU,
             tagger: config,
             projector: None,

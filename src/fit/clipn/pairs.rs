@@ -90,8 +90,8 @@ impl Pairs {
 
     fn of_folder(folder: &Path) -> Result<Self, ClipnError> {
         let mut found = Self::default();
-        let images = images_below(folder).unwrap_or_default();
-        for image in images {
+        let below = images_below(folder).unwrap_or_default();
+        for image in below.images {
             let beside = TEXT_ENDINGS.map(|ending| image.with_extension(ending));
             let text = beside.iter().find(|path| path.is_file()).and_then(|path| text_of(path));
             found.add(PairImage::File(image), text);

@@ -49,7 +49,8 @@ impl Camera {
     /// Where an image of this size lies that has `place` to itself.
     pub(super) fn rect(&self, place: Rect, size: Vec2) -> Rect {
         let scale = self.scale(place, size);
-        Rect::from_center_size(place.center() + self.offset, size * scale)
+        // Of a strip thousands of pixels long and a few wide, something is to be seen.
+        Rect::from_center_size(place.center() + self.offset, (size * scale).max(vec2(2.0, 2.0)))
     }
 
     /// Points for each image pixel.
