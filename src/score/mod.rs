@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-pub use detectors::{all, by_name};
+pub use detectors::{all, by_name, of_taggers};
 pub use error::ScoreError;
 pub use fitting::{TrainingSet, fit_all};
 pub use head::Head;

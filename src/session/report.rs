@@ -62,7 +62,7 @@ pub(super) fn task(
             tau: settings.tau,
             taus: TAUS.to_vec(),
             whole_image: true,
-            detectors: score::all().to_vec(),
+            detectors: score::of_taggers(),
             odin: OdinInput::Tokens,
         },
         sets,

@@ -230,8 +230,11 @@ fn a_saved_pin_is_scored_by_a_survey() {
     let scores = vec![Some(vec![Score::of(0.9), rejected, Score::of(0.5)])];
     let images = again.clone();
     let surveyed = Surveyed { ticket: survey.ticket, images, scores, done: 3 };
-    session.take(Event::Surveyed(surveyed).into());
-    settle(&mut session, 3.0, CURVES);
+    for request in session.take(Event::Surveyed(surveyed).into()) {
+        if let SessionRequest::Compute(computation) = request {
+            session.take(computation.run().into());
+        }
+    }
     let pinned = session.tuning.pinned().expect("its scores are there");
     let verdicts = again.iter().map(|id| pinned.verdicts[id]).collect::<Vec<_>>();
     let expected = [

@@ -51,7 +51,7 @@ impl Work {
         let pipeline = match outcome {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                return self.outbox.send(Event::ModelFailed(format!("{error:#}")));
+                return self.outbox.send(Event::ModelFailed(sentence(&error)));
             }
         };
         self.decoder.preparations.set(Preparation::of(&pipeline));
@@ -89,4 +89,15 @@ impl Work {
         self.drop_reports();
         self.outbox.send(Event::LabelsSet(info));
     }
+}
+
+/// An error with its causes, each told once: many errors name their cause themselves.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
+        match (told.is_empty(), told.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => told,
+            (_, false) => format!("{told}: {cause}"),
+        }
+    })
 }

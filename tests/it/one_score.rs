@@ -52,7 +52,7 @@ impl World {
         static WORLD: OnceLock<World> = OnceLock::new();
         WORLD.get_or_init(|| {
             let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
-            for (set, count) in [("id", "36"), ("texture", "12"), ("far", "10")] {
+            for (set, count) in [("id", "36"), ("texture", "12"), ("near", "10")] {
                 let scenes = ["demo", "scenes", "--set", set, "--count", count, "--seed", "5"];
                 let mut command = lens(&scenes);
                 command.args(["--quiet", "--out"]).arg(&folder);
@@ -134,7 +134,7 @@ fn evaluated(recipe: Recipe) -> (BTreeMap<String, Said>, f32) {
     let mut command = lens(&["evaluate", "--device", "cpu", "--quiet", "--taus", "0.25"]);
     command.args(["--recipe", &recipe.to_string(), "--batch", "7", "--model"]);
     command.arg(world.path("bundle")).arg("--id").arg(world.path("id")).arg("--ood");
-    command.arg(format!("far={}", world.path("far").display())).arg("--out").arg(&out);
+    command.arg(format!("near={}", world.path("near").display())).arg("--out").arg(&out);
     command.arg("--store").arg(world.path("store"));
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -99,7 +99,7 @@ struct DetectorChoice(Vec<&'static dyn Detector>);
 /// Named detectors in the registry's order.
 fn parse_detectors(text: &str) -> Result<DetectorChoice, String> {
     if text == "all" {
-        return Ok(DetectorChoice(score::all().to_vec()));
+        return Ok(DetectorChoice(score::of_taggers()));
     }
     let named: Vec<&str> = text.split(',').map(str::trim).collect();
     for name in &named {

@@ -265,7 +265,6 @@ fn the_no_side_begins_as_the_yes_side_and_learns_to_deny() {
     let config = ClipnConfig {
         epochs: 30,
         batch: 10,
-        lr: 3e-3,
         validation: 0.0,
         crops: Crops::Centre,
         ..ClipnConfig::default()

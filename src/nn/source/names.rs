@@ -48,7 +48,9 @@ pub(super) fn unwrapped<T>(tensors: BTreeMap<String, T>) -> BTreeMap<String, T> 
 pub(super) fn roots<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     for landmark in LANDMARKS {
         let prefix = |name: &'a str| {
-            name.strip_suffix(landmark).filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+            name.strip_suffix(landmark)
+                .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+                .filter(|prefix| !is_gradient(prefix))
         };
         let mut found: Vec<&str> = names.clone().filter_map(prefix).collect();
         if !found.is_empty() {
@@ -64,6 +66,11 @@ pub(super) fn roots<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Str
 /// Whether a prefix is one of a running average of weights.
 pub(super) fn is_average(prefix: &str) -> bool {
     prefix.split('.').any(|part| part.contains("ema") || part.contains("averag"))
+}
+
+/// Whether a prefix is one of gradients, which are named after the weights they belong to.
+fn is_gradient(prefix: &str) -> bool {
+    prefix.split('.').any(|part| part == "grad")
 }
 
 #[cfg(test)]
