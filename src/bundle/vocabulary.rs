@@ -449,7 +449,10 @@ mod tests {
                     let text = vocabulary.classes_text();
                     let list = List::of_bytes(text.as_bytes(), Path::new("classes.tsv")).unwrap();
                     again.take_classes(&list).unwrap();
-                    prop_assert_eq!(again.classes, vocabulary.classes);
+                    // Lists take blanks off the ends of a line.
+                    let plain = |class: &Class| (class.name.trim().to_owned(), class.tags.clone());
+                    let plain = |classes: &[Class]| classes.iter().map(plain).collect::<Vec<_>>();
+                    prop_assert_eq!(plain(&again.classes), plain(&vocabulary.classes));
                 }
             }
         }

@@ -10,7 +10,7 @@ use super::{LambdaOrigin, Session, SessionRequest};
 use crate::bundle::embedded;
 use crate::gpu::DeviceChoice;
 use crate::pipeline::{Analysis, Settings};
-use crate::score::verdict::{Outcome, Rejection, Score, Verdict};
+use crate::score::verdict::{Outcome, Score, Verdict};
 use crate::worker::{self, Event, ImageId, ImageSource, JobId, ModelInfo, Surveyed};
 
 /// What there is to know of the embedded model, without weights.
@@ -204,46 +204,6 @@ fn a_pinned_setting_is_compared_with_the_present_one() {
     assert_eq!(session.settings().lambda, Some(0.5));
     session.apply(Command::Unpin);
     assert!(session.tuning.pinned().is_none());
-}
-
-#[test]
-fn a_saved_pin_is_scored_by_a_survey() {
-    let (mut session, ids) = scored();
-    session.apply(Command::SetLambda(Some(0.5)));
-    session.apply(Command::Pin);
-    let saved = session.saved();
-    session.apply(Command::Restore(Box::new(saved)));
-    assert!(session.entries().is_empty() && session.tuning.pinned().is_none());
-    // The images' files are opened again; here they come by another way.
-    let opening = session.jobs()[0].id;
-    session.take(Event::JobEnded(opening).into());
-    let again = list(&mut session, "/w", &["id/1.png", "near/1.png", "near/2.png"]);
-    again.iter().zip([0.9, 0.6, 0.1]).for_each(|(id, value)| score(&mut session, *id, value));
-    settle(&mut session, 1.0, CURVES);
-    let asked = settle(&mut session, 2.0, CURVES);
-    let survey = asked.iter().find_map(|request| match request {
-        worker::Request::Survey(survey) => survey.as_ref(),
-        _ => None,
-    });
-    let survey = survey.expect("the pinned setting is scored");
-    let rejected = Score::rejected(Rejection::NoKnownTag, f32::NEG_INFINITY);
-    let scores = vec![Some(vec![Score::of(0.9), rejected, Score::of(0.5)])];
-    let images = again.clone();
-    let surveyed = Surveyed { ticket: survey.ticket, images, scores, done: 3 };
-    for request in session.take(Event::Surveyed(surveyed).into()) {
-        if let SessionRequest::Compute(computation) = request {
-            session.take(computation.run().into());
-        }
-    }
-    let pinned = session.tuning.pinned().expect("its scores are there");
-    let verdicts = again.iter().map(|id| pinned.verdicts[id]).collect::<Vec<_>>();
-    let expected = [
-        (Some(0.9), Some(Outcome::Id)),
-        (None, Some(Outcome::Ood)),
-        (Some(0.5), Some(Outcome::Id)),
-    ];
-    assert_eq!(verdicts, expected);
-    drop(ids);
 }
 
 #[test]
