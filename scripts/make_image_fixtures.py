@@ -86,6 +86,7 @@ def jpegs():
     yield "gray.jpg", saved(big.convert("L"), "JPEG", quality=90)
     cmyk = saved(big.convert("CMYK"), "JPEG", quality=90)
     yield "cmyk.jpg", cmyk
+    yield "cmyk_420.jpg", saved(big.convert("CMYK"), "JPEG", quality=90, subsampling=2)
     # The same coefficients read as YCCK: only the transform byte of the Adobe marker changes.
     at = cmyk.index(b"Adobe") + 11
     yield "ycck.jpg", cmyk[:at] + b"\x02" + cmyk[at + 1 :]
@@ -115,6 +116,9 @@ def pngs(rgb, rng):
     yield "rgb_16.png", png(width, height, 16, 2, [r.astype(">u2").tobytes() for r in wide[..., :3]])
     yield "rgba_16.png", png(width, height, 16, 6, [r.astype(">u2").tobytes() for r in wide])
     yield "gray_alpha_16.png", png(width, height, 16, 4, [r.astype(">u2").tobytes() for r in wide[..., :2]])
+    clear = struct.pack(">H", int(low[0, 0]))
+    rows = [r.astype(">u2").tobytes() for r in low]
+    yield "gray_16_keyed.png", png(width, height, 16, 0, rows, chunk_trns(clear))
     key = struct.pack(">HHH", *(int(v) for v in rgb[0, 0]))
     yield "rgb_keyed.png", png(width, height, 8, 2, [r.tobytes() for r in rgb], chunk_trns(key))
 
@@ -159,6 +163,19 @@ def bmps(rgb):
     yield "rgb_565.bmp", bmp16(rgb, True)
 
 
+def tiff_palette_4bit(rng):
+    """A TIFF of 7×3 pixels with 4-bit indices, big endian, which Pillow only reads."""
+    width, height = 7, 3
+    colors = rng.integers(0, 65536, 48, dtype=np.uint16).astype(">u2").tobytes()
+    pixels = bytes(rng.integers(0, 256, height * (width + 1) // 2, dtype=np.uint8))
+    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 1, 4), (259, 3, 1, 1), (262, 3, 1, 3)]
+    at = 8 + 2 + 12 * 10 + 4
+    entries += [(273, 4, 1, at + 96), (277, 3, 1, 1), (278, 3, 1, height), (279, 4, 1, len(pixels)), (320, 3, 48, at)]
+    value = lambda kind, count, v: struct.pack(">HH", v, 0) if kind == 3 and count == 1 else struct.pack(">I", v)
+    table = b"".join(struct.pack(">HHI", tag, kind, count) + value(kind, count, v) for tag, kind, count, v in entries)
+    return b"MM\0*" + struct.pack(">IH", 8, len(entries)) + table + bytes(4) + colors + pixels
+
+
 def tiffs(rgb, rng):
     image = Image.fromarray(rgb)
     height, width, _ = rgb.shape
@@ -170,6 +187,14 @@ def tiffs(rgb, rng):
     yield "one_bit.tif", saved(image.convert("1"), "TIFF")
     yield "gray_16.tif", saved(Image.fromarray(low), "TIFF")
     yield "rgba.tif", saved(image.convert("RGBA"), "TIFF")
+    yield "jpeg.tif", saved(Image.fromarray(picture(29, 17)), "TIFF", compression="jpeg")
+    yield "ycbcr_jpeg.tif", saved(Image.fromarray(picture(29, 17)).convert("YCbCr"), "TIFF", compression="jpeg")
+    yield "palette.tif", saved(image.quantize(200), "TIFF", compression="tiff_lzw")
+    yield "palette_4bit.tif", tiff_palette_4bit(rng)
+    yield "big.tif", saved(image, "TIFF", big_tiff=True)
+    yield "gray_alpha.tif", saved(image.convert("LA"), "TIFF")
+    yield "float.tif", saved(Image.fromarray((low - 100).astype(np.float32)), "TIFF")
+    yield "int32.tif", saved(Image.fromarray(low.astype(np.int32) - 100), "TIFF")
     yield "cmyk.tif", saved(image.convert("CMYK"), "TIFF")
     exif = Image.Exif()
     exif[0x0112] = 6  # Pillow turns a TIFF while loading it

@@ -1,4 +1,4 @@
-//! PNG, WebP and BMP.
+//! PNG, WebP and BMP, and JPEG of four colours with subsampling.
 
 use std::error::Error;
 use std::io::Cursor;

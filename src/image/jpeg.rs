@@ -1,11 +1,12 @@
 //! JPEG, with the pixels of libjpeg-turbo and so of Pillow: its inverse transform, its smooth chroma
 //! and its colours, bit for bit.
 
+use image::ImageFormat;
 use image::metadata::Orientation;
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
 use super::decode::{Pixels, Source, area};
-use super::{ImageError, jpeg_stream};
+use super::{ImageError, general, jpeg_stream};
 
 /// More scans than any camera or program writes, and few enough to end soon.
 const MAX_SCANS: usize = 500;
@@ -30,18 +31,19 @@ pub(super) fn decode(source: &Source<'_>) -> Result<Pixels, ImageError> {
         decode_stream(source, &ended)
     });
     match (one, other) {
-        (Ok((one, Scans::One)), Ok((other, Scans::One))) if one.rgb == other.rgb => Ok(one),
+        (Ok((one, Missing::Shows)), Ok((other, Missing::Shows))) if one.rgb == other.rgb => Ok(one),
         _ => Err(source.damaged("the end is missing")),
     }
 }
 
-/// Whether a picture comes whole or is refined scan by scan.
-enum Scans {
-    One,
-    Progressive,
+/// Whether pixels that the stream lacks depend on what is put in their place.
+enum Missing {
+    Shows,
+    /// They come refined scan by scan, or the decoder fills them in by itself.
+    MayNotShow,
 }
 
-fn decode_stream(source: &Source<'_>, bytes: &[u8]) -> Result<(Pixels, Scans), ImageError> {
+fn decode_stream(source: &Source<'_>, bytes: &[u8]) -> Result<(Pixels, Missing), ImageError> {
     let fault = |error| fault(source, &error);
     let limits = DecodeLimits { max_scans: MAX_SCANS, ..DecodeLimits::default() };
     let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(fault)?;
@@ -58,8 +60,12 @@ fn decode_stream(source: &Source<'_>, bytes: &[u8]) -> Result<(Pixels, Scans), I
     if !factors.clone().all(divides) {
         return Err(source.unsupported("colours at fractions of pixels"));
     }
+    let missing = if header.is_progressive { Missing::MayNotShow } else { Missing::Shows };
+    if header.components.len() == 4 && !factors.clone().all(|factor| factor == most) {
+        // Which this library does not read; the other is up to two levels off.
+        return Ok((general::decode(source, ImageFormat::Jpeg)?, Missing::MayNotShow));
+    }
     let (width, height) = (u32::from(header.width), u32::from(header.height));
-    let scans = if header.is_progressive { Scans::Progressive } else { Scans::One };
     // The samples beside the pixels made of them; if progressive, two bytes for each coefficient.
     let bytes_of_sample = if header.is_progressive { 3 } else { 1 };
     let sample_bytes = header.components.len() as u64 * bytes_of_sample;
@@ -69,7 +75,7 @@ fn decode_stream(source: &Source<'_>, bytes: &[u8]) -> Result<(Pixels, Scans), I
     decoder.set_block_smoothing(true);
     let rgb = decoder.decode_image().map_err(fault)?.into_vec();
     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
-    Ok((source.pixels([width, height], rgb, orientation)?, scans))
+    Ok((source.pixels([width, height], rgb, orientation)?, missing))
 }
 
 fn fault(source: &Source<'_>, error: &JpegError) -> ImageError {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::metadata::Orientation;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
-use tiff::tags::{CompressionMethod, Tag};
+use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 use super::decode::{Pixels, SIDE_DATA_BYTES, Source, area};
@@ -29,7 +29,8 @@ pub(super) fn decode(source: &Source<'_>) -> Result<Pixels, ImageError> {
     let working_bytes = 2 * layout.complete_len as u64 + 3 * area([width, height]);
     let _permit = source.admit([width, height], working_bytes)?;
     let mut limits = Limits::default();
-    limits.decoding_buffer_size = layout.complete_len;
+    // Tables of the file, as that of a palette, count as such a buffer too.
+    limits.decoding_buffer_size = layout.complete_len.max(SIDE_DATA_BYTES as usize);
     limits.intermediate_buffer_size = layout.complete_len + SIDE_DATA_BYTES as usize;
     limits.ifd_value_size = SIDE_DATA_BYTES as usize;
     let mut decoder = decoder.with_limits(limits);
@@ -44,9 +45,6 @@ pub(super) fn decode(source: &Source<'_>) -> Result<Pixels, ImageError> {
         is_premultiplied: decoder
             .find_tag_unsigned_vec::<u16>(Tag::ExtraSamples)
             .is_ok_and(|extra| extra.is_some_and(|extra| extra.first() == Some(&ASSOCIATED_ALPHA))),
-        is_jpeg: decoder
-            .find_tag_unsigned::<u16>(Tag::Compression)
-            .is_ok_and(|tag| tag == Some(CompressionMethod::ModernJPEG.to_u16())),
     };
     let mut samples = DecodingResult::U8(Vec::new());
     let layout = decoder.read_image_to_buffer(&mut samples).map_err(fault)?;
@@ -134,7 +132,6 @@ struct Kind {
     color: ColorType,
     colors: Option<Vec<[u8; 3]>>,
     is_premultiplied: bool,
-    is_jpeg: bool,
 }
 
 impl Kind {
@@ -153,7 +150,7 @@ impl Kind {
             ColorType::Gray(_) | ColorType::GrayA(_) => pixels.flat_map(|p| [p[0]; 3]).collect(),
             ColorType::Multiband { num_samples: 2, .. } => pixels.flat_map(|p| [p[0]; 3]).collect(),
             ColorType::RGB(_) => levels,
-            ColorType::YCbCr(8) if self.is_jpeg => levels,
+            ColorType::YCbCr(8) => pixels.flat_map(rgb_from_ycbcr).collect(),
             ColorType::RGBA(_) if self.is_premultiplied => {
                 pixels.flat_map(|p| [0, 1, 2].map(|c| unpremultiplied(p[c], p[3]))).collect()
             }
@@ -169,6 +166,14 @@ fn unpremultiplied(level: u8, alpha: u8) -> u8 {
         0 => 0,
         alpha => (u32::from(level) * 255 / alpha).min(255) as u8,
     }
+}
+
+/// By the weights of JPEG, of 16 bits.
+fn rgb_from_ycbcr(ycbcr: &[u8]) -> [u8; 3] {
+    let [luma, blue, red] = [0, 1, 2].map(|at| i32::from(ycbcr[at]));
+    let (blue, red) = (blue - 128, red - 128);
+    let rounded = |sum: i32| (luma + ((sum + (1 << 15)) >> 16)).clamp(0, 255) as u8;
+    [rounded(91_881 * red), rounded(-22_554 * blue - 46_802 * red), rounded(116_130 * blue)]
 }
 
 fn rgb_from_cmyk(cmyk: &[u8]) -> [u8; 3] {

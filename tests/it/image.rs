@@ -13,8 +13,15 @@ use tagood_lens::image::{
     decode_bytes, decode_file, resize, tensor_data,
 };
 
-/// Files that decoders round differently, and by how many levels of 0..255: 5 and 6 bits made 8.
-const ROUNDED: [(&str, u8); 2] = [("rgb_555.bmp", 1), ("rgb_565.bmp", 1)];
+/// Files that decoders round differently, and by how many levels of 0..255: 5 and 6 bits made 8,
+/// subsampled CMYK, JPEG within TIFF.
+const ROUNDED: [(&str, u8); 5] = [
+    ("rgb_555.bmp", 1),
+    ("rgb_565.bmp", 1),
+    ("cmyk_420.jpg", 2),
+    ("jpeg.tif", 2),
+    ("ycbcr_jpeg.tif", 2),
+];
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/images")
