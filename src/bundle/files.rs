@@ -1,6 +1,7 @@
 //! Where a bundle's files come from: a folder, or the binary.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::checksums::{self, Checksums};
 use super::{BundleError, VocabularyError};
@@ -88,6 +89,17 @@ impl Files<'_> {
         checksums: &Checksums,
     ) -> Result<SafetensorsBytes, BundleError> {
         Ok(self.weights(name, checksums)?.into_bytes()?)
+    }
+
+    /// A file's bytes as they are, held against their checksum.
+    pub(super) fn raw(&self, name: &str, checksums: &Checksums) -> Result<Arc<[u8]>, BundleError> {
+        let bytes = match self {
+            Self::Folder(folder) => fs::read(&folder.join(name), super::clip::MAX_TOKENIZER),
+            Self::Embedded(_) => self.embedded(name).map(<[u8]>::to_vec),
+        };
+        let bytes = bytes.map_err(|source| self.error(name, source))?;
+        checksums::check(checksums, name, || Ok(checksums::of_bytes(&bytes)), &self.path(name))?;
+        Ok(bytes.into())
     }
 
     fn embedded(&self, name: &str) -> std::io::Result<&'static [u8]> {

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::checksums::Checksums;
-use crate::image::{DecodeOptions, Transform};
+use crate::image::{DecodeOptions, Normalisation, Preparation, Transform};
+use crate::nn::clip::ClipConfig;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 
@@ -77,6 +78,70 @@ impl FromStr for Recipe {
     }
 }
 
+/// What becomes an image's feature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeatureChoice {
+    /// The tokens of its objects above τ: TagOOD's.
+    #[default]
+    Objects,
+    /// The whole image: of a CLIP the image's own feature, as its detectors are published with; of a
+    /// tagger all tokens.
+    WholeImage,
+}
+
+impl FeatureChoice {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Objects, Self::WholeImage];
+}
+
+impl fmt::Display for FeatureChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Objects => "objects",
+            Self::WholeImage => "whole-image",
+        })
+    }
+}
+
+impl FromStr for FeatureChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|choice| choice.to_string() == text);
+        found.ok_or_else(|| format!("there are `objects` and `whole-image`, not `{text}`"))
+    }
+}
+
+/// The kind of a model's network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arch {
+    /// A tagger, RAM or RAM++: its labels are tags that it was trained on.
+    #[default]
+    Ram,
+    /// A CLIP or a CLIPN: its labels are names, whichever are typed.
+    Clip,
+}
+
+/// What there is to know of a CLIP apart from its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClipPart {
+    /// Texts that names are put into, at `{}`; their features are averaged.
+    pub templates: Vec<String>,
+    /// What becomes an image's feature, where nobody says: what its statistics were fitted to.
+    #[serde(default = "whole_image")]
+    pub features: FeatureChoice,
+    /// What pixels are normalised by.
+    pub pixels: Normalisation,
+    /// The networks' shape.
+    pub shape: ClipConfig,
+}
+
+fn whole_image() -> FeatureChoice {
+    FeatureChoice::WholeImage
+}
+
 /// A decision threshold of one detector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lambda {
@@ -110,8 +175,15 @@ pub struct Manifest {
     pub upright: bool,
     /// The default τ, 0 to 1.
     pub tau: f32,
-    /// The tagger's shape.
-    pub tagger: RamConfig,
+    /// The kind of its network, whose shape follows under a name of its own.
+    #[serde(default)]
+    pub arch: Arch,
+    /// The tagger's shape; there where the kind is `ram`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tagger: Option<RamConfig>,
+    /// The CLIP's shape, templates and pixels; there where the kind is `clip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<ClipPart>,
     /// The projector's shape, if there is one.
     pub projector: Option<ProjectorConfig>,
     /// Decision thresholds, at most one for each detector and recipe.
@@ -131,6 +203,44 @@ impl Manifest {
     /// How images are decoded for the model.
     pub fn decode_options(&self) -> DecodeOptions {
         DecodeOptions { apply_orientation: self.upright, ..DecodeOptions::default() }
+    }
+
+    /// Side of the square that images become, in pixels.
+    pub fn image_side(&self) -> usize {
+        match (&self.tagger, &self.clip) {
+            (Some(tagger), _) => tagger.swin.image,
+            (None, clip) => clip.as_ref().map_or(0, |clip| clip.shape.image.image),
+        }
+    }
+
+    /// Image tokens, the global one included.
+    pub fn positions(&self) -> usize {
+        match (&self.tagger, &self.clip) {
+            (Some(tagger), _) => tagger.positions(),
+            (None, clip) => clip.as_ref().map_or(0, |clip| 1 + clip.shape.image.grid().pow(2)),
+        }
+    }
+
+    /// Channels of an image token.
+    pub fn token_width(&self) -> usize {
+        match (&self.tagger, &self.clip) {
+            (Some(tagger), _) => tagger.joint,
+            (None, clip) => clip.as_ref().map_or(0, |clip| clip.shape.joint),
+        }
+    }
+
+    /// Layers and heads that a label has maps of; one of each for a CLIP, whose maps are similarities.
+    pub fn map_layers_and_heads(&self) -> [usize; 2] {
+        match &self.tagger {
+            Some(tagger) => [tagger.decoder.layers, tagger.decoder.heads],
+            None => [1, 1],
+        }
+    }
+
+    /// How images become the network's input.
+    pub fn preparation(&self) -> Preparation {
+        let pixels = self.clip.as_ref().map_or(Normalisation::IMAGENET, |clip| clip.pixels);
+        Preparation { transform: self.transform, side_px: self.image_side() as u32, pixels }
     }
 
     /// The decision threshold of a detector under a recipe, if one was set.

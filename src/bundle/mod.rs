@@ -12,18 +12,32 @@
 //! | `projector_ce.safetensors` | a projector trained with cross-entropy alone, for comparison |
 //! | `statistics.safetensors` | what detectors were fitted to |
 //!
+//! or, where the manifest's `arch` is `clip`:
+//!
+//! | file | |
+//! |---|---|
+//! | `bundle.toml` | [`Manifest`] |
+//! | `clip.safetensors` | the networks, under OpenAI's names; with a no side, a CLIPN's |
+//! | `tokenizer.json` | where the model has one of its own |
+//! | `names.txt` | what is known, one name a line, with synonyms after a colon |
+//! | `prompts.safetensors` | LoCoOp's learned prompts |
+//! | `statistics.safetensors` | what detectors were fitted to, class centers among it |
+//!
 //! `bundle.toml` keeps a hash of every other file but `vocabulary.tsv`, and of itself: a damaged bundle
 //! is refused. The projector's file names the classes of its centers, so that the lines of
 //! `vocabulary.tsv` may stand in any order.
 //!
-//! A plain RAM checkpoint works in a bundle's place: it has tags and maps, and no verdict until a
-//! projector is named too.
+//! A published checkpoint works in a bundle's place. One of RAM's has tags and maps, and scores images
+//! by their tags until a projector is named; one of CLIP's waits for names.
 
 mod checksums;
+mod clip;
 pub mod embedded;
 mod files;
+pub mod known;
 pub mod manifest;
 mod shapes;
+pub mod templates;
 pub mod vocabulary;
 mod write;
 
@@ -32,18 +46,25 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::image::Transform;
+use crate::nn::Activation;
+use crate::nn::clip::{Layout, LearnedPrompts, weights_file};
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 use crate::nn::source::{SafetensorsBytes, Source, WeightsError};
 use files::Files;
-use manifest::{FORMAT, Lambda, Manifest, Recipe};
+use manifest::{Arch, FORMAT, Lambda, Manifest, Recipe};
 use vocabulary::{Vocabulary, VocabularyError};
 
 pub use checksums::Checksums;
+pub use clip::ClipFiles;
 pub use write::{BundleFiles, Precision, Weights, projector_names, write_safetensors};
 
 const MANIFEST: &str = "bundle.toml";
 const TAGGER: &str = "tagger.safetensors";
+const CLIP: &str = "clip.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const NAMES: &str = "names.txt";
+const PROMPTS: &str = "prompts.safetensors";
 const TAGS: &str = "tags.txt";
 const THRESHOLDS: &str = "thresholds.txt";
 const CLASSES: &str = "vocabulary.tsv";
@@ -79,6 +100,9 @@ pub enum BundleError {
     /// A list is missing or does not fit.
     #[error(transparent)]
     Vocabulary(#[from] VocabularyError),
+    /// Names or templates are wrong.
+    #[error(transparent)]
+    Known(#[from] known::KnownError),
 }
 
 impl BundleError {
@@ -102,14 +126,16 @@ pub struct Bundle {
     pub manifest: Manifest,
     /// Tags and classes.
     pub vocabulary: Vocabulary,
-    /// The tagger's weights.
-    pub tagger: Source,
+    /// The network's weights.
+    pub network: Source,
     /// The projector's weights, with its centers.
     pub projector: Option<Source>,
     /// The weights of a projector trained with cross-entropy alone.
     pub projector_ce: Option<Source>,
     /// What detectors were fitted to, as safetensors; `None` where none was.
     pub statistics: Option<SafetensorsBytes>,
+    /// What a CLIP has beside its weights; `None` for a tagger.
+    pub clip: Option<ClipFiles>,
     /// Where it came from.
     pub path: PathBuf,
 }
@@ -120,7 +146,19 @@ impl Bundle {
     /// # Errors
     /// If a file is missing, damaged, or does not fit the others.
     pub fn open(path: &Path) -> Result<Self, BundleError> {
-        if path.is_dir() { Self::of_files(&Files::Folder(path)) } else { Self::of_checkpoint(path) }
+        Self::open_with(path, None)
+    }
+
+    /// As [`Bundle::open`], with the activation of a CLIP's checkpoint, which its weights do not say.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`].
+    pub fn open_with(path: &Path, activation: Option<Activation>) -> Result<Self, BundleError> {
+        let weights = weights_file(path);
+        match path.is_dir() && (path.join(MANIFEST).exists() || weights == path) {
+            true => Self::of_files(&Files::Folder(path)),
+            false => Self::of_checkpoint(&weights, activation),
+        }
     }
 
     fn of_files(files: &Files) -> Result<Self, BundleError> {
@@ -134,18 +172,26 @@ impl Bundle {
         let optional = |name: &str| -> Result<Option<Source>, BundleError> {
             files.has(name).then(|| files.weights(name, sums)).transpose()
         };
-        let tagger = files.weights(TAGGER, sums)?;
         let bad = |reason| BundleError::Manifest { reason, path: files.path(MANIFEST) };
-        shapes::check_tagger(&manifest.tagger, &tagger).map_err(bad)?;
+        let config = match (manifest.arch, &manifest.tagger, &manifest.clip) {
+            (Arch::Ram, Some(config), None) => config.clone(),
+            (Arch::Clip, None, Some(part)) => {
+                let part = part.clone();
+                return Self::of_clip_files(files, manifest, &part);
+            }
+            _ => return Err(bad("`arch` and the network's shape do not fit together".into())),
+        };
+        let network = files.weights(TAGGER, sums)?;
+        shapes::check_tagger(&config, &network).map_err(bad)?;
         let projector =
             manifest.projector.as_ref().map(|_| files.weights(PROJECTOR, sums)).transpose()?;
         let projector_ce = optional(PROJECTOR_CE)?;
-        if let Some(config) = &manifest.projector {
+        if let Some(projected) = &manifest.projector {
             for weights in projector.iter().chain(&projector_ce) {
-                shapes::check_projector(config, &manifest.tagger, weights).map_err(bad)?;
+                shapes::check_projector(projected, &config, weights).map_err(bad)?;
             }
         }
-        let mut vocabulary = Vocabulary::numbered(manifest.tagger.tags);
+        let mut vocabulary = Vocabulary::numbered(config.tags);
         vocabulary.take_tags(&files.list(TAGS, sums)?)?;
         vocabulary.take_thresholds(&files.list(THRESHOLDS, sums)?)?;
         let classes = files.has(CLASSES);
@@ -155,8 +201,9 @@ impl Bundle {
         let statistics =
             files.has(STATISTICS).then(|| files.bytes(STATISTICS, sums)).transpose()?;
         let path = files.path("");
+        let clip = None;
         let mut bundle =
-            Self { manifest, vocabulary, tagger, projector, projector_ce, statistics, path };
+            Self { manifest, vocabulary, network, projector, projector_ce, statistics, clip, path };
         if classes {
             bundle.tie_own_classes(&files.path(CLASSES))?;
         }
@@ -226,10 +273,19 @@ impl Bundle {
         self.manifest.lambda.clear();
     }
 
-    /// A published RAM or RAM++ checkpoint, with numbered tags and no projector.
-    fn of_checkpoint(path: &Path) -> Result<Self, BundleError> {
-        let tagger = Source::open(path)?;
-        let config = RamConfig::of_checkpoint(&tagger)?;
+    /// A published checkpoint: a CLIP's, or a RAM's or RAM++'s with numbered tags and no projector.
+    fn of_checkpoint(path: &Path, activation: Option<Activation>) -> Result<Self, BundleError> {
+        let network = Source::open(path)?;
+        if Layout::of(&network).is_some() {
+            return Self::of_clip_checkpoint(network, activation, path);
+        }
+        if LearnedPrompts::are_in(&network) {
+            let reason = "these are LoCoOp's learned prompts, not a model; name them with --prompts, \
+                          beside a CLIP";
+            let path = path.to_owned();
+            return Err(BundleError::Manifest { reason: reason.into(), path });
+        }
+        let config = RamConfig::of_checkpoint(&network)?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         Ok(Self {
             vocabulary: Vocabulary::numbered(config.tags),
@@ -241,15 +297,18 @@ impl Bundle {
                 transform: Transform::Tagood,
                 upright: true,
                 tau: DEFAULT_TAU,
-                tagger: config,
+                arch: Arch::Ram,
+                tagger: Some(config),
+                clip: None,
                 projector: None,
                 lambda: Vec::new(),
                 checksums: Checksums::new(),
             },
-            tagger,
+            network,
             projector: None,
             projector_ce: None,
             statistics: None,
+            clip: None,
             path: path.to_owned(),
         })
     }
@@ -264,7 +323,10 @@ impl Bundle {
         let source = Source::open(path)?;
         let config = ProjectorConfig::of_checkpoint(&source)?;
         let bad = |reason| BundleError::Manifest { reason, path: path.to_owned() };
-        shapes::check_projector(&config, &self.manifest.tagger, &source).map_err(bad)?;
+        let Some(tagger) = &self.manifest.tagger else {
+            return Err(bad("a projector is for a tagger, and the model is a CLIP".into()));
+        };
+        shapes::check_projector(&config, tagger, &source).map_err(bad)?;
         self.drop_projector();
         (self.manifest.projector, self.projector) = (Some(config), Some(source));
         Ok(())

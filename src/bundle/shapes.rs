@@ -1,6 +1,7 @@
 //! Holds a manifest against the weights that are there: every size is seen in a tensor's shape or
 //! bounded by one before anything is built from it.
 
+use crate::nn::clip::ClipConfig;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::ram::RamConfig;
 use crate::nn::source::Source;
@@ -20,6 +21,23 @@ fn same<T: PartialEq + std::fmt::Debug>(field: &str, manifest: &T, weights: &T) 
 
 /// What is wrong, without the file's name.
 type Outcome = Result<(), String>;
+
+/// Refuses a CLIP's shape that its weights do not have.
+pub(super) fn check_clip(config: &ClipConfig, weights: &Source) -> Outcome {
+    let seen = ClipConfig::of_checkpoint(weights, config.activation);
+    let mut seen = seen.map_err(|error| error.to_string())?;
+    // What cannot be seen in tensors.
+    seen.positions = config.positions;
+    let sides = [
+        ("clip.shape.image", &config.image.transformer, &mut seen.image.transformer),
+        ("clip.shape.text", &config.text.transformer, &mut seen.text.transformer),
+    ];
+    for (field, given, seen) in sides {
+        divides(&format!("{field}.transformer.heads"), given.heads, given.width)?;
+        seen.heads = given.heads;
+    }
+    same("clip.shape", config, &seen)
+}
 
 /// Attention heads share a width evenly.
 fn divides(field: &str, heads: usize, width: usize) -> Outcome {

@@ -106,7 +106,9 @@ proptest! {
         }
         if let Ok(bundle) = Bundle::open(dir.path()) {
             let device = Device::flex();
-            drop(Ram::new(&bundle.manifest.tagger, &WeightLoader::stored(&bundle.tagger, &device)));
+            if let Some(tagger) = &bundle.manifest.tagger {
+                drop(Ram::new(tagger, &WeightLoader::stored(&bundle.network, &device)));
+            }
             drop(bundle.centers());
             if let Some((source, config)) = bundle.projector.iter().zip(&bundle.manifest.projector).next() {
                 drop(Projector::new(config, &WeightLoader::stored(source, &device)));

@@ -13,11 +13,12 @@ use super::checksums::{self, Checksums};
 use super::manifest::{FORMAT, Manifest};
 use super::vocabulary::Vocabulary;
 use super::{
-    Bundle, BundleError, CLASS_NAMES, CLASSES, MANIFEST, PROJECTOR, PROJECTOR_CE, STATISTICS,
-    TAGGER, TAGS, THRESHOLDS,
+    Bundle, BundleError, CLASS_NAMES, CLASSES, CLIP, ClipFiles, MANIFEST, NAMES, PROJECTOR,
+    PROJECTOR_CE, PROMPTS, STATISTICS, TAGGER, TAGS, THRESHOLDS, TOKENIZER,
 };
 use crate::fs::{self, WholeFile, WholeFolder};
 use crate::lists::List;
+use crate::nn::clip::Clip;
 use crate::nn::projector::{Projector, ProjectorConfig};
 use crate::nn::ram::Ram;
 use crate::nn::source::{Source, WeightsError, check_finite, check_half};
@@ -46,8 +47,10 @@ pub struct BundleFiles<'a> {
     pub manifest: &'a Manifest,
     /// Tags and classes.
     pub vocabulary: &'a Vocabulary,
-    /// The tagger.
-    pub tagger: (Weights<'a>, Precision),
+    /// The tagger or the CLIP.
+    pub network: (Weights<'a>, Precision),
+    /// What a CLIP has beside its weights.
+    pub clip: Option<&'a ClipFiles>,
     /// The projector with its `centers`.
     pub projector: Option<(Weights<'a>, Precision)>,
     /// A projector trained with cross-entropy alone.
@@ -80,7 +83,16 @@ impl BundleFiles<'_> {
             let path = folder.join(name);
             fs::write(&path, bytes).map_err(io("cannot write the bundle", &path))
         };
-        for (name, text) in [(TAGS, vocabulary.tags.join("\n") + "\n"), (THRESHOLDS, thresholds)] {
+        let mut lists = vec![(TAGS, vocabulary.tags.join("\n") + "\n"), (THRESHOLDS, thresholds)];
+        if let Some(clip) = self.clip {
+            let lines = clip.known.iter().map(|known| known.line() + "\n").collect::<String>();
+            lists = if lines.is_empty() { Vec::new() } else { vec![(NAMES, lines)] };
+            if let Some(tokenizer) = &clip.tokenizer {
+                write(TOKENIZER, tokenizer)?;
+                sums.insert(TOKENIZER.into(), checksums::of_bytes(tokenizer));
+            }
+        }
+        for (name, text) in lists {
             write(name, text.as_bytes())?;
             let list = List::of_bytes(text.as_bytes(), &folder.join(name));
             sums.insert(
@@ -88,14 +100,21 @@ impl BundleFiles<'_> {
                 checksums::of_list(&list.map_err(super::VocabularyError::from)?),
             );
         }
-        write(CLASSES, vocabulary.classes_text().as_bytes())?;
+        if self.clip.is_none() {
+            write(CLASSES, vocabulary.classes_text().as_bytes())?;
+        }
         if let Some(bytes) = self.statistics {
             write(STATISTICS, bytes)?;
             sums.insert(STATISTICS.into(), checksums::of_bytes(bytes));
         }
         let names = self.class_names()?;
+        let prompts = self.clip.and_then(|clip| clip.prompts.as_ref());
+        let prompts = prompts
+            .map(|prompts| (Weights::Stored(prompts, vec![LEARNED.to_owned()]), Precision::Single));
+        let network = if self.clip.is_some() { CLIP } else { TAGGER };
         let networks = [
-            (TAGGER, Some(&self.tagger), None),
+            (network, Some(&self.network), None),
+            (PROMPTS, prompts.as_ref(), None),
             (PROJECTOR, self.projector.as_ref(), names),
             (PROJECTOR_CE, self.projector_ce.as_ref(), None),
         ];
@@ -131,18 +150,22 @@ impl BundleFiles<'_> {
 
 impl Bundle {
     /// Writes all that the bundle is made of to a folder that does not exist yet (or is empty), its
-    /// networks in the precision they came in; `tagger` rounds the tagger to another one.
+    /// networks in the precision they came in; `network` rounds tagger or CLIP to another one.
     ///
     /// # Errors
     /// If a tensor is missing, misshapen or not finite in its precision, or the folder cannot be
     /// written.
-    pub fn write(&self, folder: &Path, tagger: Option<Precision>) -> Result<(), BundleError> {
-        // Building the tagger names its tensors, without the rest of a published checkpoint.
+    pub fn write(&self, folder: &Path, network: Option<Precision>) -> Result<(), BundleError> {
+        // Building the network names its tensors, without the rest of a published checkpoint.
         let device = Device::flex();
-        let from = WeightLoader::stored(&self.tagger, &device);
-        Ram::new(&self.manifest.tagger, &from)?;
+        let from = WeightLoader::stored(&self.network, &device);
+        match (&self.manifest.tagger, &self.manifest.clip) {
+            (Some(config), _) => drop(Ram::new(config, &from)?),
+            (None, Some(part)) => drop(Clip::new(&part.shape, &from)?),
+            (None, None) => {}
+        }
         let names = from.names().into_keys().collect();
-        let precision = tagger.unwrap_or_else(|| precision_of(&self.tagger));
+        let precision = network.unwrap_or_else(|| precision_of(&self.network));
         let projector = match (&self.projector, self.centers()?) {
             (Some(source), Some((centers, shape))) => {
                 let mut tensors = self.projector_tensors(source)?;
@@ -159,7 +182,8 @@ impl Bundle {
         let files = BundleFiles {
             manifest: &self.manifest,
             vocabulary: &self.vocabulary,
-            tagger: (Weights::Stored(&self.tagger, names), precision),
+            network: (Weights::Stored(&self.network, names), precision),
+            clip: self.clip.as_ref(),
             projector: projector.as_ref().map(|(values, p)| (Weights::Values(values), *p)),
             projector_ce: projector_ce.as_ref().map(|(values, p)| (Weights::Values(values), *p)),
             statistics: self.statistics.as_deref(),
@@ -178,6 +202,9 @@ impl Bundle {
             .collect()
     }
 }
+
+/// The tensor of LoCoOp's learned prompts.
+const LEARNED: &str = "ctx";
 
 /// The class centers in a projector's file.
 const CENTERS: &str = "centers";

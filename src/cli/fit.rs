@@ -18,6 +18,7 @@ use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::bundle::{Bundle, Precision};
 use crate::dataset::Dataset;
 use crate::fit::FitError;
+use crate::fit::clip::{ClipFit, fit_clip};
 use crate::fit::clipn::{ClipnConfig, Crops};
 use crate::fit::config::TrainConfig;
 use crate::fit::lambda::TPR;
@@ -30,7 +31,7 @@ use crate::fs;
 use crate::gpu::Compute;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::source::Source;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{FeatureChoice, Pipeline};
 use crate::store::{self, ExtractOptions, Progress, Store, StoreHeader};
 
 /// Width of the feature and heads of the projector, as published.
@@ -38,6 +39,9 @@ const WIDTH: usize = 512;
 const HEADS: usize = 8;
 const LAYERS: usize = 2;
 const PATTERNS: usize = 4;
+
+/// Share of each class that is held out, if none is given.
+const HELD_OUT: f64 = 0.1;
 
 /// Fits vocabulary, projector, centers, detectors and thresholds to your own classes
 ///
@@ -107,6 +111,9 @@ pub(super) struct FitOptions {
     /// Keep the tokens of the class's own tag alone, in place of all in-distribution tags
     #[arg(long)]
     one_tag: bool,
+    /// What becomes an image's feature, of a CLIP: the whole image, or the patches of its names above τ
+    #[arg(long, value_name = "objects|whole-image")]
+    features: Option<FeatureChoice>,
     /// Passes over the images [default: the recipe's: 100, released 99; clipn 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
@@ -207,6 +214,11 @@ impl FitOptions {
         let stored = Stored { store: &store, dataset: &dataset, rows };
         if let Some(sentence) = stored.contradictions() {
             note!("{sentence}");
+        }
+        if bundle.clip.is_some() {
+            self.fit_clip(&mut bundle, &compute, &stored)?;
+            let failed = failed > 0;
+            return Ok(if failed { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS });
         }
         if self.choose_vocabulary(&mut bundle, &stored, &work)? {
             return Ok(ExitCode::SUCCESS);
@@ -338,6 +350,37 @@ impl FitOptions {
         Ok(self.propose.is_some())
     }
 
+    /// Class centers, statistics and λ of a CLIP, whose names are the classes.
+    fn fit_clip(
+        &self,
+        bundle: &mut Bundle,
+        compute: &Compute,
+        stored: &Stored,
+    ) -> anyhow::Result<()> {
+        bundle.manifest.recipe = self.method.recipe.unwrap_or(bundle.manifest.recipe);
+        bundle.manifest.tau = self.method.tau.unwrap_or(bundle.manifest.tau);
+        bundle.manifest.name = self.name.clone().unwrap_or_else(|| stored.dataset.name.clone());
+        let held_out = stored.dataset.held_out(self.validation.unwrap_or(HELD_OUT), self.seed)?;
+        let features = self.features.unwrap_or(FeatureChoice::WholeImage);
+        let bar = progress_line(self.is_quiet(), Some(held_out.len() as u64), "images");
+        let fit = ClipFit { held_out: &held_out, features, tpr: self.tpr };
+        let fitted = fit_clip(bundle, compute, stored, fit, &mut || bar.inc(1))?;
+        bar.finish_and_clear();
+        bundle.write(&self.out, None)?;
+        if fitted.skipped > 0 {
+            let (skipped, tau) = (fitted.skipped, bundle.manifest.tau);
+            note!("{skipped} images keep no patch at τ = {tau} and are left out");
+        }
+        output::print_line(format_args!(
+            "{}: {} names, centers and statistics of {} images, λ by {} held out",
+            self.out.display(),
+            stored.dataset.classes.len(),
+            fitted.images,
+            fitted.held_out,
+        ))?;
+        Ok(())
+    }
+
     fn gather(
         &self,
         bundle: &mut Bundle,
@@ -352,7 +395,7 @@ impl FitOptions {
             layer: pipeline.layer(recipe),
             one_tag: self.one_tag,
         };
-        let held_out = stored.dataset.held_out(self.validation.unwrap_or(0.1), self.seed)?;
+        let held_out = stored.dataset.held_out(self.validation.unwrap_or(HELD_OUT), self.seed)?;
         let total = held_out.len();
         let bar = progress_line(self.is_quiet(), Some(total as u64), "images decomposed");
         let mut tick = || {
@@ -380,14 +423,13 @@ impl FitOptions {
         work: &Path,
         cancel: &Arc<AtomicBool>,
     ) -> anyhow::Result<()> {
-        let tagger = &bundle.manifest.tagger;
         let shape = ProjectorConfig {
-            joint: tagger.joint,
+            joint: bundle.manifest.token_width(),
             width: WIDTH,
             heads: HEADS,
             layers: LAYERS,
             hidden: self.hidden as usize,
-            max_tokens: tagger.positions(),
+            max_tokens: bundle.manifest.positions(),
             classes: bundle.vocabulary.classes.len(),
             patterns: PATTERNS,
         };

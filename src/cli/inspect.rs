@@ -71,6 +71,9 @@ impl InspectArgs {
     pub(super) fn run(self) -> CliResult {
         let pipeline = self.model.load()?;
         let settings = self.settings.settings(&pipeline);
+        if pipeline.label_set().is_some() {
+            super::evaluate::refuse_unknowing(&pipeline)?;
+        }
         for folder in [&self.heatmaps, &self.dump].into_iter().flatten() {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -201,7 +204,11 @@ fn tag(
     let tagged = pipeline.tag(&inputs, Keep::Id).map_err(|error| named(error, &new))?;
     let mut tagged = tagged.into_iter();
     let output = |(_, image): &(&Path, &Prepared)| match &image.known {
-        Some(known) => Some(known.clone()),
+        Some(known) => {
+            let mut known = known.clone();
+            pipeline.label(&mut known);
+            Some(known)
+        }
         None => {
             let output = tagged.next()?;
             if let Some(((outputs, tagger), content)) = outputs.zip(image.content) {

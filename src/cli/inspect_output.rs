@@ -12,8 +12,11 @@ use super::inspect::Prepared;
 use crate::fs;
 use crate::image::png;
 use crate::overlay;
-use crate::pipeline::{Analysis, Nearest, Pipeline, Settings, TaggerOutput};
+use crate::pipeline::{Analysis, LabelSet, Nearest, Pipeline, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
+
+/// Tags or names that are listed for a person.
+const SHOWN: usize = 12;
 
 /// Everything known of one image.
 pub(super) struct Line<'a> {
@@ -35,6 +38,19 @@ struct Tag<'a> {
     probability: f32,
     threshold: f32,
     in_vocabulary: bool,
+}
+
+/// A name that a CLIP was given.
+#[derive(Serialize)]
+struct Label<'a> {
+    name: &'a str,
+    /// Cosine of the image's feature with the name's.
+    similarity: f32,
+    /// Its share of the softmax over all names.
+    probability: f32,
+    /// The no side's probability that the image does not show it; of a CLIPN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied: Option<f32>,
 }
 
 impl Line<'_> {
@@ -59,6 +75,27 @@ impl Line<'_> {
         tags
     }
 
+    /// A CLIP's names with what it makes of them, most similar first; `None` of a tagger.
+    fn labels(&self) -> Option<Vec<Label<'_>>> {
+        let set = self.pipeline.label_set()?;
+        let own = || set.cosines(&self.tagged.tokens[..self.tagged.width], &[], false);
+        let cosines = self.analysis.cosines.clone().unwrap_or_else(own);
+        let (probabilities, denied) = (cosines.probabilities(), cosines.denied());
+        let names = self.pipeline.vocabulary().tags.iter().enumerate();
+        let mut labels: Vec<Label> = names
+            .filter_map(|(at, name)| {
+                Some(Label {
+                    name,
+                    similarity: *cosines.image.get(at)?,
+                    probability: *probabilities.get(at)?,
+                    denied: denied.as_ref().and_then(|denied| denied.get(at).copied()),
+                })
+            })
+            .collect();
+        labels.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
+        Some(labels)
+    }
+
     fn json(&self) -> serde_json::Value {
         let (analysis, verdict) = (self.analysis, &self.analysis.verdict);
         let near = |near: &Nearest| {
@@ -79,6 +116,7 @@ impl Line<'_> {
             "tau": self.settings.tau,
             "recipe": self.settings.recipe,
             "tags": self.tags(),
+            "labels": self.labels(),
             "kept_tokens": analysis.decomposition.kept(),
             "total_tokens": self.tagged.positions(),
             "nearest": nearest,
@@ -119,14 +157,21 @@ impl Line<'_> {
             analysis.decomposition.kept(),
             self.tagged.positions(),
         );
+        if let Some(labels) = self.labels() {
+            for Label { name, similarity, probability, denied } in labels.iter().take(SHOWN) {
+                let denied = denied.map_or(String::new(), |no| format!("  no {no:.3}"));
+                text += &format!("     {name:<30} {similarity:.3}  {probability:.3}{denied}\n");
+            }
+            return text;
+        }
         let tags = self.tags();
-        for tag in tags.iter().take(12) {
+        for tag in tags.iter().take(SHOWN) {
             let mark = if tag.in_vocabulary { '●' } else { '○' };
             let (name, probability, threshold) = (tag.name, tag.probability, tag.threshold);
             text += &format!("     {mark} {name:<28} {probability:.3}  (> {threshold:.2})\n");
         }
-        if tags.len() > 12 {
-            text += &format!("       … and {} more tags\n", tags.len() - 12);
+        if tags.len() > SHOWN {
+            text += &format!("       … and {} more tags\n", tags.len() - SHOWN);
         }
         text
     }
@@ -206,11 +251,12 @@ pub(super) fn write_heatmaps(folder: &Path, line: &Line) -> anyhow::Result<()> {
     save("union", &line.analysis.decomposition.map)
 }
 
-/// Every intermediate tensor of one image, as `inspect --help` lists them.
-pub(super) fn write_dump(folder: &Path, line: &Line) -> anyhow::Result<()> {
-    let (tagged, analysis) = (line.unrounded.unwrap_or(line.tagged), line.analysis);
+/// A tensor's name, shape and values.
+type Named = (&'static str, Vec<usize>, Vec<f32>);
+
+/// Tokens, logits and attention of a tagger.
+fn tagger_tensors(tagged: &TaggerOutput) -> Vec<Named> {
     let attention = &tagged.attention;
-    let side = line.pipeline.image_side() as usize;
     let (positions, width) = (tagged.positions(), tagged.width);
     let (layers, heads, tags) = (attention.layers, attention.heads, attention.tags.len());
     // Kept as [T, L, H, P]; the contract says [L, H, T, P].
@@ -220,16 +266,48 @@ pub(super) fn write_dump(folder: &Path, line: &Line) -> anyhow::Result<()> {
         let at = (rest * tags + tag) * positions;
         by_layer[at..at + positions].copy_from_slice(values);
     }
-    let mask: Vec<f32> =
-        analysis.decomposition.mask.iter().map(|&m| f32::from(u8::from(m))).collect();
-    let mut tensors = vec![
-        ("image", vec![3, side, side], line.prepared.input.clone()),
+    vec![
         ("tokens", vec![positions, width], tagged.tokens.clone()),
         ("logits", vec![tagged.logits.len()], tagged.logits.clone()),
         ("attention", vec![layers, heads, tags, positions], by_layer),
-        ("map", vec![positions], analysis.decomposition.map.clone()),
-        ("mask", vec![positions], mask),
+    ]
+}
+
+/// Features of a CLIP's image and patches, as the network gives them, those of the names at unit
+/// length, and the logits of both sides.
+fn clip_tensors(tagged: &TaggerOutput, labels: &LabelSet) -> Vec<Named> {
+    let (width, names) = (tagged.width, labels.len());
+    let (image, local) = tagged.tokens.split_at(width);
+    let of_names = |values: &Vec<f32>| (vec![names, width], values.clone());
+    let (shape, features) = of_names(&labels.features);
+    let mut tensors = vec![
+        ("image_feature", vec![width], image.to_vec()),
+        ("local_features", vec![local.len() / width, width], local.to_vec()),
+        ("label_features", shape, features),
+        ("logits", vec![names], labels.logits(image)),
     ];
+    if let (Some(no), Some(logits)) = (&labels.no, labels.no_logits(image)) {
+        let (shape, features) = of_names(no);
+        tensors.push(("no_label_features", shape, features));
+        tensors.push(("no_logits", vec![names], logits));
+    }
+    tensors
+}
+
+/// Every intermediate tensor of one image, as `inspect --help` lists them.
+pub(super) fn write_dump(folder: &Path, line: &Line) -> anyhow::Result<()> {
+    let (tagged, analysis) = (line.unrounded.unwrap_or(line.tagged), line.analysis);
+    let side = line.pipeline.image_side() as usize;
+    let positions = tagged.positions();
+    let mask: Vec<f32> =
+        analysis.decomposition.mask.iter().map(|&m| f32::from(u8::from(m))).collect();
+    let mut tensors = vec![("image", vec![3, side, side], line.prepared.input.clone())];
+    match line.pipeline.label_set() {
+        Some(labels) => tensors.extend(clip_tensors(tagged, labels)),
+        None => tensors.extend(tagger_tensors(tagged)),
+    }
+    tensors.push(("map", vec![positions], analysis.decomposition.map.clone()));
+    tensors.push(("mask", vec![positions], mask));
     if let Some(projected) = &analysis.projected {
         tensors.push(("feature", vec![projected.feature.len()], projected.feature.clone()));
         let logits = projected.class_logits.clone();

@@ -8,17 +8,19 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::bundle::manifest::Recipe;
-use crate::bundle::{Bundle, embedded};
+use crate::bundle::{Bundle, embedded, known, templates};
 use crate::gpu::{self, Compute, DeviceChoice};
 use crate::image::Transform;
-use crate::pipeline::{Pipeline, Settings};
+use crate::nn::Activation;
+use crate::pipeline::{FeatureChoice, Labels, Pipeline, Settings};
+use crate::score::negatives::NegativeWords;
 use crate::store::OutputCache;
 
 /// Which model, and where to run it.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ModelArgs {
-    /// A bundle's folder or a published RAM checkpoint (.pth, .safetensors); the embedded model
-    /// if not given
+    /// A bundle's folder, or a published checkpoint of RAM, RAM++, CLIP or CLIPN (.pth, .pt, .bin,
+    /// .safetensors, or its folder); the embedded model if not given
     #[arg(long, value_name = "BUNDLE|CHECKPOINT")]
     pub model: Option<PathBuf>,
     /// A projector in the released layout, for a checkpoint that has none
@@ -33,6 +35,23 @@ pub struct ModelArgs {
     /// In-distribution classes and their tags: lines `CLASS<tab>TAG`, or INDEX WNID NAME,TAG
     #[arg(long, value_name = "FILE")]
     pub vocabulary: Option<PathBuf>,
+    /// What is known: a file with one name a line (synonyms after a colon), or names between commas.
+    /// Of a CLIP any names; of a tagger some of its tags, in place of its classes
+    #[arg(long, value_name = "FILE|\"A, B\"")]
+    pub known: Option<String>,
+    /// A text that a CLIP's names are put into, at `{}`; may be given several times, and `clipn` stands
+    /// for CLIPN's released 128 [default: the model's own, mostly `a photo of a {}.`]
+    #[arg(long = "template", value_name = "TEXT|clipn")]
+    pub templates: Vec<String>,
+    /// Words for what is not known, one a line, or WordNet's data files, for a CLIP's neg-label
+    #[arg(long, value_name = "FILE|DIR")]
+    pub negatives: Option<PathBuf>,
+    /// LoCoOp's learned prompts, for a CLIP
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// The activation of a CLIP's checkpoint, where nothing beside it says
+    #[arg(long, value_name = "gelu|quick_gelu", value_parser = parse_activation)]
+    pub activation: Option<Activation>,
     /// How images become the network's input: `ram` (resize), `tagood` (resize larger, crop), `clip`
     /// (resize the shorter side, crop the middle) or `clip-bilinear`
     #[arg(long, value_name = "ram|tagood|clip|clip-bilinear")]
@@ -68,7 +87,26 @@ impl ModelArgs {
             let own = bundle.path.clone();
             bundle.tie_classes(self.vocabulary.as_ref().unwrap_or(&own))?;
         }
+        if let Some(known) = &self.known {
+            let had_projector = bundle.projector.is_some();
+            bundle.know(known::read_names(known)?)?;
+            if had_projector && bundle.projector.is_none() {
+                super::output::note!(
+                    "note: the projector is left out: its centers are of other classes than --known"
+                );
+            }
+        }
         Ok(bundle)
+    }
+
+    /// What is asked of a CLIP: its bundle's names and templates, with the negative words that were
+    /// named here; `None` where nothing is to be asked beyond the bundle.
+    fn labels(&self, pipeline: &Pipeline) -> anyhow::Result<Option<Labels>> {
+        let Some(path) = &self.negatives else { return Ok(None) };
+        let labels =
+            pipeline.labels().context("--negatives is for a CLIP, and this is a tagger")?;
+        let words = NegativeWords::read(path)?;
+        Ok(Some(Labels { negatives: Some((words, path.clone())), ..labels }))
     }
 
     /// Opens the tagger alone, with lists of classes that no projector knows yet.
@@ -79,14 +117,24 @@ impl ModelArgs {
         let mut bundle = self.open()?;
         bundle.drop_projector();
         self.read_lists(&mut bundle)?;
+        if let (Some(_), Some(known)) = (&bundle.clip, &self.known) {
+            bundle.know(known::read_names(known)?)?;
+        }
         Ok(bundle)
     }
 
     fn open(&self) -> anyhow::Result<Bundle> {
         let mut bundle = match &self.model {
-            Some(path) => Bundle::open(path)?,
+            Some(path) => Bundle::open_with(path, self.activation)?,
             None => embedded::bundle()?,
         };
+        if let Some(path) = &self.prompts {
+            bundle.attach_prompts(path)?;
+        }
+        if !self.templates.is_empty() {
+            let texts = |given: &String| templates::set(given).unwrap_or(vec![given.clone()]);
+            bundle.take_templates(self.templates.iter().flat_map(texts).collect())?;
+        }
         bundle.manifest.transform = self.transform.unwrap_or(bundle.manifest.transform);
         bundle.manifest.upright = match (self.orient, self.no_orient) {
             (_, true) => false,
@@ -118,7 +166,14 @@ impl ModelArgs {
             ("--projector", &self.projector),
             ("--tags", &self.tags),
             ("--thresholds", &self.thresholds),
+            ("--prompts", &self.prompts),
         ];
+        for template in &self.templates {
+            add("--template", template.into());
+        }
+        if let Some(activation) = self.activation {
+            add("--activation", activation_name(activation).into());
+        }
         for (name, file) in files {
             if let Some(file) = file {
                 add(name, file.clone().into());
@@ -161,7 +216,11 @@ impl ModelArgs {
             true => Pipeline::load(bundle, compute),
             false => Pipeline::load_keyed(bundle, compute),
         };
-        pipeline.context("cannot load the model")
+        let mut pipeline = pipeline.context("cannot load the model")?;
+        if let Some(labels) = self.labels(&pipeline)? {
+            pipeline.set_labels(labels)?;
+        }
+        Ok(pipeline)
     }
 
     /// What was made of images before; `None` if it is not to be used.
@@ -181,6 +240,19 @@ pub struct MethodArgs {
     pub recipe: Option<Recipe>,
 }
 
+fn parse_activation(text: &str) -> Result<Activation, String> {
+    let all = [Activation::Gelu, Activation::QuickGelu];
+    let found = all.into_iter().find(|activation| activation_name(*activation) == text);
+    found.ok_or_else(|| "there are `gelu` and `quick_gelu`".into())
+}
+
+fn activation_name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Gelu => "gelu",
+        Activation::QuickGelu => "quick_gelu",
+    }
+}
+
 /// How to look at images.
 #[derive(Args, Clone, Debug, Default)]
 pub struct SettingsArgs {
@@ -189,6 +261,10 @@ pub struct SettingsArgs {
     /// The detector whose score decides; the recipe's own if not given
     #[arg(long, value_name = "NAME", value_parser = parse_detector)]
     pub detector: Option<String>,
+    /// What becomes an image's feature: the tokens of its objects above τ, or all of it; a tagger's
+    /// objects, a CLIP's whole image if not given
+    #[arg(long, value_name = "objects|whole-image")]
+    pub features: Option<FeatureChoice>,
     /// Decision threshold on the score; the model's own if not given
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = parse_finite::<f32>)]
     pub lambda: Option<f32>,
@@ -197,9 +273,10 @@ pub struct SettingsArgs {
 impl SettingsArgs {
     /// The settings, with the model's own where nothing was said.
     pub fn settings(&self, pipeline: &Pipeline) -> Settings {
-        let own = pipeline.default_settings();
-        let recipe = self.method.recipe.unwrap_or(own.recipe);
-        let mut settings = Settings::new(self.method.tau.unwrap_or(own.tau), recipe);
+        let recipe = self.method.recipe.unwrap_or(pipeline.manifest().recipe);
+        let mut settings = pipeline.settings_of(recipe);
+        settings.tau = self.method.tau.unwrap_or(settings.tau);
+        settings.features = self.features.unwrap_or(settings.features);
         if let Some(detector) = &self.detector {
             settings.detector.clone_from(detector);
         }

@@ -16,7 +16,7 @@ use crate::eval::metrics::RankedScores;
 use crate::eval::report::{Report, ReportError};
 use crate::eval::scores::ScoredImage;
 use crate::image::RgbImage;
-use crate::pipeline::{Keep, OdinInput, Pipeline, PipelineError, TaggerOutput};
+use crate::pipeline::{FeatureChoice, Keep, OdinInput, Pipeline, PipelineError, TaggerOutput};
 use crate::score::Detector;
 
 use super::rng::SceneRng;
@@ -130,6 +130,7 @@ pub fn evaluate(
     let plan = Plan {
         recipe: manifest.recipe,
         tau: manifest.tau,
+        main: FeatureChoice::Objects,
         taus: options.taus.clone(),
         whole_image: true,
         detectors: options.detectors.clone(),

@@ -6,7 +6,8 @@ use super::scores::{
 use crate::bundle::manifest::Recipe;
 use crate::fit::lambda::{TPR, lambda_at};
 use crate::pipeline::{
-    self, Image, ImageFeature, OdinInput, Pipeline, PipelineError, ScorePlan, TaggerOutput,
+    self, FeatureChoice, Image, ImageFeature, OdinInput, Pipeline, PipelineError, ScorePlan,
+    TaggerOutput,
 };
 use crate::score::{Detector, Input};
 
@@ -17,6 +18,8 @@ pub struct Plan {
     pub recipe: Recipe,
     /// The τ of the main table.
     pub tau: f32,
+    /// What becomes an image's feature in the main table.
+    pub main: FeatureChoice,
     /// Further τ.
     pub taus: Vec<f32>,
     /// Whether the whole image is scored, too.
@@ -36,7 +39,7 @@ impl Plan {
         taus.dedup();
         let mut features: Vec<Features> =
             taus.into_iter().map(|tau| Features::Objects { tau }).collect();
-        if self.whole_image {
+        if self.whole_image || self.main == FeatureChoice::WholeImage {
             features.push(Features::WholeImage);
         }
         features
@@ -66,7 +69,7 @@ impl<'a> SetScorer<'a> {
     /// With a model that has a projector; without one, every column will be missing.
     pub fn new(pipeline: &'a Pipeline, plan: Plan) -> Self {
         let features = plan.features();
-        let main = Features::Objects { tau: plan.tau };
+        let main = plan.main.at(plan.tau);
         let main = features.iter().position(|f| *f == main).unwrap_or_default();
         Self { pipeline, plan, features, main }
     }
@@ -85,9 +88,6 @@ impl<'a> SetScorer<'a> {
 
     fn missing(&self, at: usize, detector: &dyn Detector) -> Option<String> {
         let info = detector.info();
-        if self.pipeline.head().is_none() {
-            return Some("the model has no projector; make one with `fit`".into());
-        }
         if at != self.main && wants_odin(detector) {
             return Some("the second pass is computed at the model's own τ alone".into());
         }
@@ -157,7 +157,7 @@ impl<'a> SetScorer<'a> {
                 recipe: self.plan.recipe,
                 tau: self.plan.tau,
                 classes: classes.iter().map(|class| class.name.clone()).collect(),
-                tags: manifest.tagger.tags,
+                tags: self.pipeline.vocabulary().tags.len(),
                 odin: self.plan.odin,
             },
             features: self.features.clone(),

@@ -20,7 +20,7 @@ use crate::fit::stages::{self, Stored, TrainingData};
 use crate::fit::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
 use crate::image::PassedOver;
 use crate::nn::projector::ProjectorConfig;
-use crate::pipeline::{OdinInput, Pipeline};
+use crate::pipeline::{FeatureChoice, OdinInput, Pipeline};
 use crate::score;
 use crate::score::distance::Centers;
 use crate::store::Store;
@@ -140,7 +140,7 @@ impl Refit<'_> {
         let Some(shape) = self.pipeline.manifest().projector.clone() else {
             return Err(FitError::NothingKept { tau: variant.tau, skipped: 0 });
         };
-        let mut config = self.config(shape);
+        let mut config = self.config(shape.clone());
         config.seed = self.seed;
         let epochs = config.epochs;
         let tags = if variant.one_tag { "-one-tag" } else { "" };
@@ -170,7 +170,7 @@ impl Refit<'_> {
             variant,
             images: gathered.train.len(),
             epochs,
-            pipeline: self.pipeline.with_projector(trainer.inference(), centers)?,
+            pipeline: self.pipeline.with_projector(trainer.inference(), shape, centers)?,
         })
     }
 
@@ -214,6 +214,7 @@ impl Refitted {
         let plan = Plan {
             recipe,
             tau: self.variant.tau,
+            main: FeatureChoice::Objects,
             taus: vec![own_tau],
             whole_image: false,
             detectors: vec![score::by_name(recipe.detector())?],

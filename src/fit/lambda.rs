@@ -1,8 +1,8 @@
 //! Decision thresholds from held-out in-distribution images.
 
 use super::error::FitError;
-use crate::bundle::manifest::{Lambda, Recipe};
-use crate::pipeline::{Column, Features, Image, OdinInput, Pipeline, ScorePlan, TaggerOutput};
+use crate::bundle::manifest::{FeatureChoice, Lambda, Recipe};
+use crate::pipeline::{Column, Image, OdinInput, Pipeline, ScorePlan, TaggerOutput};
 use crate::score::verdict::Score;
 use crate::score::{FittedDetector, ScoreError};
 
@@ -40,8 +40,8 @@ pub fn lambda_of(scores: impl IntoIterator<Item = Score>, tpr: f64) -> Option<(f
     lambda_at(&values, rejected, tpr)
 }
 
-/// λ of each of some detectors under one recipe at τ, from held-out in-distribution images as
-/// `inspect` would look at them; ODIN moves the tokens. Detectors that need what the model does not
+/// λ of each of some detectors under one recipe, at τ and a choice of what becomes the feature, from
+/// held-out in-distribution images as `inspect` would look at them; ODIN moves the tokens. Detectors that need what the model does not
 /// have are left out.
 ///
 /// The pipeline has the projector and the vocabulary; the attention of the tags that count has to
@@ -51,13 +51,12 @@ pub fn lambda_of(scores: impl IntoIterator<Item = Score>, tpr: f64) -> Option<(f
 /// If the device fails, or a detector does.
 pub fn lambdas(
     pipeline: &Pipeline,
-    detectors: &[FittedDetector],
+    detectors: &[&FittedDetector],
     images: &[TaggerOutput],
-    (recipe, tau): (Recipe, f32),
+    (recipe, tau, features): (Recipe, f32, FeatureChoice),
     tpr: f64,
 ) -> Result<Vec<Lambda>, FitError> {
-    let detectors = detectors.iter().collect::<Vec<_>>();
-    let column = Column { features: Features::Objects { tau }, detectors: detectors.clone() };
+    let column = Column { features: features.at(tau), detectors: detectors.to_vec() };
     let plan = ScorePlan { recipe, odin: OdinInput::Tokens, columns: vec![column] };
     let mut scores: Vec<Vec<Score>> = vec![Vec::new(); detectors.len()];
     for images in images.chunks(BATCH) {
@@ -76,7 +75,8 @@ pub fn lambdas(
         let (value, tpr) = lambda_of(scores, tpr)?;
         Some(Lambda { detector: detector.info().id.to_owned(), recipe, tau, value, tpr })
     };
-    let mut lambdas: Vec<Lambda> = detectors.into_iter().zip(scores).filter_map(lambda).collect();
+    let mut lambdas: Vec<Lambda> =
+        detectors.iter().copied().zip(scores).filter_map(lambda).collect();
     lambdas.sort_by(|a, b| a.detector.cmp(&b.detector));
     Ok(lambdas)
 }

@@ -3,6 +3,7 @@
 pub mod asymmetric;
 pub mod centers;
 pub mod checkpoint;
+pub mod clip;
 pub mod clipn;
 pub mod config;
 mod error;

@@ -8,7 +8,7 @@ use super::error::FitError;
 use super::lambda::lambdas;
 use super::objects::{Objects, Selection};
 use super::vocabulary::TagCounts;
-use crate::bundle::manifest::Recipe;
+use crate::bundle::manifest::{Arch, FeatureChoice, Recipe};
 use crate::bundle::{Bundle, Precision, projector_names, write_safetensors};
 use crate::dataset::Dataset;
 use crate::nn::projector::ProjectorConfig;
@@ -29,7 +29,9 @@ pub struct Stored<'a> {
 
 impl Stored<'_> {
     /// Index, class and content of each image that could be read.
-    fn images(&self) -> impl Iterator<Item = Result<(usize, usize, TaggerOutput), StoreError>> {
+    pub(super) fn images(
+        &self,
+    ) -> impl Iterator<Item = Result<(usize, usize, TaggerOutput), StoreError>> {
         let items = self.dataset.items.iter().zip(&self.rows).enumerate();
         items.filter_map(|(index, (item, row))| {
             let (row, class) = (self.store.row((*row)?)?, item.class?);
@@ -175,7 +177,7 @@ pub fn statistics(
         labels: &labels,
         head,
     };
-    Ok(score::fit_all(score::all(), &training)?)
+    Ok(score::fit_all(&score::all_of(Arch::Ram), &training)?)
 }
 
 /// Fits detectors and thresholds of a bundle whose projectors and vocabulary are in place.
@@ -190,16 +192,18 @@ pub fn fit_detectors(
 ) -> Result<(), FitError> {
     let statistics = statistics(pipeline, &gathered.objects, &gathered.train)?;
     let detectors: Vec<FittedDetector> = match pipeline.head() {
-        Some(head) => score::all()
+        Some(head) => score::all_of(Arch::Ram)
             .iter()
             .filter_map(|detector| score::bind(*detector, &statistics, head).ok())
             .collect(),
         None => Vec::new(),
     };
+    let fitted: Vec<&FittedDetector> = detectors.iter().collect();
     let tau = bundle.manifest.tau;
     bundle.manifest.lambda.clear();
     for recipe in Recipe::ALL {
-        let found = lambdas(pipeline, &detectors, &gathered.held_out, (recipe, tau), tpr)?;
+        let at = (recipe, tau, FeatureChoice::Objects);
+        let found = lambdas(pipeline, &fitted, &gathered.held_out, at, tpr)?;
         bundle.manifest.lambda.extend(found);
     }
     let bytes: Arc<[u8]> = statistics.to_bytes()?.into();

@@ -26,7 +26,8 @@ pub use error::ImageError;
 pub use format::FileFormat;
 pub use png::{png, png_of};
 pub use preprocess::{
-    CROP_MARGIN_PX, Normalisation, Region, Transform, UnknownTransform, tensor_data, thumbnail,
+    CROP_MARGIN_PX, Normalisation, Preparation, Region, Transform, UnknownTransform, tensor_data,
+    thumbnail,
 };
 pub use resample::{Filter, resize};
 pub use thumbnail::Thumbnail;

@@ -157,6 +157,24 @@ impl FromStr for Transform {
     }
 }
 
+/// How a model wants its pictures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Preparation {
+    /// How a picture becomes a square.
+    pub transform: Transform,
+    /// Side of the square, in pixels.
+    pub side_px: u32,
+    /// What its pixels are normalised by.
+    pub pixels: Normalisation,
+}
+
+impl Preparation {
+    /// The network's input for a picture: `[3, S, S]`, row-major.
+    pub fn apply(&self, picture: &RgbImage) -> Vec<f32> {
+        tensor_data(&self.transform.apply(picture, self.side_px), &self.pixels)
+    }
+}
+
 /// The picture as the network takes it: `(value / 255 − mean) / std`, channels first.
 ///
 /// # Shapes

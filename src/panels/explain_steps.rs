@@ -102,7 +102,7 @@ impl ExplainedImage<'_> {
 
     fn photo(&self) -> (String, String) {
         let [width, height] = self.entry.size.unwrap_or_default();
-        let side = self.info.manifest.tagger.swin.image;
+        let side = self.info.manifest.image_side();
         (
             format!("x = (resize(photo, {side} × {side}) − mean) / deviation"),
             format!(
@@ -113,19 +113,32 @@ impl ExplainedImage<'_> {
     }
 
     fn patches(&self) -> (String, String) {
-        let swin = &self.info.manifest.tagger.swin;
         let tokens = self.entry.tagged.as_ref().map_or(0, |tagged| tagged.positions());
         let grid = tokens.saturating_sub(1).isqrt();
-        let width = self.info.manifest.tagger.joint;
+        let width = self.info.manifest.token_width();
+        let manifest = &self.info.manifest;
+        if let Some(clip) = &manifest.clip {
+            let patch = clip.shape.image.patch;
+            return (
+                format!(
+                    "ViT(x) → {tokens} tokens = 1 of the image + {grid} × {grid} patches, {width} numbers each"
+                ),
+                format!(
+                    "Each patch of {patch} × {patch} pixels is one token, and all of them look at each other \
+                     in CLIP's vision transformer. What remains stands in the space that CLIP's texts \
+                     stand in, too.",
+                ),
+            );
+        }
+        let patch = manifest.tagger.as_ref().map_or(0, |tagger| tagger.swin.patch);
         (
             format!(
                 "Swin(x) → {tokens} tokens = 1 global + {grid} × {grid} places, {width} numbers each"
             ),
             format!(
-                "Cut into patches of {p} × {p} pixels, the photo passes through the Swin transformer, \
+                "Cut into patches of {patch} × {patch} pixels, the photo passes through the Swin transformer, \
                  whose stages merge neighbours. What remains is one token for each of {grid} × {grid} \
-                 places, and one for the whole.",
-                p = swin.patch
+                 places, and one for the whole."
             ),
         )
     }
@@ -147,7 +160,7 @@ impl ExplainedImage<'_> {
     }
 
     fn heads(&self) -> (String, String) {
-        let heads = self.info.manifest.tagger.decoder.heads;
+        let [_, heads] = self.info.manifest.map_layers_and_heads();
         let layer = self.info.layer(self.session.settings()) + 1;
         (
             "a[head, place] = softmax over places of ⟨query(tag), key(place)⟩ / √d".into(),
@@ -195,7 +208,7 @@ impl ExplainedImage<'_> {
 
     fn kept(&self) -> (String, String) {
         let kept = self.entry.analysis.as_ref().map_or(0, |analysis| analysis.decomposition.kept());
-        let width = self.info.manifest.tagger.joint;
+        let width = self.info.manifest.token_width();
         (
             format!("Z = {{ token(place) : m(place) }},  {kept} × {width}"),
             "Only the object's tokens go on; the background, which often differs between data sets \

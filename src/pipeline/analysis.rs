@@ -1,20 +1,32 @@
 //! What follows τ: map, mask, object tokens, feature, score, verdict.
 
-use super::project::Projected;
 use super::{
-    Column, Features, Image, ImageFeature, OdinInput, Pipeline, PipelineError, ScorePlan,
-    TaggerOutput,
+    Column, Cosines, Features, Image, ImageFeature, Inputs, OdinInput, Pipeline, PipelineError,
+    Projected, ScorePlan, TaggerOutput, seen,
 };
-use crate::bundle::manifest::Recipe;
-use crate::decompose::{self, Fallback};
+use crate::bundle::manifest::{FeatureChoice, Manifest, Recipe};
+use crate::decompose;
+use crate::score;
 use crate::score::distance::class_scores;
-use crate::score::verdict::{Reason, Rejection, Score, Verdict};
+use crate::score::verdict::{Reason, Rejection, Score, Seen, SeenName, Verdict};
+
+impl FeatureChoice {
+    /// The tokens that this means at τ.
+    pub fn at(self, tau: f32) -> Features {
+        match self {
+            Self::Objects => Features::Objects { tau },
+            Self::WholeImage => Features::WholeImage,
+        }
+    }
+}
 
 /// What a person can turn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Relevance above which a token is kept, 0 to 1.
     pub tau: f32,
+    /// What becomes an image's feature.
+    pub features: FeatureChoice,
     /// The paper's text or the released code.
     pub recipe: Recipe,
     /// The detector's name.
@@ -26,7 +38,8 @@ pub struct Settings {
 impl Settings {
     /// A recipe with its own detector and the bundle's λ.
     pub fn new(tau: f32, recipe: Recipe) -> Self {
-        Self { tau, recipe, detector: recipe.detector().to_owned(), lambda: None }
+        let (features, detector) = (FeatureChoice::default(), recipe.detector().to_owned());
+        Self { tau, features, recipe, detector, lambda: None }
     }
 }
 
@@ -72,6 +85,8 @@ pub struct Analysis {
     /// Under the released recipe, the cosines of the feature's patterns with the nearest center;
     /// their mean is its similarity. Empty otherwise.
     pub patterns: Vec<f32>,
+    /// Of a CLIP, the feature's cosines with the names and their no side; its patches' are left out.
+    pub cosines: Option<Cosines>,
     /// Score, decision, reason.
     pub verdict: Verdict,
     /// Time of decomposition, projection and scoring, in milliseconds.
@@ -84,17 +99,12 @@ const NEAREST: usize = 8;
 impl Pipeline {
     /// Chooses the tags that count and keeps the tokens above τ.
     pub fn decompose(&self, tagged: &TaggerOutput, tau: f32, recipe: Recipe) -> Decomposition {
-        let probabilities = tagged.probabilities();
-        let fallback = match recipe {
-            Recipe::Paper => Fallback::Never,
-            Recipe::Released => Fallback::Untagged,
-        };
-        let vocabulary = self.vocabulary();
-        let (thresholds, id_tags) = (&vocabulary.thresholds, vocabulary.id_tags());
-        let tags = decompose::select_tags(&probabilities, thresholds, id_tags, fallback);
+        let logits = self.network.logits(tagged);
+        let probabilities = seen::probabilities(tagged.arch, &logits);
+        let tags = self.network.counting(&probabilities, self.vocabulary(), recipe);
         let layer = self.layer(recipe);
-        let maps: Vec<Vec<f32>> =
-            tags.iter().filter_map(|&tag| tagged.attention.relevance(tag, layer)).collect();
+        let relevance = |&tag: &usize| self.network.relevance(tagged, tag, layer);
+        let maps: Vec<Vec<f32>> = tags.iter().filter_map(relevance).collect();
         let map = decompose::union(maps.iter().map(Vec::as_slice), tagged.positions());
         let tag_score = tags.iter().map(|&tag| probabilities[tag]).fold(0.0, f32::max);
         Decomposition { mask: decompose::mask(&map, tau), map, tags, tag_score }
@@ -122,11 +132,11 @@ impl Pipeline {
         tagged: &[&TaggerOutput],
         settings: &Settings,
     ) -> Result<Vec<Analysis>, PipelineError> {
-        let detectors = match self.head() {
-            Some(_) => vec![self.fitted(&settings.detector)?],
-            None => Vec::new(),
+        let detectors = match self.scores_images() && self.is_something_known() {
+            true => vec![self.fitted(&settings.detector)?],
+            false => Vec::new(),
         };
-        let column = Column { features: Features::Objects { tau: settings.tau }, detectors };
+        let column = Column { features: settings.features.at(settings.tau), detectors };
         let recipe = settings.recipe;
         let plan = ScorePlan { recipe, odin: OdinInput::Tokens, columns: vec![column] };
         let images: Vec<Image> = tagged.iter().map(|&tagged| Image::from(tagged)).collect();
@@ -151,20 +161,33 @@ impl Pipeline {
         stage_ms: [f32; 3],
     ) -> Analysis {
         let ImageFeature { decomposition, inputs, .. } = image;
-        let projected = inputs.map(|inputs| inputs.projected);
+        let inputs = inputs.filter(|_| self.head().is_some());
+        let (projected, names) = match inputs {
+            Some(Inputs { projected, names, .. }) => (Some(projected), names),
+            None => (None, None),
+        };
+        let cosines = names.map(|(_, cosines)| cosines.of_image());
         let nearest = self.nearest(projected.as_ref(), settings.recipe);
         let patterns = self.patterns(projected.as_ref(), &nearest, settings.recipe);
         let verdict = match score {
-            Some(score) => self.verdict(tagged, &decomposition, score, &nearest, settings),
+            Some(score) => {
+                let near = (&nearest[..], cosines.as_ref());
+                self.verdict(tagged, &decomposition, score, near, settings)
+            }
+            None if self.network.labels().is_some() => Verdict::without_names(),
             None => Verdict::without_projector(),
         };
-        Analysis { decomposition, projected, nearest, patterns, verdict, stage_ms }
+        Analysis { decomposition, projected, nearest, patterns, cosines, verdict, stage_ms }
     }
 
-    /// λ in force: the settings', or the bundle's own.
+    /// Whether anything is known, so that there is something to score by.
+    fn is_something_known(&self) -> bool {
+        self.head().is_some() || !self.vocabulary().id_tags().is_empty()
+    }
+
+    /// λ in force: the settings', the model's own, or the detector's own; `None` where there is none.
     pub fn lambda(&self, settings: &Settings) -> Option<f32> {
-        let own = || self.manifest().lambda(&settings.detector, settings.recipe);
-        settings.lambda.or_else(|| own().map(|lambda| lambda.value))
+        lambda_in_force(self.manifest(), settings)
     }
 
     fn verdict(
@@ -172,7 +195,7 @@ impl Pipeline {
         tagged: &TaggerOutput,
         decomposition: &Decomposition,
         score: Score,
-        nearest: &[Nearest],
+        (nearest, cosines): (&[Nearest], Option<&Cosines>),
         settings: &Settings,
     ) -> Verdict {
         let lambda = self.lambda(settings);
@@ -186,8 +209,26 @@ impl Pipeline {
         score.rejected.map(rejected).unwrap_or_else(|| {
             let vocabulary = self.vocabulary();
             let tags = decomposition.tags.iter().map(|&tag| vocabulary.tags[tag].clone());
-            let nearest = nearest.first().map(|near| vocabulary.class_name(near.class));
-            Verdict::by_threshold(score.ranked, lambda, tags.collect(), nearest)
+            let seen = Seen {
+                tags: tags.collect(),
+                nearest: nearest.first().map(|near| vocabulary.class_name(near.class)),
+                name: cosines.and_then(|cosines| self.seen_name(cosines)),
+            };
+            let threshold = |(tag, _): (usize, f32)| vocabulary.thresholds[tag];
+            let own = self.judges_by_tags().then(|| self.leading_tag(tagged).map(threshold));
+            Verdict::by_seen(score.ranked, (lambda, own.flatten()), seen)
+        })
+    }
+
+    /// The name with the largest cosine, and what the no side makes of it.
+    fn seen_name(&self, cosines: &Cosines) -> Option<SeenName> {
+        let by_cosine =
+            |a: &(usize, &f32), b: &(usize, &f32)| a.1.total_cmp(b.1).then(b.0.cmp(&a.0));
+        let (at, &similarity) = cosines.image.iter().enumerate().max_by(by_cosine)?;
+        Some(SeenName {
+            name: self.vocabulary().tags.get(at)?.clone(),
+            similarity,
+            denied: cosines.denied().and_then(|denied| denied.get(at).copied()),
         })
     }
 
@@ -233,4 +274,12 @@ impl Pipeline {
         let probability = decompose::sigmoid(logits[best]);
         Some((vocabulary.tags[best].clone(), probability, vocabulary.thresholds[best]))
     }
+}
+
+/// The threshold that decides: the user's, the one that the model was fitted with, or the one that the
+/// detector's paper sets.
+pub fn lambda_in_force(manifest: &Manifest, settings: &Settings) -> Option<f32> {
+    let fitted = || manifest.lambda(&settings.detector, settings.recipe).map(|own| own.value);
+    let own = || score::by_name(&settings.detector).ok()?.own_lambda();
+    settings.lambda.or_else(fitted).or_else(own)
 }

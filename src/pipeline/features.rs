@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decomposition, OdinInput, Pipeline, PipelineError, Projected, TaggerOutput};
+use super::{Cosines, Decomposition, OdinInput, Pipeline, PipelineError, Projected, TaggerOutput};
 use crate::bundle::manifest::Recipe;
 use crate::decompose;
-use crate::score::Sample;
 use crate::score::verdict::Rejection;
+use crate::score::{Sample, unit};
 
 /// Images that go through the projector together: large enough for its products, small enough that
 /// a round of them is soon done.
@@ -65,20 +65,23 @@ pub struct Inputs {
     pub image_token: Vec<f32>,
     /// Class logits after ODIN's step, where they were asked for.
     pub odin_logits: Option<Vec<f32>>,
+    /// Of a CLIP, the feature at unit length, as detectors are to have it, and the cosines with names.
+    pub names: Option<(Vec<f32>, Cosines)>,
 }
 
 impl Inputs {
     /// As detectors take it.
     pub fn sample(&self) -> Sample<'_> {
+        let names = self.names.as_ref();
         Sample {
-            feature: &self.projected.feature,
+            feature: names.map_or(&self.projected.feature, |(unit, _)| unit),
             class_logits: &self.projected.class_logits,
             tag_score: self.tag_score,
             object_token: &self.object_token,
             image_token: &self.image_token,
             ce_feature: self.projected.ce_feature.as_deref(),
             odin_logits: self.odin_logits.as_deref(),
-            names: None,
+            names: names.map(|(_, cosines)| cosines.view()),
         }
     }
 }
@@ -101,6 +104,8 @@ pub(super) struct Extras {
     pub ce: bool,
     /// ODIN's second pass, which costs three times what the rest does, and what it moves.
     pub odin: Option<OdinInput>,
+    /// The patches' cosines with names, as many times what the image's cost as there are patches.
+    pub local: bool,
 }
 
 impl Pipeline {
@@ -153,6 +158,12 @@ impl Pipeline {
                 ImageFeature { decomposition, rejected, inputs: None }
             })
             .collect();
+        if self.judges_by_tags() {
+            for (image, feature) in images.iter().zip(&mut all) {
+                self.judge_by_tags(image.tagged, feature);
+            }
+            return Ok(all);
+        }
         if self.head().is_none() {
             return Ok(all);
         }
@@ -164,18 +175,20 @@ impl Pipeline {
             let objects: Vec<Vec<f32>> = part
                 .iter()
                 .map(|&at| {
-                    let tagged = images[at].tagged;
-                    let mask = &all[at].decomposition.mask;
-                    decompose::object_tokens(&tagged.tokens, tagged.width, mask)
+                    self.network.object(images[at].tagged, &all[at].decomposition.mask, features)
                 })
                 .collect();
-            let projected = self.project(&objects, extras.ce)?;
+            let projected = self.network.project(&objects, extras.ce)?;
             for ((&at, tokens), projected) in part.iter().zip(&objects).zip(projected) {
                 projected.check(at)?;
                 let (tagged, decomposition) = (images[at].tagged, &all[at].decomposition);
-                let odin_logits = extras
-                    .odin
-                    .map(|odin| self.odin_of(images[at], &decomposition.mask, tokens, odin));
+                let mask = &decomposition.mask;
+                let odin = |moved| self.network.odin(images[at].pixels, mask, tokens, moved);
+                let names = self.network.labels().map(|labels| {
+                    let patches = self.network.object(tagged, mask, PATCHES);
+                    let cosines = labels.cosines(&projected.feature, &patches, extras.local);
+                    (unit(&projected.feature).collect(), cosines)
+                });
                 all[at].inputs = Some(Inputs {
                     projected,
                     tag_score: decomposition.tag_score,
@@ -185,23 +198,37 @@ impl Pipeline {
                         &decomposition.mask,
                     ),
                     image_token: tagged.tokens[..tagged.width].to_vec(),
-                    odin_logits: odin_logits.transpose()?,
+                    odin_logits: extras.odin.map(odin).transpose()?,
+                    names,
                 });
             }
         }
         Ok(all)
     }
 
-    fn odin_of(
-        &self,
-        image: Image<'_>,
-        mask: &[bool],
-        tokens: &[f32],
-        odin: OdinInput,
-    ) -> Result<Vec<f32>, PipelineError> {
-        match (odin, image.pixels) {
-            (OdinInput::Image, Some(pixels)) => self.odin_logits_of_image(pixels, mask),
-            _ => self.odin_logits(tokens),
-        }
+    /// Without a projector, an image's score is that of its tags: the best known one's probability,
+    /// whether or not it counts, so that none is rejected.
+    fn judge_by_tags(&self, tagged: &TaggerOutput, feature: &mut ImageFeature) {
+        feature.rejected = None;
+        let leading = self.leading_tag(tagged);
+        feature.inputs = leading.map(|(_, tag_score)| Inputs { tag_score, ..Inputs::default() });
+    }
+
+    /// The known tag that speaks for an image with its probability: the most probable of those above
+    /// their thresholds, or of all where none is.
+    pub(super) fn leading_tag(&self, tagged: &TaggerOutput) -> Option<(usize, f32)> {
+        let probabilities = tagged.probabilities();
+        let vocabulary = self.vocabulary();
+        let key =
+            |&tag: &usize| (probabilities[tag] > vocabulary.thresholds[tag], probabilities[tag]);
+        let better = |a: &usize, b: &usize| {
+            let ((a, p), (b, q)) = (key(a), key(b));
+            a.cmp(&b).then(p.total_cmp(&q))
+        };
+        let tag = vocabulary.id_tags().iter().copied().max_by(better)?;
+        Some((tag, probabilities[tag]))
     }
 }
+
+/// The tokens that lie under a mask, whichever become the feature.
+const PATCHES: Features = Features::Objects { tau: 0.0 };

@@ -7,39 +7,48 @@
 //! while the slider moves.
 
 mod analysis;
+mod clip;
 mod features;
+mod labels;
+mod network;
 mod odin;
 mod project;
 mod scoring;
+mod seen;
+mod tagger;
 mod tagger_key;
-mod tagger_output;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use burn::tensor::{Device, ExecutionError, FloatDType, Tensor, TensorData};
+use burn::tensor::{ExecutionError, FloatDType, Tensor};
 use thiserror::Error;
 
-use crate::bundle::manifest::{Manifest, Recipe};
+use crate::bundle::known::{KnownError, KnownName, check_names, check_template};
+use crate::bundle::manifest::{Lambda, Manifest, Recipe};
 use crate::bundle::vocabulary::Vocabulary;
 use crate::bundle::{Bundle, BundleError};
 use crate::gpu::Compute;
-use crate::image::{Normalisation, Region, RgbImage, tensor_data};
-use crate::nn::projector::Projector;
-use crate::nn::ram::Ram;
+use crate::image::{Region, RgbImage};
+use crate::nn::clip::tokenizer::TokenizerError;
+use crate::nn::projector::{Projector, ProjectorConfig};
 use crate::nn::source::WeightsError;
-use crate::nn::tag_decoder::TagQueries;
-use crate::nn::weights::{self, WeightLoader};
 use crate::score::distance::Centers;
-use crate::score::{self, FittedDetector, Head, ScoreError, Statistics};
+use crate::score::negatives::NegativesError;
+use crate::score::{self, FittedDetector, Head, Input, LOGIT_SCALE, ScoreError, Statistics};
+use clip::ClipNetwork;
+use network::Network;
+use tagger::Tagger;
 
-pub use analysis::{Analysis, Decomposition, Nearest, Settings};
+pub use crate::bundle::manifest::FeatureChoice;
+pub use analysis::{Analysis, Decomposition, Nearest, Settings, lambda_in_force};
 pub use features::{Features, Image, ImageFeature, Inputs};
+pub use labels::{Cosines, LabelSet, Labels};
 pub use odin::OdinInput;
 pub use project::Projected;
 pub use scoring::{Column, ScorePlan, ScoredColumn};
+pub use seen::{Attention, Keep, TaggerOutput};
 pub use tagger_key::TaggerKey;
-pub use tagger_output::{Attention, Keep, TaggerOutput};
 
 /// What can go wrong between an image and its verdict.
 #[derive(Debug, Error)]
@@ -51,6 +60,38 @@ pub enum PipelineError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Score(#[from] ScoreError),
+    /// Names that are known.
+    #[error(transparent)]
+    Known(#[from] KnownError),
+    /// Negative words.
+    #[error(transparent)]
+    Negatives(#[from] NegativesError),
+    /// A CLIP's tokenizer.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// A text whose feature is not finite.
+    #[error(
+        "the model makes a feature that is not finite of the text `{0}`; are its weights whole?"
+    )]
+    Text(String),
+    /// Learned prompts of which each belongs to a name.
+    #[error(
+        "the learned prompts are for {prompts} names, each with its own, but {names} are known"
+    )]
+    PromptNames {
+        /// Names that have prompts.
+        prompts: usize,
+        /// Names that are known.
+        names: usize,
+    },
+    /// A tagger whose projector was fitted to its own classes.
+    #[error(
+        "the model has class centers for its own classes, so that its known tags cannot change"
+    )]
+    HasClasses,
+    /// A bundle without a network, or of another kind than is asked for.
+    #[error("the model has no network of the kind that this needs")]
+    NoNetwork,
     /// A detector that this model was not fitted with.
     #[error("the model was not fitted with the detector `{0}`; run `fit`, or choose another")]
     NotFitted(String),
@@ -118,29 +159,40 @@ impl From<ExecutionError> for PipelineError {
 pub struct Pipeline {
     manifest: Manifest,
     vocabulary: Vocabulary,
-    device: Device,
     label: String,
-    ram: Ram,
-    queries: Option<TagQueries>,
-    projector: Option<Projector>,
-    projector_ce: Option<Projector>,
+    network: Box<dyn Network>,
     head: Option<Arc<Head>>,
-    detectors: BTreeMap<&'static str, Result<FittedDetector, ScoreError>>,
-    dtype: Option<FloatDType>,
+    statistics: Statistics,
+    detectors: Detectors,
+    /// What a CLIP's statistics and thresholds were fitted with.
+    fitted: Option<Fitted>,
     tagger_key: Option<TaggerKey>,
 }
+
+/// The registry's detectors, ready to score, or why they are not.
+type Detectors = BTreeMap<&'static str, Result<FittedDetector, ScoreError>>;
+
+/// The names that a CLIP was fitted with, and what came of it.
+struct Fitted {
+    known: Vec<KnownName>,
+    templates: Vec<String>,
+    lambda: Vec<Lambda>,
+}
+
+/// The statistic that holds a fitted CLIP's class centers, `[C, D]`.
+pub const CLIP_CENTERS: &str = "clip.class-means";
 
 impl Pipeline {
     /// Loads a bundle's networks onto a device.
     ///
     /// # Errors
-    /// If weights are missing or misshapen, or statistics are damaged.
+    /// If weights are missing or misshapen, statistics are damaged, or names cannot be encoded.
     pub fn load(bundle: &Bundle, compute: &Compute) -> Result<Self, PipelineError> {
         Self::load_as(bundle, compute, None)
     }
 
-    /// As [`Pipeline::load`], with the tagger's weights and activations in another type (`f16` on
-    /// a GPU); the projector stays in `f32`.
+    /// As [`Pipeline::load`], with a tagger's weights and activations in another type (`f16` on
+    /// a GPU); projectors and CLIPs stay in `f32`.
     ///
     /// # Errors
     /// As [`Pipeline::load`].
@@ -150,78 +202,140 @@ impl Pipeline {
         dtype: Option<FloatDType>,
     ) -> Result<Self, PipelineError> {
         let (manifest, device) = (bundle.manifest.clone(), &compute.device);
-        let mut from = WeightLoader::stored(&bundle.tagger, device);
-        if let Some(dtype) = dtype {
-            from = from.with_dtype(dtype);
-        }
-        let ram = Ram::new(&manifest.tagger, &from)?;
-        report_unexpected(&bundle.tagger, &from);
-        let queries = ram.tag_queries();
-        let load_projector = |source: &Option<_>| -> Result<Option<Projector>, WeightsError> {
-            let (Some(source), Some(config)) = (source, &manifest.projector) else {
-                return Ok(None);
-            };
-            Projector::new(config, &WeightLoader::stored(source, device)).map(Some)
-        };
-        let projector = load_projector(&bundle.projector)?;
-        let projector_ce = load_projector(&bundle.projector_ce)?;
-        let head = match (&projector, bundle.centers()?) {
-            (Some(projector), Some((values, shape))) => {
-                let (weight, bias) = projector.classifier();
-                let (weight, bias) = (floats(weight)?, floats(bias)?);
-                Some(Arc::new(Head::new(weight, bias, Centers::new(values, shape)?)?))
-            }
-            _ => None,
-        };
         let statistics = match &bundle.statistics {
             Some(bytes) => Statistics::from_bytes(bytes)?,
             None => Statistics::default(),
         };
-        let detectors = head.as_ref().map(|head| bind_all(&statistics, head)).unwrap_or_default();
-        Ok(Self {
+        let (network, head): (Box<dyn Network>, _) = match (&manifest.tagger, &manifest.clip) {
+            (Some(config), _) => {
+                let tagger = Tagger::load(bundle, config, device, dtype)?;
+                let head = tagger.head(bundle)?;
+                (Box::new(tagger), head)
+            }
+            (None, clip) => {
+                let parts = clip.as_ref().zip(bundle.clip.as_ref());
+                let parts = parts.ok_or(PipelineError::NoNetwork)?;
+                (Box::new(ClipNetwork::load(bundle, parts, device)?), None)
+            }
+        };
+        let fitted = manifest.clip.as_ref().zip(bundle.clip.as_ref()).map(|(part, files)| Fitted {
+            known: files.known.clone(),
+            templates: part.templates.clone(),
+            lambda: manifest.lambda.clone(),
+        });
+        let mut pipeline = Self {
             vocabulary: bundle.vocabulary.clone(),
-            device: device.clone(),
             label: compute.label.clone(),
-            ram,
-            queries,
-            projector,
-            projector_ce,
+            network,
             head,
-            detectors,
-            dtype,
+            statistics,
+            detectors: Detectors::new(),
+            fitted,
             tagger_key: None,
             manifest,
-        })
+        };
+        match pipeline.labels() {
+            Some(labels) if !labels.known.is_empty() => pipeline.set_labels(labels)?,
+            _ => pipeline.bind(),
+        }
+        Ok(pipeline)
     }
 
     /// The same tagger with another projector and its centers; of the detectors, those that need no
     /// statistics.
     ///
     /// # Errors
-    /// If the centers do not fit the projector.
+    /// If the centers do not fit the projector, or the model is no tagger.
     pub fn with_projector(
         &self,
         projector: Projector,
+        shape: ProjectorConfig,
         centers: Centers,
     ) -> Result<Self, PipelineError> {
-        let (weight, bias) = projector.classifier();
-        let head = Arc::new(Head::new(floats(weight)?, floats(bias)?, centers)?);
+        let head = tagger::head_of(&projector, centers)?;
+        let tagger = self.network.as_tagger().ok_or(PipelineError::NoNetwork)?;
+        let tagger = tagger.with_projector(projector, shape);
         let mut manifest = self.manifest.clone();
         manifest.lambda.clear();
-        Ok(Self {
+        let mut pipeline = Self {
             manifest,
             vocabulary: self.vocabulary.clone(),
-            device: self.device.clone(),
             label: self.label.clone(),
-            ram: self.ram.clone(),
-            queries: self.queries.clone(),
-            projector: Some(projector),
-            projector_ce: None,
-            detectors: bind_all(&Statistics::default(), &head),
+            network: Box::new(tagger),
             head: Some(head),
-            dtype: self.dtype,
+            statistics: Statistics::default(),
+            detectors: Detectors::new(),
+            fitted: None,
             tagger_key: self.tagger_key,
-        })
+        };
+        pipeline.bind();
+        Ok(pipeline)
+    }
+
+    /// What a CLIP was last asked, as its bundle has it; `None` for a tagger.
+    pub fn labels(&self) -> Option<Labels> {
+        let fitted = self.fitted.as_ref()?;
+        let (known, templates) = (fitted.known.clone(), fitted.templates.clone());
+        Some(Labels { known, templates, negatives: None })
+    }
+
+    /// Text features of a CLIP's names in force; `None` for a tagger.
+    pub fn label_set(&self) -> Option<&Arc<LabelSet>> {
+        self.network.labels()
+    }
+
+    /// Takes other names: of a CLIP, any; of a tagger without projector, some of its tags. Images that
+    /// were seen before are judged by them at the next [`Pipeline::score`]; texts that were encoded
+    /// before are remembered, so that a change of one name costs one text.
+    ///
+    /// Statistics and thresholds that a CLIP was fitted with hold for its own names and templates, and
+    /// rest while others are in force.
+    ///
+    /// # Errors
+    /// If there is no name, or names cannot be encoded; if a tagger has no tag of a name, or class
+    /// centers of its own.
+    pub fn set_labels(&mut self, labels: Labels) -> Result<(), PipelineError> {
+        let labels = Labels { known: check_names(labels.known)?, ..labels };
+        if self.network.labels().is_none() {
+            if self.head.is_some() {
+                return Err(PipelineError::HasClasses);
+            }
+            self.vocabulary.know(&labels.known)?;
+            self.bind();
+            return Ok(());
+        }
+        labels.templates.iter().try_for_each(|template| check_template(template))?;
+        self.network.set_labels(&labels)?;
+        self.vocabulary = Vocabulary::of_names(&labels.known);
+        self.bind_names(&labels)
+    }
+
+    /// Makes classifier and centers of a CLIP's names, and binds the detectors to them.
+    fn bind_names(&mut self, labels: &Labels) -> Result<(), PipelineError> {
+        let Some(set) = self.network.labels().cloned() else { return Ok(()) };
+        let (names, width) = (set.len(), set.width);
+        let fitted = self.fitted.as_ref();
+        let is_own =
+            fitted.is_some_and(|f| f.known == labels.known && f.templates == labels.templates);
+        let means = self.statistics.values(CLIP_CENTERS, &[names, width]).ok();
+        let centers = means.filter(|_| is_own).unwrap_or(&set.features).to_vec();
+        let weight = set.features.iter().map(|value| LOGIT_SCALE * value).collect();
+        let centers = Centers::new(centers, [names, 1, width])?;
+        let head = Head::new(weight, vec![0.0; names], centers)?;
+        self.head = Some(Arc::new(head.with_names(&self.network.offers())));
+        self.manifest.lambda = match fitted {
+            Some(fitted) if is_own => fitted.lambda.clone(),
+            _ => Vec::new(),
+        };
+        let none = Statistics::default();
+        let statistics = if is_own { &self.statistics } else { &none };
+        self.detectors = bind_all(statistics, self.head.as_ref(), &*self.network);
+        Ok(())
+    }
+
+    /// Binds the detectors to the head, or, without one, those that need none.
+    fn bind(&mut self) {
+        self.detectors = bind_all(&self.statistics, self.head.as_ref(), &*self.network);
     }
 
     /// Shapes, recipe, thresholds.
@@ -275,7 +389,7 @@ impl Pipeline {
         &self.label
     }
 
-    /// The classifier and class centers, if there is a projector.
+    /// The classifier and class centers: of a projector, or of a CLIP's names.
     pub fn head(&self) -> Option<&Arc<Head>> {
         self.head.as_ref()
     }
@@ -285,8 +399,7 @@ impl Pipeline {
         self.detectors.get(id)?.as_ref().ok()
     }
 
-    /// Why this model cannot score with a detector; `None` if it can, if there is no such detector,
-    /// or if it has no projector at all.
+    /// Why this model cannot score with a detector; `None` if it can, or if there is no such detector.
     pub fn why_not(&self, id: &str) -> Option<&ScoreError> {
         self.detectors.get(id)?.as_ref().err()
     }
@@ -297,55 +410,141 @@ impl Pipeline {
         score::all().iter().copied().filter(bound).map(|d| d.info()).collect()
     }
 
-    /// The settings that the model starts with: its recipe and τ, and the recipe's detector.
-    pub fn default_settings(&self) -> Settings {
-        let recipe = self.manifest.recipe;
-        Settings::new(self.manifest.tau, recipe)
+    /// Whether images can be scored: there is a projector, or something is known by name.
+    pub fn scores_images(&self) -> bool {
+        self.detectors.values().any(Result::is_ok)
     }
 
-    /// The tagging head's layer whose attention a recipe uses.
+    /// Whether images are judged by their tags alone, for lack of a projector.
+    fn judges_by_tags(&self) -> bool {
+        self.head.is_none() && self.network.labels().is_none()
+    }
+
+    /// The settings that the model starts with: its recipe and τ, and the recipe's detector for this
+    /// kind of model.
+    pub fn default_settings(&self) -> Settings {
+        self.settings_of(self.manifest.recipe)
+    }
+
+    /// The settings that the model starts with under a recipe.
+    pub fn settings_of(&self, recipe: Recipe) -> Settings {
+        let own = Settings::new(self.manifest.tau, recipe);
+        let Some(part) = &self.manifest.clip else {
+            let detector = if self.judges_by_tags() { "tag-score" } else { &own.detector };
+            return Settings { detector: detector.to_owned(), ..own };
+        };
+        // The paper's decision needs no λ; the released scores do.
+        let of_clipn = match recipe {
+            Recipe::Paper => "clipn-atd-decision",
+            Recipe::Released => "clipn-atd",
+        };
+        let there = |id: &&str| self.detector(id).is_some();
+        let detector = [of_clipn, "locoop-gl-mcm"].into_iter().find(there).unwrap_or("mcm");
+        Settings { features: part.features, detector: detector.to_owned(), ..own }
+    }
+
+    /// The layer whose maps a recipe uses.
     pub fn layer(&self, recipe: Recipe) -> usize {
-        recipe.layer(self.manifest.tagger.decoder.layers)
+        recipe.layer(self.manifest.map_layers_and_heads()[0])
     }
 
     /// Side of the square that images become, in pixels.
     pub fn image_side(&self) -> u32 {
-        self.manifest.tagger.swin.image as u32
+        self.manifest.image_side() as u32
     }
 
     /// The network's input for a decoded image: `[3, S, S]`, row-major.
     pub fn prepare(&self, image: &RgbImage) -> Vec<f32> {
-        let square = self.manifest.transform.apply(image, self.image_side());
-        tensor_data(&square, &Normalisation::IMAGENET)
+        self.manifest.preparation().apply(image)
     }
 
-    /// A batch of prepared images as `[batch, 3, S, S]`.
-    fn batch(&self, images: &[&[f32]]) -> Tensor<4> {
-        let side = self.manifest.tagger.swin.image;
-        let values: Vec<f32> = images.concat();
-        let data = TensorData::new(values, [images.len(), 3, side, side]);
-        let batch: Tensor<4> = Tensor::from_data(data, &self.device);
-        match self.dtype {
-            Some(dtype) => batch.cast(dtype),
-            None => batch,
+    /// Sees a batch of prepared images (`[3, S, S]` each).
+    ///
+    /// # Errors
+    /// If the device fails, or an image's tokens or logits are not finite.
+    pub fn tag(&self, images: &[Vec<f32>], keep: Keep) -> Result<Vec<TaggerOutput>, PipelineError> {
+        let images: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
+        match images.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.network.see(&images, &self.vocabulary, keep),
         }
     }
-}
 
-fn report_unexpected(source: &crate::nn::source::Source, from: &WeightLoader) {
-    let unexpected = weights::unexpected(source, &from.names());
-    if let Some(first) = unexpected.first() {
-        let (count, path) = (unexpected.len(), source.path().display());
-        log::warn!("{count} tensors are not part of this tagger, the first is `{first}`: {path}");
+    /// As [`Pipeline::tag`], with every label's maps; and beside each image's output the network's
+    /// own, of tokens that were not rounded.
+    ///
+    /// # Errors
+    /// As [`Pipeline::tag`].
+    pub fn tag_unrounded(
+        &self,
+        images: &[Vec<f32>],
+    ) -> Result<Vec<(TaggerOutput, TaggerOutput)>, PipelineError> {
+        let images: Vec<&[f32]> = images.iter().map(Vec::as_slice).collect();
+        match images.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.network.see_unrounded(&images, &self.vocabulary),
+        }
+    }
+
+    /// Puts the logits and maps of the names in force beside a CLIP's features, of which nothing else is
+    /// kept; a tagger's output stays as it is.
+    pub fn label(&self, seen: &mut TaggerOutput) {
+        if let Some(labels) = self.network.labels() {
+            labels.label(seen, &self.vocabulary, Keep::Id);
+        }
+    }
+
+    /// The tags whose attention [`Keep::Id`] keeps of an image with these logits, ascending.
+    pub fn kept_tags(&self, logits: &[f32]) -> Vec<usize> {
+        tagger::kept_tags(logits, &self.vocabulary)
+    }
+
+    /// The maps of any labels of an image that was seen before, every layer and head; equal to
+    /// what [`Pipeline::tag`] would have kept. `labels` ascending.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn attention_of(
+        &self,
+        tagged: &TaggerOutput,
+        labels: &[usize],
+    ) -> Result<Attention, PipelineError> {
+        match labels.is_empty() {
+            true => Ok(Attention::default()),
+            false => self.network.maps_of(tagged, labels),
+        }
+    }
+
+    /// Projects sets of object tokens (`[n, width]` each, any `n`), in their order; nothing without
+    /// a projector. With `ce`, through the one trained with cross-entropy alone too, which costs the
+    /// same again.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn project(&self, objects: &[Vec<f32>], ce: bool) -> Result<Vec<Projected>, PipelineError> {
+        self.network.project(objects, ce)
     }
 }
 
-fn bind_all(
-    statistics: &Statistics,
-    head: &Arc<Head>,
-) -> BTreeMap<&'static str, Result<FittedDetector, ScoreError>> {
+/// Binds every detector that has what it reads.
+fn bind_all(statistics: &Statistics, head: Option<&Arc<Head>>, network: &dyn Network) -> Detectors {
+    // Read by those detectors alone that a model without a projector has.
+    let unused = || Arc::new(Head::unused());
+    let (shared, lacks): (_, fn(Input) -> bool) = match (head, network.labels()) {
+        (Some(head), None) => (head.clone(), |_| false),
+        (Some(head), Some(_)) => {
+            (head.clone(), |input| matches!(input, Input::OdinLogits | Input::CeFeature))
+        }
+        (None, None) => (unused(), |input| input != Input::TagScore),
+        (None, Some(_)) => (unused(), |_| true),
+    };
     let bind = |detector: &&dyn score::Detector| {
-        (detector.info().id, score::bind(*detector, statistics, head))
+        let info = detector.info();
+        let fitted = match info.needs.iter().find(|input| lacks(**input)) {
+            Some(&input) => Err(ScoreError::MissingInput { detector: info.id, input }),
+            None => score::bind(*detector, statistics, &shared),
+        };
+        (info.id, fitted)
     };
     score::all().iter().map(bind).collect()
 }

@@ -11,7 +11,8 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{Pipeline, PipelineError, floats};
+use super::tagger::Tagger;
+use super::{PipelineError, floats};
 use crate::image::Normalisation;
 use crate::nn::projector::Projector;
 use crate::score::detectors::odin::{EPSILON, TEMPERATURE};
@@ -38,15 +39,15 @@ impl std::fmt::Display for OdinInput {
     }
 }
 
-impl Pipeline {
+impl Tagger {
     /// Class logits `[C]` of an image's object tokens (`[n, width]`, n ≥ 1) after ODIN's step, not yet
     /// divided by its temperature; none without a projector. Each image goes alone: its step follows
     /// the sign of a gradient, which another batch's rounding might turn.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn odin_logits(&self, object: &[f32]) -> Result<Vec<f32>, PipelineError> {
-        let Some(projector) = &self.projector else { return Ok(Vec::new()) };
+    pub(super) fn odin_logits(&self, object: &[f32]) -> Result<Vec<f32>, PipelineError> {
+        let Some((projector, _)) = &self.projector else { return Ok(Vec::new()) };
         let tokens = self.padded(&[object], self.length(object)).0.autodiff().require_grad();
         let logits = projector.class_logits(projector.features(tokens.clone(), None));
         let gradient = gradient_of(&tokens, logits, TEMPERATURE)?;
@@ -60,12 +61,12 @@ impl Pipeline {
     ///
     /// # Errors
     /// If the device fails.
-    pub fn odin_logits_of_image(
+    pub(super) fn odin_logits_of_image(
         &self,
         pixels: &[f32],
         mask: &[bool],
     ) -> Result<Vec<f32>, PipelineError> {
-        let Some(projector) = &self.projector else { return Ok(Vec::new()) };
+        let Some((projector, _)) = &self.projector else { return Ok(Vec::new()) };
         let image = self.batch(&[pixels]).autodiff().require_grad();
         let logits = self.masked_logits(projector, &image, &[mask]);
         let gradient = gradient_of(&image, logits, TEMPERATURE)?;
@@ -143,11 +144,13 @@ mod tests {
     use crate::bundle::Bundle;
     use crate::gpu::{self, DeviceChoice};
 
-    fn pipeline() -> Pipeline {
+    fn tagger() -> Tagger {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny");
         let mut bundle = Bundle::open(&fixtures.join("tiny_ram.pth")).unwrap();
         bundle.attach_projector(&fixtures.join("tiny_projector.pth")).unwrap();
-        Pipeline::load(&bundle, &gpu::compute(DeviceChoice::Cpu).unwrap()).unwrap()
+        let config = bundle.manifest.tagger.clone().unwrap();
+        let device = gpu::compute(DeviceChoice::Cpu).unwrap().device;
+        Tagger::load(&bundle, &config, &device, None).unwrap()
     }
 
     /// Numbers without a pattern, in −1..1.
@@ -171,11 +174,11 @@ mod tests {
 
     #[test]
     fn the_gradient_of_tokens_is_the_slope() {
-        let pipeline = pipeline();
-        let projector = pipeline.projector.as_ref().unwrap();
-        let joint = pipeline.manifest().tagger.joint;
+        let tagger = tagger();
+        let projector = &tagger.projector.as_ref().unwrap().0;
+        let joint = tagger.config.joint;
         let objects = [noise(3 * joint, 1.0), noise(5 * joint, 0.7)];
-        let (tokens, lengths) = pipeline.padded(&[&objects[0], &objects[1]], 5);
+        let (tokens, lengths) = tagger.padded(&[&objects[0], &objects[1]], 5);
         let tokens = tokens.autodiff().require_grad();
         let logits = projector.class_logits(projector.features(tokens.clone(), lengths.as_deref()));
         let gradient = floats(gradient_of(&tokens, logits, 1.0).unwrap()).unwrap();
@@ -190,7 +193,7 @@ mod tests {
                 let moved = |h: f32| {
                     let pairs = objects[index].iter().zip(&direction);
                     let tokens: Vec<f32> = pairs.map(|(x, d)| x + h * d).collect();
-                    loss(&pipeline.project(&[tokens], false).unwrap()[0].class_logits)
+                    loss(&tagger.project_objects(&[tokens], false).unwrap()[0].class_logits)
                 };
                 assert_slope(gradient, &direction, moved, 1e-2);
             }
@@ -199,21 +202,21 @@ mod tests {
 
     #[test]
     fn the_gradient_of_an_image_is_the_slope() {
-        let pipeline = pipeline();
-        let projector = pipeline.projector.as_ref().unwrap();
-        let side = pipeline.image_side() as usize;
+        let tagger = tagger();
+        let projector = &tagger.projector.as_ref().unwrap().0;
+        let side = tagger.config.swin.image;
         let picture = noise(3 * side * side, 0.37);
-        let positions = pipeline.manifest().tagger.positions();
+        let positions = tagger.config.positions();
         let mask: Vec<bool> = (0..positions).map(|at| at % 3 == 0).collect();
-        let image = pipeline.batch(&[&picture]).autodiff().require_grad();
-        let logits = pipeline.masked_logits(projector, &image, &[&mask]);
+        let image = tagger.batch(&[&picture]).autodiff().require_grad();
+        let logits = tagger.masked_logits(projector, &image, &[&mask]);
         let gradient = floats(gradient_of(&image, logits, 1.0).unwrap()).unwrap();
         let norm = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
         assert!(norm > 1e-5, "{norm}");
         let along: Vec<f32> = gradient.iter().map(|g| g / norm).collect();
         let moved = |h: f32| {
             let moved: Vec<f32> = picture.iter().zip(&along).map(|(x, d)| x + h * d).collect();
-            let logits = pipeline.masked_logits(projector, &pipeline.batch(&[&moved]), &[&mask]);
+            let logits = tagger.masked_logits(projector, &tagger.batch(&[&moved]), &[&mask]);
             loss(&floats(logits).unwrap())
         };
         assert_slope(&gradient, &along, moved, 0.05);
@@ -221,12 +224,12 @@ mod tests {
 
     #[test]
     fn the_step_makes_the_prediction_surer() {
-        let pipeline = pipeline();
-        let joint = pipeline.manifest().tagger.joint;
+        let tagger = tagger();
+        let joint = tagger.config.joint;
         let objects: Vec<Vec<f32>> = (1..6).map(|i| noise(i * joint, 0.3 * i as f32)).collect();
-        let before = pipeline.project(&objects, false).unwrap();
+        let before = tagger.project_objects(&objects, false).unwrap();
         for (before, object) in before.iter().zip(&objects) {
-            let after = pipeline.odin_logits(object).unwrap();
+            let after = tagger.odin_logits(object).unwrap();
             assert_eq!(before.class_logits.len(), after.len());
             assert!(loss(&after) < loss(&before.class_logits));
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Pipeline, PipelineError, check_finite, floats};
+use super::tagger::Tagger;
+use super::{PipelineError, check_finite, floats};
 use crate::nn::projector::Projector;
 
 /// On the CPU, images are padded to a multiple of this many tokens, up to [`FEW`], and of twice as
@@ -38,15 +39,19 @@ impl Projected {
     }
 }
 
-impl Pipeline {
+impl Tagger {
     /// Projects sets of object tokens (`[n, width]` each, any `n`), in their order; nothing without
     /// a projector. With `ce`, through the one trained with cross-entropy alone too, which costs the
     /// same again.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn project(&self, objects: &[Vec<f32>], ce: bool) -> Result<Vec<Projected>, PipelineError> {
-        let Some(projector) = &self.projector else { return Ok(Vec::new()) };
+    pub(super) fn project_objects(
+        &self,
+        objects: &[Vec<f32>],
+        ce: bool,
+    ) -> Result<Vec<Projected>, PipelineError> {
+        let Some((projector, _)) = &self.projector else { return Ok(Vec::new()) };
         let mut all = vec![Projected::default(); objects.len()];
         for (length, part) in self.parts(objects) {
             let together: Vec<&[f32]> = part.iter().map(|&at| objects[at].as_slice()).collect();
@@ -93,7 +98,7 @@ impl Pipeline {
     /// Which objects to project together, and to which length they are padded.
     fn parts(&self, objects: &[Vec<f32>]) -> Vec<(usize, Vec<usize>)> {
         let lengths: Vec<usize> = objects.iter().map(|tokens| self.length(tokens)).collect();
-        let most = self.manifest().projector.as_ref().map_or(usize::MAX, |p| p.max_tokens);
+        let most = self.projector.as_ref().map_or(usize::MAX, |(_, shape)| shape.max_tokens);
         match self.device == Device::flex() {
             true => of_one_length(&lengths, most),
             false if lengths.is_empty() => Vec::new(),
@@ -105,7 +110,7 @@ impl Pipeline {
     }
 
     pub(super) fn length(&self, tokens: &[f32]) -> usize {
-        tokens.len() / self.manifest().tagger.joint
+        tokens.len() / self.config.joint
     }
 
     /// Objects as one batch, padded with zeros to a length, and their lengths if any was padded.
@@ -114,7 +119,7 @@ impl Pipeline {
         objects: &[&[f32]],
         length: usize,
     ) -> (Tensor<3>, Option<Vec<usize>>) {
-        let joint = self.manifest().tagger.joint;
+        let joint = self.config.joint;
         let lengths: Vec<usize> = objects.iter().map(|tokens| self.length(tokens)).collect();
         let mut padded = vec![0.0f32; objects.len() * length * joint];
         for (row, tokens) in padded.chunks_mut(length * joint).zip(objects) {

@@ -71,6 +71,7 @@ impl Pipeline {
             let extras = Extras {
                 ce: reads(Input::CeFeature),
                 odin: reads(Input::OdinLogits).then_some(plan.odin),
+                local: reads(Input::LocalCosines) || reads(Input::PromptedLocalCosines),
             };
             let started = Instant::now();
             let images = self.features(images, &decomposed, column.features, extras)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use crate::bundle::Bundle;
+use crate::bundle::manifest::Arch;
 use crate::gpu::Compute;
 use crate::nn::source::Source;
 
@@ -24,10 +25,15 @@ impl TaggerKey {
         let (manifest, vocabulary) = (&bundle.manifest, &bundle.vocabulary);
         let remembered = crate::fs::cache_folder().join("hashes");
         let program = file_hash(&std::env::current_exe()?, &remembered)?;
-        let weights = weights_hash(&bundle.tagger, &remembered)?;
+        let weights = weights_hash(&bundle.network, &remembered)?;
         // Numbers print as text that reads back as the same number.
-        let shapes = format!("{:?} {:?}", manifest.tagger, manifest.transform);
-        let tags = format!("{:?} {:?}", vocabulary.id_tags(), vocabulary.thresholds);
+        let shape = (&manifest.tagger, manifest.clip.as_ref().map(|clip| &clip.shape));
+        let shapes = format!("{shape:?} {:?}", manifest.preparation());
+        // A CLIP's rows hold nothing of its names.
+        let tags = match manifest.arch {
+            Arch::Ram => format!("{:?} {:?}", vocabulary.id_tags(), vocabulary.thresholds),
+            Arch::Clip => String::new(),
+        };
         Ok(Self::of_parts([
             ("program", &program.as_bytes()[..]),
             ("weights", weights.as_bytes()),
@@ -126,7 +132,7 @@ mod tests {
         let changes: [fn(&mut Bundle); 4] = [
             |bundle| bundle.manifest.transform = Transform::Tagood,
             |bundle| bundle.vocabulary.thresholds[0] += 1e-6,
-            |bundle| bundle.manifest.tagger.decoder.heads += 1,
+            |bundle| bundle.manifest.tagger.as_mut().unwrap().decoder.heads += 1,
             |bundle| bundle.vocabulary.set_classes(Vec::new()),
         ];
         for (number, change) in changes.into_iter().enumerate() {

@@ -96,6 +96,20 @@ impl Centers {
         Ok(Self { data, classes, patterns, width, units, pattern_units, softmax, negentropy })
     }
 
+    /// One class's center of one channel, at zero.
+    pub(super) fn zero() -> Self {
+        Self {
+            data: vec![0.0],
+            classes: 1,
+            patterns: 1,
+            width: 1,
+            units: vec![0.0],
+            pattern_units: vec![0.0],
+            softmax: vec![1.0],
+            negentropy: vec![0.0],
+        }
+    }
+
     /// Class means kept as a statistic `[P, W]`, as centers of one pattern.
     pub(super) fn from_means(statistics: &Statistics, name: &str) -> Result<Self, ScoreError> {
         let data = statistics.values(name, &[0, 0])?;

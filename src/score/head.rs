@@ -41,6 +41,11 @@ impl Head {
         !input.is_of_names() || self.names.contains(&input)
     }
 
+    /// A head of one class that stands where no detector reads it: of a model without classifier.
+    pub(crate) fn unused() -> Self {
+        Self { weight: vec![0.0], bias: vec![0.0], centers: Centers::zero(), names: Vec::new() }
+    }
+
     /// Number of classes C.
     pub fn classes(&self) -> usize {
         self.bias.len()

@@ -23,7 +23,7 @@ pub(super) fn log_softmax(row: &[f32]) -> impl Iterator<Item = f32> {
 }
 
 /// exp(v / temperature) over its sum.
-pub(super) fn softmax(row: &[f32], temperature: f64) -> Vec<f64> {
+pub(crate) fn softmax(row: &[f32], temperature: f64) -> Vec<f64> {
     let top = f64::from(max(row));
     let powers: Vec<f64> =
         row.iter().map(|&v| ((f64::from(v) - top) / temperature).exp()).collect();

@@ -69,7 +69,7 @@ impl<'a> Rows<'a> {
 
 /// `rows · matrixᵀ`: the inner product of every row `[n, k]` with every row of `matrix` `[m, k]`, as
 /// `[n, m]`. Runs on the calling thread: blocks of samples are what is shared out.
-pub(super) fn products(rows: &[f32], matrix: &[f32], k: usize) -> Vec<f32> {
+pub(crate) fn products(rows: &[f32], matrix: &[f32], k: usize) -> Vec<f32> {
     let (n, m) = (rows.len() / k, matrix.len() / k);
     let mut out = vec![0.0; n * m];
     matmul(
@@ -113,7 +113,7 @@ pub(super) fn norm(a: &[f32]) -> f64 {
 }
 
 /// `a` over its length; a zero vector stays zero.
-pub(super) fn normalised(a: &[f32]) -> impl Iterator<Item = f32> {
+pub(crate) fn normalised(a: &[f32]) -> impl Iterator<Item = f32> {
     let length = norm(a);
     let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
     a.iter().map(move |&v| (f64::from(v) * scale) as f32)

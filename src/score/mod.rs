@@ -39,13 +39,28 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-pub use detectors::{all, by_name, of_taggers};
+use crate::bundle::manifest::Arch;
+
+pub use detectors::{all, by_name};
 pub use error::ScoreError;
 pub use fitting::{TrainingSet, fit_all};
 pub use head::Head;
+pub(crate) use logits::softmax;
 pub use matrix::Rows;
+pub(crate) use matrix::{normalised as unit, products};
 pub use sample::{Input, LOGIT_SCALE, NameCosines, Sample};
 pub use statistics::{Statistics, Tensor};
+
+/// The detectors that a kind of model can have, in the order of tables and menus: those of a CLIP's
+/// names are not for taggers, and those of a projector's gradients and of a second one not for CLIPs.
+pub fn all_of(arch: Arch) -> Vec<&'static dyn Detector> {
+    let is_foreign = |input: &Input| match arch {
+        Arch::Ram => input.is_of_names(),
+        Arch::Clip => matches!(input, Input::OdinLogits | Input::CeFeature),
+    };
+    let fits = |detector: &&&dyn Detector| !detector.info().needs.iter().any(is_foreign);
+    all().iter().filter(fits).copied().collect()
+}
 
 /// What a detector is, for lists, tables and help texts.
 #[derive(Debug)]

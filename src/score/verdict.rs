@@ -100,28 +100,37 @@ pub enum Reason {
         tau: f32,
     },
     /// The score reaches λ.
-    Above {
-        /// The tags that count.
-        tags: Vec<String>,
-        /// The nearest class.
-        nearest: Option<String>,
-    },
+    Above(Seen),
     /// The score lies below λ.
-    Below {
-        /// The tags that count.
-        tags: Vec<String>,
-        /// The nearest class.
-        nearest: Option<String>,
-    },
-    /// The model has no λ for this detector, so there is a score and no decision.
-    NoLambda {
-        /// The tags that count.
-        tags: Vec<String>,
-        /// The nearest class.
-        nearest: Option<String>,
-    },
-    /// The model has no projector, so there are tags and maps alone.
+    Below(Seen),
+    /// There is no λ for this detector, so there is a score and no decision.
+    NoLambda(Seen),
+    /// The model has no projector and nothing is known, so there are tags and maps alone.
     NoProjector,
+    /// Nothing is named as known to a CLIP.
+    NoNames,
+}
+
+/// What was seen in an image that has a score.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// The tags that count.
+    pub tags: Vec<String>,
+    /// The nearest class.
+    pub nearest: Option<String>,
+    /// What a CLIP says of the name that is nearest, in place of tags and class.
+    pub name: Option<SeenName>,
+}
+
+/// The name that is nearest to an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenName {
+    /// The name.
+    pub name: String,
+    /// The cosine with it, −1 to 1.
+    pub similarity: f32,
+    /// The no side's probability that the image does not show it, 0 to 1; of a CLIPN.
+    pub denied: Option<f32>,
 }
 
 /// A score with its decision.
@@ -138,6 +147,9 @@ pub struct Verdict {
     pub ranked: Option<f32>,
     /// The threshold in force.
     pub lambda: Option<f32>,
+    /// The image's own threshold, in force where there is no other: that of the tag that speaks for it,
+    /// where a model judges by tags alone.
+    pub own_lambda: Option<f32>,
     /// Why.
     pub reason: Reason,
 }
@@ -150,7 +162,19 @@ impl Verdict {
         tags: Vec<String>,
         nearest: Option<String>,
     ) -> Self {
-        Self::of(Score::of(score), lambda, Reason::NoLambda { tags, nearest })
+        Self::by_seen(score, (lambda, None), Seen { tags, nearest, name: None })
+    }
+
+    /// Decides what has a score by a threshold, or without one by the image's own.
+    pub fn by_seen(
+        score: f32,
+        (lambda, own_lambda): (Option<f32>, Option<f32>),
+        seen: Seen,
+    ) -> Self {
+        let mut verdict = Self::of(Score::of(score), None, Reason::NoLambda(seen));
+        verdict.own_lambda = own_lambda;
+        verdict.decide(lambda);
+        verdict
     }
 
     /// Decides about what is rejected.
@@ -167,12 +191,12 @@ impl Verdict {
         let Score { value, rejected, ranked } = score;
         let ranked = Some(ranked);
         let mut verdict =
-            Self { outcome: None, score: value, rejected, ranked, lambda: None, reason };
+            Self { score: value, rejected, ranked, reason, ..Self::without_projector() };
         verdict.decide(lambda);
         verdict
     }
 
-    /// No decision, as the model has no projector.
+    /// No decision, as the model has no projector and nothing is known.
     pub fn without_projector() -> Self {
         Self {
             outcome: None,
@@ -180,25 +204,35 @@ impl Verdict {
             rejected: None,
             ranked: None,
             lambda: None,
+            own_lambda: None,
             reason: Reason::NoProjector,
         }
+    }
+
+    /// No decision, as nothing is named as known.
+    pub fn without_names() -> Self {
+        Self { reason: Reason::NoNames, ..Self::without_projector() }
     }
 
     /// Decides anew by another threshold.
     pub fn decide(&mut self, lambda: Option<f32>) {
         let Some(score) = self.as_score() else { return };
+        let lambda = lambda.or(self.own_lambda);
         self.lambda = lambda;
         self.outcome = score.outcome(lambda);
-        let (tags, nearest) = match &mut self.reason {
-            Reason::Above { tags, nearest }
-            | Reason::Below { tags, nearest }
-            | Reason::NoLambda { tags, nearest } => (std::mem::take(tags), nearest.take()),
-            Reason::NoIdTag { .. } | Reason::NothingKept { .. } | Reason::NoProjector => return,
+        let seen = match &mut self.reason {
+            Reason::Above(seen) | Reason::Below(seen) | Reason::NoLambda(seen) => {
+                std::mem::take(seen)
+            }
+            Reason::NoIdTag { .. }
+            | Reason::NothingKept { .. }
+            | Reason::NoProjector
+            | Reason::NoNames => return,
         };
         self.reason = match self.outcome {
-            Some(Outcome::Id) => Reason::Above { tags, nearest },
-            Some(Outcome::Ood) => Reason::Below { tags, nearest },
-            None => Reason::NoLambda { tags, nearest },
+            Some(Outcome::Id) => Reason::Above(seen),
+            Some(Outcome::Ood) => Reason::Below(seen),
+            None => Reason::NoLambda(seen),
         };
     }
 
@@ -216,20 +250,35 @@ impl Verdict {
 /// Tags that a reason names.
 const NAMED: usize = 4;
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = |tags: &[String]| match tags {
-            [] => "no in-distribution object seen".to_owned(),
-            tags if tags.len() <= NAMED + 1 => format!("saw {}", tags.join(", ")),
+impl Seen {
+    /// What was seen, and how that joins a sentence on the score.
+    fn said(&self) -> (String, &'static str) {
+        if let Some(SeenName { name, similarity, denied }) = &self.name {
+            let denied = denied.map_or(String::new(), |denied| {
+                format!("; the no side says {denied:.2} it is not")
+            });
+            return (format!("nearest: {name} {similarity:.2}{denied}"), ";");
+        }
+        match &self.tags[..] {
+            [] => ("no in-distribution object seen".to_owned(), ", and"),
+            tags if tags.len() <= NAMED + 1 => (format!("saw {}", tags.join(", ")), ", but"),
             tags => {
                 let more = tags.len() - NAMED;
-                format!("saw {} and {more} more", tags[..NAMED].join(", "))
+                (format!("saw {} and {more} more", tags[..NAMED].join(", ")), ", but")
             }
-        };
-        let near = |nearest: &Option<String>| match nearest {
-            Some(class) => format!("; nearest class: {class}"),
-            None => String::new(),
-        };
+        }
+    }
+
+    fn class(&self) -> String {
+        match (&self.nearest, &self.name) {
+            (Some(class), None) => format!("; nearest class: {class}"),
+            _ => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoIdTag { best: Some((name, probability, threshold)) } => write!(
                 f,
@@ -238,16 +287,28 @@ impl fmt::Display for Reason {
             ),
             Self::NoIdTag { best: None } => f.write_str("the model has no in-distribution tags"),
             Self::NothingKept { tau } => write!(f, "no image token lies above τ = {tau:.2}"),
-            Self::Above { tags, nearest } => {
-                write!(f, "{}, and the score reaches λ{}", seen(tags), near(nearest))
+            Self::Above(seen) => {
+                let (said, _) = seen.said();
+                let and = if seen.name.is_some() { ";" } else { ", and" };
+                write!(f, "{said}{and} the score reaches λ{}", seen.class())
             }
-            Self::Below { tags, nearest } => {
-                write!(f, "{}, but the score falls short of λ{}", seen(tags), near(nearest))
+            Self::Below(seen) => {
+                let (said, but) = seen.said();
+                write!(f, "{said}{but} the score falls short of λ{}", seen.class())
             }
-            Self::NoLambda { .. } => f.write_str("the model has no threshold λ for this detector"),
+            Self::NoLambda(seen) => {
+                if seen.name.is_some() {
+                    write!(f, "{}; ", seen.said().0)?;
+                }
+                f.write_str(
+                    "there is no threshold λ for this detector: images of what is known would set \
+                     one (an ID set, or `fit`), or a λ of your own",
+                )
+            }
             Self::NoProjector => {
                 f.write_str("the model has no projector: tags and maps, but no verdict")
             }
+            Self::NoNames => f.write_str("nothing is named as known: features, but no verdict"),
         }
     }
 }
@@ -281,7 +342,7 @@ mod tests {
         let mut verdict = Verdict::by_threshold(0.5, Some(0.5), vec!["fish".into()], None);
         assert_eq!(verdict.outcome, Some(Outcome::Id));
         verdict.decide(Some(0.6));
-        assert!(matches!(&verdict.reason, Reason::Below { tags, .. } if tags == &["fish"]));
+        assert!(matches!(&verdict.reason, Reason::Below(seen) if seen.tags == ["fish"]));
         verdict.decide(Some(f32::NAN));
         assert_eq!((verdict.outcome, verdict.score), (None, Some(0.5)));
     }

@@ -238,6 +238,7 @@ impl Session {
             lambda: settings.lambda,
             detector: settings.detector,
             recipe: settings.recipe,
+            features: settings.features,
             map: self.map.clone(),
             beside: self.comparison.beside,
             tau_beside: Some(self.comparison.tau),

@@ -60,9 +60,10 @@ pub(super) fn task(
         plan: Plan {
             recipe: settings.recipe,
             tau: settings.tau,
+            main: settings.features,
             taus: TAUS.to_vec(),
             whole_image: true,
-            detectors: score::of_taggers(),
+            detectors: score::all_of(info.manifest.arch),
             odin: OdinInput::Tokens,
         },
         sets,

@@ -10,7 +10,7 @@ use super::curves::Pin;
 use super::embedding::EmbedConfig;
 use super::map_view::MapView;
 use super::sets::Role;
-use crate::bundle::manifest::Recipe;
+use crate::bundle::manifest::{FeatureChoice, Recipe};
 use crate::pipeline::Settings;
 
 /// A session, as it is saved.
@@ -34,6 +34,9 @@ pub struct SavedState {
     pub detector: String,
     /// The recipe.
     pub recipe: Recipe,
+    /// What becomes an image's feature.
+    #[serde(default)]
+    pub features: FeatureChoice,
     /// The map over the image, with the tags on show.
     pub map: MapView,
     /// What stands beside the image.
@@ -63,6 +66,7 @@ impl SavedState {
             tau: self.tau.clamp(0.0, 1.0),
             recipe: self.recipe,
             detector: self.detector.clone(),
+            features: self.features,
             lambda: self.lambda,
         }
     }
@@ -75,6 +79,9 @@ pub struct SavedPin {
     pub tau: f32,
     /// The recipe.
     pub recipe: Recipe,
+    /// What becomes an image's feature.
+    #[serde(default)]
+    pub features: FeatureChoice,
     /// The detector's id.
     pub detector: String,
     /// Decision threshold, if the user had set one.
@@ -85,15 +92,15 @@ pub struct SavedPin {
 
 impl From<Pin> for SavedPin {
     fn from(Pin { settings, lambda }: Pin) -> Self {
-        let Settings { tau, recipe, detector, lambda: own } = settings;
-        Self { tau, recipe, detector, lambda: own, lambda_in_force: lambda }
+        let Settings { tau, features, recipe, detector, lambda: own } = settings;
+        Self { tau, recipe, features, detector, lambda: own, lambda_in_force: lambda }
     }
 }
 
 impl From<SavedPin> for Pin {
     fn from(saved: SavedPin) -> Self {
-        let SavedPin { tau, recipe, detector, lambda, lambda_in_force } = saved;
-        let settings = Settings { tau: tau.clamp(0.0, 1.0), recipe, detector, lambda };
+        let SavedPin { tau, recipe, features, detector, lambda, lambda_in_force } = saved;
+        let settings = Settings { tau: tau.clamp(0.0, 1.0), features, recipe, detector, lambda };
         Self { settings, lambda: lambda_in_force }
     }
 }

@@ -25,6 +25,7 @@ fn model() -> Arc<ModelInfo> {
         device: "none".into(),
         head: None,
         detectors: detectors.to_vec(),
+        labels: None,
         defaults,
         load_ms: 0.0,
     })
@@ -49,6 +50,7 @@ fn score(session: &mut Session, image: ImageId, score: f32) {
         projected: None,
         nearest: Vec::new(),
         patterns: Vec::new(),
+        cosines: None,
         verdict: Verdict::by_threshold(score, None, vec!["a tag".into()], None),
         stage_ms: [0.0; 3],
     });

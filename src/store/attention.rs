@@ -1,7 +1,7 @@
 //! Which tags' attention a store keeps, and how to get what it does not have.
 
 use super::record::sum_of_heads;
-use crate::bundle::manifest::Recipe;
+use crate::bundle::manifest::{Arch, Recipe};
 use crate::bundle::vocabulary::Vocabulary;
 use crate::decompose::sigmoid;
 use crate::pipeline::{Attention, Pipeline, PipelineError, TaggerOutput};
@@ -56,6 +56,10 @@ pub fn add_missing_attention(
     tagged: &mut TaggerOutput,
     recipe: Recipe,
 ) -> Result<(), PipelineError> {
+    if tagged.arch == Arch::Clip {
+        // Maps follow from the features whenever they are wanted.
+        return Ok(());
+    }
     let tags = pipeline.decompose(tagged, 1.0, recipe).tags;
     add_attention(pipeline, tagged, &tags)
 }

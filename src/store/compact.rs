@@ -3,11 +3,14 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt as _;
 
+use crate::bundle::manifest::Arch;
 use crate::pipeline::{Attention, TaggerOutput};
 
-/// As [`TaggerOutput`], with tokens in 16 bits where they have no more.
+/// As [`TaggerOutput`], with tokens in 16 bits where they have no more, and what is kept in single
+/// precision beside them.
 #[derive(Debug, PartialEq)]
 pub(crate) struct CompactOutput {
+    arch: Arch,
     tokens: Tokens,
     width: usize,
     logits: Vec<f32>,
@@ -57,18 +60,23 @@ impl Tokens {
 
 impl CompactOutput {
     pub(crate) fn of(tagged: &TaggerOutput) -> Self {
-        let tokens = Tokens::of(&tagged.tokens);
-        let (logits, attention) = (tagged.logits.clone(), tagged.attention.clone());
-        Self { tokens, width: tagged.width, logits, attention }
+        let (arch, width, logits) = (tagged.arch, tagged.width, tagged.in_single().to_vec());
+        let (tokens, attention) = match arch {
+            Arch::Ram => (Tokens::of(&tagged.tokens), tagged.attention.clone()),
+            // The image's own feature stands beside; maps of names are made anew whenever names may
+            // have changed.
+            Arch::Clip => {
+                let mut tokens = tagged.tokens.clone();
+                tokens[..width].fill(0.0);
+                (Tokens::of(&tokens), Attention::default())
+            }
+        };
+        Self { arch, tokens, width, logits, attention }
     }
 
     pub(crate) fn tagged(&self) -> TaggerOutput {
-        TaggerOutput {
-            tokens: self.tokens.values(),
-            width: self.width,
-            logits: self.logits.clone(),
-            attention: self.attention.clone(),
-        }
+        let tokens = (self.tokens.values(), self.width);
+        TaggerOutput::of_kept(self.arch, tokens, self.logits.clone(), self.attention.clone())
     }
 
     /// Bytes in memory.
@@ -81,10 +89,11 @@ impl CompactOutput {
             + size_of_val(&values[..])
     }
 
-    /// Nine counts, then the numbers, all little-endian.
+    /// The kind and nine counts, then the numbers, all little-endian.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let Attention { tags, layers, heads, positions, values } = &self.attention;
         let counts = [
+            usize::from(self.arch == Arch::Clip),
             self.tokens.len(),
             self.tokens.width(),
             self.width,
@@ -108,10 +117,10 @@ impl CompactOutput {
 
     /// Reads what [`CompactOutput::to_bytes`] made; `None` of anything else.
     pub(crate) fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
-        let counts = numbers(take(&mut bytes, 9, 8)?, u64::from_le_bytes);
+        let counts = numbers(take(&mut bytes, 10, 8)?, u64::from_le_bytes);
         let counts: Vec<usize> =
             counts.map(|count| usize::try_from(count).ok()).collect::<Option<_>>()?;
-        let &[tokens, token_width, width, logits, tags, layers, heads, positions, values] =
+        let &[kind, tokens, token_width, width, logits, tags, layers, heads, positions, values] =
             counts.as_slice()
         else {
             return None;
@@ -128,7 +137,8 @@ impl CompactOutput {
             _ => return None,
         };
         let attention = Attention { tags, layers, heads, positions, values };
-        bytes.is_empty().then_some(Self { tokens, width, logits, attention })
+        let arch = if kind == 0 { Arch::Ram } else { Arch::Clip };
+        bytes.is_empty().then_some(Self { arch, tokens, width, logits, attention })
     }
 }
 
@@ -158,7 +168,7 @@ pub(crate) mod tests {
             values: (0..20).map(at).collect(),
         };
         let (tokens, logits) = ((0..40).map(at).collect(), (0..6).map(at).collect());
-        TaggerOutput { tokens, width: 8, logits, attention }
+        TaggerOutput { arch: Arch::Ram, tokens, width: 8, logits, attention }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     ContentKey, Known, OutputCache, Record, Row, Stamp, Store, StoreError, StoreHeader,
     StoreWriter, Tensors, hash_file, stored_path,
 };
+use crate::bundle::manifest::Arch;
 use crate::dataset::{Dataset, Item};
 use crate::fs::shown_path;
 use crate::image::{DecodeOptions, PassedOver, decode_bytes, read_file};
@@ -390,7 +391,8 @@ impl Run<'_> {
         if let Some(((outputs, tagger), content)) = self.outputs.zip(content) {
             let attention = output.attention.of_tags(&self.pipeline.kept_tags(&output.logits));
             let (tokens, logits) = (output.tokens.clone(), output.logits.clone());
-            let output = TaggerOutput { tokens, width: output.width, logits, attention };
+            let (arch, width) = (output.arch, output.width);
+            let output = TaggerOutput { arch, tokens, width, logits, attention };
             outputs.put(&tagger, &content, &output);
         }
     }
@@ -403,7 +405,11 @@ impl Run<'_> {
     }
 
     fn tensors(&self, mut tagged: TaggerOutput) -> Result<Tensors, PipelineError> {
-        let keep = tags_to_keep(&tagged.logits, self.pipeline.vocabulary());
+        // Of a CLIP no maps are kept: they follow from the features, for any names.
+        let keep = match tagged.arch {
+            Arch::Ram => tags_to_keep(&tagged.logits, self.pipeline.vocabulary()),
+            Arch::Clip => Vec::new(),
+        };
         add_attention(self.pipeline, &mut tagged, &keep)?;
         Ok(Tensors::from_tagged(&tagged, &keep))
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::identity;
 use crate::bundle::Bundle;
+use crate::bundle::manifest::Arch;
 use crate::fs;
 use crate::image::{DecodeOptions, Transform};
 use crate::nn::source::WeightsError;
@@ -39,6 +40,9 @@ pub struct StoreHeader {
     pub thresholds: String,
     /// How images became the network's input.
     pub transform: Transform,
+    /// The kind of network.
+    #[serde(default)]
+    pub arch: Arch,
     /// Whether images were turned as their EXIF orientation says.
     pub upright: bool,
     /// Side of the network's input, in pixels.
@@ -47,7 +51,7 @@ pub struct StoreHeader {
     pub positions: usize,
     /// Width of a token W.
     pub width: usize,
-    /// Tags T.
+    /// Tags T; of a CLIP, whose names may change, the width of the image feature in their place.
     pub tags: usize,
     /// Layers of the tagging head L.
     pub layers: usize,
@@ -62,7 +66,7 @@ impl StoreHeader {
     /// # Errors
     /// If the weights cannot be read.
     pub fn of_bundle(bundle: &Bundle) -> Result<Self, WeightsError> {
-        let (manifest, tagger) = (&bundle.manifest, &bundle.manifest.tagger);
+        let manifest = &bundle.manifest;
         let mut thresholds = blake3::Hasher::new();
         bundle.vocabulary.thresholds.iter().for_each(|t| {
             thresholds.update(&t.to_le_bytes());
@@ -71,15 +75,19 @@ impl StoreHeader {
             format: FORMAT,
             program: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             bundle: manifest.name.clone(),
-            tagger: identity::of_tagger(&bundle.tagger)?,
+            tagger: identity::of_tagger(&bundle.network)?,
             thresholds: thresholds.finalize().to_hex().to_string(),
             transform: manifest.transform,
             upright: manifest.upright,
-            image_side: tagger.swin.image,
-            positions: tagger.positions(),
-            width: tagger.joint,
-            tags: tagger.tags,
-            layers: tagger.decoder.layers,
+            arch: manifest.arch,
+            image_side: manifest.image_side(),
+            positions: manifest.positions(),
+            width: manifest.token_width(),
+            tags: match &manifest.tagger {
+                Some(tagger) => tagger.tags,
+                None => manifest.token_width(),
+            },
+            layers: manifest.map_layers_and_heads()[0],
             rows_per_chunk: ROWS_PER_CHUNK,
         })
     }
@@ -102,7 +110,9 @@ impl StoreHeader {
     /// nothing does.
     pub(super) fn difference(&self, other: &Self) -> Option<String> {
         let shape = |h: &Self| [h.image_side, h.positions, h.width, h.tags, h.layers];
-        if shape(self) != shape(other) {
+        if self.arch != other.arch {
+            Some("network is of another kind".into())
+        } else if shape(self) != shape(other) {
             Some("tagger's shapes differ".into())
         } else if self.tagger != other.tagger {
             Some("tagger's weights differ".into())

@@ -10,8 +10,10 @@ use crate::fs;
 use crate::nn::source::{Source, WeightsError};
 
 /// Parts of a checkpoint that the tagger is made of; the rest is of caption models and training.
-const TAGGER_PARTS: [&str; 7] = [
+const TAGGER_PARTS: [&str; 8] = [
     "visual_encoder.",
+    // A CLIP's image side: its texts make nothing that is stored.
+    "visual.",
     "image_proj.",
     "tagging_head.encoder.",
     "label_embed",

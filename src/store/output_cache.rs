@@ -32,7 +32,7 @@ const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 const LARGEST_ROW: u64 = 256 << 20;
 
 /// Also the version of the layout and of the numbers: another one is another row.
-const MAGIC: &[u8; 16] = b"tagood-lens row1";
+const MAGIC: &[u8; 16] = b"tagood-lens row2";
 const SUM: usize = blake3::OUT_LEN;
 
 /// A file's content, and how it is decoded.

@@ -61,7 +61,7 @@ impl Tensors {
     pub fn from_tagged(tagged: &TaggerOutput, keep: &[usize]) -> Self {
         let attention = &tagged.attention;
         let mut tensors = Self {
-            logits: tagged.logits.clone(),
+            logits: tagged.in_single().to_vec(),
             tokens: vec![f16::ZERO; tagged.tokens.len()],
             ..Self::default()
         };
@@ -100,18 +100,15 @@ pub(super) fn sum_of_heads(heads: &[f32], positions: usize) -> Vec<f32> {
 impl TensorsRef<'_> {
     /// Back to what the pipeline works on, with one head that stands for the sum of all.
     pub fn to_tagged(&self, header: &StoreHeader) -> TaggerOutput {
-        TaggerOutput {
-            tokens: self.tokens.to_f32_vec(),
-            width: header.width,
-            logits: self.logits.to_vec(),
-            attention: Attention {
-                tags: self.tags.iter().map(|&tag| tag as usize).collect(),
-                layers: header.layers,
-                heads: 1,
-                positions: header.positions,
-                values: self.attention.to_vec(),
-            },
-        }
+        let attention = Attention {
+            tags: self.tags.iter().map(|&tag| tag as usize).collect(),
+            layers: header.layers,
+            heads: 1,
+            positions: header.positions,
+            values: self.attention.to_vec(),
+        };
+        let (tokens, single) = (self.tokens.to_f32_vec(), self.logits.to_vec());
+        TaggerOutput::of_kept(header.arch, (tokens, header.width), single, attention)
     }
 
     /// A copy that outlives the store.

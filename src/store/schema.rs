@@ -14,6 +14,7 @@ use half::f16;
 
 use super::columns::Columns;
 use super::{Record, StoreError, StoreHeader, Tensors, digest};
+use crate::bundle::manifest::Arch;
 use crate::fs::shown_path;
 
 /// Bytes of a hash.
@@ -33,7 +34,7 @@ pub(super) fn schema(header: &StoreHeader) -> SchemaRef {
         Field::new("width", DataType::UInt32, false),
         Field::new("height", DataType::UInt32, false),
         Field::new("error", DataType::Utf8, true),
-        Field::new("logits", fixed(DataType::Float32, header.tags), true),
+        Field::new(in_single(header), fixed(DataType::Float32, header.tags), true),
         Field::new("tokens", fixed(DataType::Float16, header.positions * header.width), true),
         Field::new("tags", DataType::List(item(DataType::UInt32)), true),
         Field::new("attention", DataType::List(item(DataType::Float32)), true),
@@ -50,6 +51,15 @@ pub(super) fn schema(header: &StoreHeader) -> SchemaRef {
     let metadata: HashMap<String, String> =
         metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Arc::new(Schema::new_with_metadata(fields, metadata))
+}
+
+/// What is kept in 32 bits: a tagger's logits; of a CLIP the image's feature, from which the logits of
+/// any names are made.
+fn in_single(header: &StoreHeader) -> &'static str {
+    match header.arch {
+        Arch::Ram => "logits",
+        Arch::Clip => "image_feature",
+    }
 }
 
 fn item(kind: DataType) -> FieldRef {

@@ -7,6 +7,7 @@ use rayon::iter::ParallelIterator;
 
 use super::manifest::{ChunkList, MANIFEST, chunk_name};
 use super::*;
+use crate::bundle::manifest::Arch;
 use crate::damage::{cases, damaged};
 use crate::image::Transform;
 
@@ -19,6 +20,7 @@ fn header() -> StoreHeader {
         tagger: "0123".into(),
         thresholds: "4567".into(),
         transform: Transform::Ram,
+        arch: Arch::Ram,
         upright: true,
         image_side: 8,
         positions: 5,

@@ -17,8 +17,7 @@ use super::turns::Turns;
 use super::{Outbox, lock};
 use crate::demo::World;
 use crate::image::{
-    DecodeOptions, Found, Normalisation, RgbImage, Thumbnail, decode_bytes, decode_file,
-    find_images, tensor_data, thumbnail,
+    DecodeOptions, Found, RgbImage, Thumbnail, decode_bytes, decode_file, find_images, thumbnail,
 };
 use crate::pipeline::TaggerOutput;
 use crate::store::{ContentKey, OutputCache};
@@ -328,7 +327,7 @@ impl Decoding {
             None => self.decode_as(image, source, how.decode)?.rgb?,
         };
         let started = Instant::now();
-        let input = tensor_data(&how.transform.apply(&rgb, how.side_px), &Normalisation::IMAGENET);
+        let input = how.picture.apply(&rgb);
         let prepare_ms = started.elapsed().as_secs_f32() * 1e3;
         let stage_ms = [decoded.decode_ms, prepare_ms];
         self.tell_decoded(image, &decoded.small, decoded.size, stage_ms);

@@ -15,7 +15,9 @@ use crate::bundle::vocabulary::Vocabulary;
 use crate::demo::World;
 use crate::gpu::DeviceChoice;
 use crate::image::{RgbImage, Thumbnail};
-use crate::pipeline::{Analysis, Attention, Pipeline, PipelineError, Settings, TaggerOutput};
+use crate::pipeline::{
+    Analysis, Attention, LabelSet, Pipeline, PipelineError, Settings, TaggerOutput, lambda_in_force,
+};
 use crate::score;
 
 /// An open image, unique for the life of the program.
@@ -201,6 +203,8 @@ pub struct ModelInfo {
     pub head: Option<Arc<score::Head>>,
     /// The detectors it can score with.
     pub detectors: Vec<&'static score::Info>,
+    /// Text features of a CLIP's names in force; `None` for a tagger.
+    pub labels: Option<Arc<LabelSet>>,
     /// Its own settings.
     pub defaults: Settings,
     /// How long loading took, in milliseconds.
@@ -216,6 +220,7 @@ impl ModelInfo {
             device: pipeline.device_label().to_owned(),
             head: pipeline.head().cloned(),
             detectors: pipeline.detectors(),
+            labels: pipeline.label_set().cloned(),
             defaults: pipeline.default_settings(),
             load_ms,
         }
@@ -223,13 +228,12 @@ impl ModelInfo {
 
     /// The λ in force: the user's, or the model's own for this detector and recipe.
     pub fn lambda(&self, settings: &Settings) -> Option<f32> {
-        let own = || self.manifest.lambda(&settings.detector, settings.recipe).map(|l| l.value);
-        settings.lambda.or_else(own)
+        lambda_in_force(&self.manifest, settings)
     }
 
     /// The decoder layer whose attention a recipe uses, counted from 0.
     pub fn layer(&self, settings: &Settings) -> usize {
-        settings.recipe.layer(self.manifest.tagger.decoder.layers)
+        settings.recipe.layer(self.manifest.map_layers_and_heads()[0])
     }
 }
 

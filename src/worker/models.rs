@@ -10,6 +10,7 @@ use super::message::{ChangeLabels, Event, ModelInfo, OpenModel};
 use super::pace::Pace;
 use super::preparation::Preparation;
 use super::work::{ANALYSED, FAULT, SCORED, TAGGED, Work};
+use crate::bundle::manifest::Arch;
 use crate::gpu::DeviceChoice;
 use crate::pipeline::Pipeline;
 
@@ -58,6 +59,7 @@ impl Work {
         let info = Arc::new(ModelInfo::of(&pipeline, load_ms));
         self.cache.clear();
         self.relabelled.clear();
+        self.cache.set_names(&pipeline);
         self.to_analyse.clear();
         self.to_compare = None;
         self.survey = None;
@@ -77,14 +79,18 @@ impl Work {
         if let Err(error) = change(pipeline) {
             return self.outbox.send(Event::LabelsRefused(error.to_string()));
         }
-        // What is kept of files under the labels of before must not be found under these.
-        if let Some(key) = pipeline.tagger_key() {
-            let vocabulary = format!("{:?}", pipeline.vocabulary());
-            pipeline.set_tagger_key(key.with("labels", vocabulary.as_bytes()));
+        // A CLIP's features are the same whatever the names; a tagger keeps maps of its labels alone.
+        if pipeline.manifest().arch == Arch::Ram {
+            // What is kept of files under the labels of before must not be found under these.
+            if let Some(key) = pipeline.tagger_key() {
+                let vocabulary = format!("{:?}", pipeline.vocabulary());
+                pipeline.set_tagger_key(key.with("labels", vocabulary.as_bytes()));
+            }
+            self.relabelled = self.cache.images().into_iter().collect();
         }
+        self.cache.set_names(pipeline);
         self.decoder.preparations.set(Preparation::of(pipeline));
         let info = Arc::new(ModelInfo::of(pipeline, 0.0));
-        self.relabelled = self.cache.images().into_iter().collect();
         (self.to_compare, self.survey) = (None, None);
         self.drop_reports();
         self.outbox.send(Event::LabelsSet(info));

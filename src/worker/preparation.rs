@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::job::JobControl;
 use super::lock;
-use crate::image::{DecodeOptions, Transform};
+use crate::image::{self, DecodeOptions};
 use crate::pipeline::{Pipeline, TaggerKey};
 
 /// How often a thread that waits for a model looks whether its job was cancelled.
@@ -14,8 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How a model wants its images. What was prepared in another way is no input of the model's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Preparation {
-    pub transform: Transform,
-    pub side_px: u32,
+    pub picture: image::Preparation,
     pub decode: DecodeOptions,
     /// Under which what the model makes of a file is kept on the disk.
     pub tagger: Option<TaggerKey>,
@@ -23,10 +22,10 @@ pub(super) struct Preparation {
 
 impl Preparation {
     pub(super) fn of(pipeline: &Pipeline) -> Self {
+        let manifest = pipeline.manifest();
         Self {
-            transform: pipeline.manifest().transform,
-            side_px: pipeline.image_side(),
-            decode: pipeline.manifest().decode_options(),
+            picture: manifest.preparation(),
+            decode: manifest.decode_options(),
             tagger: pipeline.tagger_key(),
         }
     }
@@ -68,12 +67,12 @@ mod tests {
     #[test]
     fn a_thread_waits_for_a_model_or_for_the_end_of_its_job() {
         let (preparations, control) = (Preparations::default(), JobControl::default());
-        let preparation = Preparation {
-            transform: Transform::default(),
+        let picture = image::Preparation {
+            transform: image::Transform::default(),
             side_px: 96,
-            decode: DecodeOptions::default(),
-            tagger: None,
+            pixels: image::Normalisation::IMAGENET,
         };
+        let preparation = Preparation { picture, decode: DecodeOptions::default(), tagger: None };
         let wait = || {
             let (preparations, control) = (preparations.clone(), control.clone());
             std::thread::spawn(move || preparations.wait(&control))

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use super::lock;
 use super::message::ImageId;
 use super::spill::{Extent, Spill};
-use crate::pipeline::TaggerOutput;
+use crate::bundle::manifest::Arch;
+use crate::bundle::vocabulary::Vocabulary;
+use crate::pipeline::{Keep, LabelSet, Pipeline, TaggerOutput};
 use crate::store::CompactOutput;
 
 /// Bytes of results in memory.
@@ -20,6 +22,13 @@ pub(super) struct TaggerCache {
     limit: usize,
     locations: Mutex<Locations>,
     spill: Mutex<Option<Spill>>,
+    /// A CLIP's names in force: its results come with their logits and maps.
+    names: Mutex<Option<Arc<Names>>>,
+}
+
+struct Names {
+    labels: Arc<LabelSet>,
+    vocabulary: Vocabulary,
 }
 
 #[derive(Default)]
@@ -37,7 +46,28 @@ enum Location {
 impl TaggerCache {
     /// An empty cache that keeps at most `limit` bytes in memory.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, locations: Mutex::default(), spill: Mutex::default() }
+        Self {
+            limit,
+            locations: Mutex::default(),
+            spill: Mutex::default(),
+            names: Mutex::default(),
+        }
+    }
+
+    /// Takes the names that a model has in force, whenever they may have changed.
+    pub(super) fn set_names(&self, pipeline: &Pipeline) {
+        let names = pipeline.label_set().map(|labels| {
+            Arc::new(Names { labels: labels.clone(), vocabulary: pipeline.vocabulary().clone() })
+        });
+        *lock(&self.names) = names;
+    }
+
+    fn named(&self, mut output: TaggerOutput) -> TaggerOutput {
+        let names = lock(&self.names).clone();
+        if let Some(names) = names.filter(|_| output.arch == Arch::Clip) {
+            names.labels.label(&mut output, &names.vocabulary, Keep::Id);
+        }
+        output
     }
 
     /// Keeps an image's results, in place of older ones.
@@ -70,7 +100,7 @@ impl TaggerCache {
     pub(super) fn get(&self, image: ImageId) -> io::Result<Option<TaggerOutput>> {
         let extent = match lock(&self.locations).of.get(&image) {
             None => return Ok(None),
-            Some(Location::Memory(kept)) => return Ok(Some(kept.tagged())),
+            Some(Location::Memory(kept)) => return Ok(Some(self.named(kept.tagged()))),
             Some(&Location::File(extent)) => extent,
         };
         let bytes = lock(&self.spill).as_mut().map(|spill| spill.read(extent));
@@ -81,7 +111,7 @@ impl TaggerCache {
         match bytes.filter(|_| is_still_there) {
             None => Ok(None),
             Some(bytes) => match CompactOutput::from_bytes(&bytes?) {
-                Some(kept) => Ok(Some(kept.tagged())),
+                Some(kept) => Ok(Some(self.named(kept.tagged()))),
                 None => Err(io::Error::other("the file was changed")),
             },
         }
@@ -93,7 +123,7 @@ impl TaggerCache {
             Some(Location::Memory(kept)) => kept.clone(),
             _ => return None,
         };
-        Some(kept.tagged())
+        Some(self.named(kept.tagged()))
     }
 
     /// Forgets an image.
@@ -135,6 +165,7 @@ impl TaggerCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::manifest::Arch;
     use crate::pipeline::Attention;
 
     fn tagged(number: usize) -> TaggerOutput {
@@ -147,7 +178,7 @@ mod tests {
             values: (0..20).map(at).collect(),
         };
         let (tokens, logits) = ((0..40).map(at).collect(), (0..6).map(at).collect());
-        TaggerOutput { tokens, width: 8, logits, attention }
+        TaggerOutput { arch: Arch::Ram, tokens, width: 8, logits, attention }
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn a_converted_bundle_does_all_that_its_source_does() {
     assert_eq!(converted.vocabulary, source.vocabulary);
     assert_eq!(converted.statistics.as_deref(), source.statistics.as_deref());
     assert_eq!(converted.centers().unwrap(), source.centers().unwrap());
-    assert_eq!(tensors(&converted.tagger), tensors(&source.tagger));
+    assert_eq!(tensors(&converted.network), tensors(&source.network));
     let networks = |bundle: &Bundle| {
         [&bundle.projector, &bundle.projector_ce].map(|p| tensors(p.as_ref().unwrap()))
     };

@@ -15,6 +15,7 @@ fn named_by(variable: &str, what: &str) -> PathBuf {
 
 mod architecture;
 mod bundles;
+mod clip_cli;
 mod demo_scenes;
 mod demo_train;
 mod drops;

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use tagood_lens::app::Options;
-use tagood_lens::bundle::manifest::Recipe;
+use tagood_lens::bundle::manifest::{FeatureChoice, Recipe};
 use tagood_lens::bundle::{Bundle, embedded};
 use tagood_lens::eval::report::Report;
 use tagood_lens::fit::lambda::{TPR, lambda_of, lambdas};
@@ -164,14 +164,15 @@ fn fitted_lambda(recipe: Recipe) -> f32 {
     let statistics = Statistics::from_bytes(&statistics).unwrap();
     let detector = score::by_name(recipe.detector()).unwrap();
     let head = pipeline.head().unwrap();
-    let detectors: Vec<FittedDetector> = vec![score::bind(detector, &statistics, head).unwrap()];
+    let detector: FittedDetector = score::bind(detector, &statistics, head).unwrap();
     let store = Store::open(&world.path("store")).unwrap();
     let rows = store.rows().filter(|row| row.set() == "id");
     let mut images: Vec<TaggerOutput> = rows.map(|row| row.tagged().unwrap().unwrap()).collect();
     for image in &mut images {
         add_missing_attention(&pipeline, image, recipe).unwrap();
     }
-    let found = lambdas(&pipeline, &detectors, &images, (recipe, 0.5), TPR).unwrap();
+    let setting = (recipe, 0.5, FeatureChoice::Objects);
+    let found = lambdas(&pipeline, &[&detector], &images, setting, TPR).unwrap();
     found[0].value
 }
 

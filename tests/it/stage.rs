@@ -28,7 +28,7 @@ pub fn pipeline() -> Pipeline {
     let mut bundle = Bundle::open(&fixture("tiny_ram.pth")).unwrap();
     bundle.attach_projector(&fixture("tiny_projector.pth")).unwrap();
     // Heads cannot be read off a checkpoint; the tiny model has four.
-    bundle.manifest.tagger.decoder.heads = 4;
+    bundle.manifest.tagger.as_mut().unwrap().decoder.heads = 4;
     let classes = bundle.manifest.projector.as_ref().unwrap().classes;
     let tags = bundle.vocabulary.tags.len();
     let class = |index: usize| Class { name: format!("class {index}"), tags: vec![index % tags] };

@@ -420,6 +420,7 @@ fn what_a_dragged_lambda_costs() {
             projected: None,
             nearest: Vec::new(),
             patterns: Vec::new(),
+            cosines: None,
             verdict,
             stage_ms: [0.0; 3],
         };

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::bundle::manifest::{Manifest, Recipe};
+use crate::bundle::manifest::{Arch, Manifest, Recipe};
 use crate::bundle::vocabulary::{Class, Vocabulary};
 use crate::bundle::{BundleFiles, Checksums, Precision, Weights};
 use crate::cli::CliResult;
@@ -129,7 +129,9 @@ impl TrainArgs {
             transform: Transform::Ram,
             upright: true,
             tau: crate::bundle::DEFAULT_TAU,
-            tagger: config,
+            arch: Arch::Ram,
+            tagger: Some(config),
+            clip: None,
             projector: None,
             lambda: Vec::new(),
             checksums: Checksums::new(),
@@ -138,7 +140,8 @@ impl TrainArgs {
         let files = BundleFiles {
             manifest: &manifest,
             vocabulary: &vocabulary,
-            tagger: (Weights::Values(&weights), Precision::Half),
+            network: (Weights::Values(&weights), Precision::Half),
+            clip: None,
             projector: None,
             projector_ce: None,
             statistics: None,

@@ -21,7 +21,7 @@ use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::eval::gather::Plan;
 use crate::eval::report::{self, Bootstrap, Report};
 use crate::fs::WholeFile;
-use crate::pipeline::{OdinInput, Pipeline};
+use crate::pipeline::{FeatureChoice, OdinInput, Pipeline};
 use crate::score::{self, Detector};
 use crate::store::StoreHeader;
 use refits::{RefitSweep, RefitSweepArgs};
@@ -59,6 +59,10 @@ pub(super) struct EvaluateArgs {
     /// Which detectors, by name
     #[arg(long, value_name = "all|A,B,…", default_value = "all", value_parser = parse_detectors)]
     detectors: DetectorChoice,
+    /// What becomes an image's feature in the main table: the tokens of its objects above τ, or all of
+    /// it; a tagger's objects, a CLIP's whole image if not given
+    #[arg(long, value_name = "objects|whole-image")]
+    features: Option<FeatureChoice>,
     /// What ODIN moves along the gradient: the object tokens, or (slowly) the images, which must still
     /// be where they were
     #[arg(long, value_name = "tokens|image", default_value_t, value_parser = parse_odin)]
@@ -94,19 +98,24 @@ fn parse_taus(text: &str) -> Result<Taus, String> {
 }
 
 #[derive(Clone)]
-struct DetectorChoice(Vec<&'static dyn Detector>);
+enum DetectorChoice {
+    /// All that the kind of model can have.
+    All,
+    /// These.
+    Named(Vec<&'static dyn Detector>),
+}
 
 /// Named detectors in the registry's order.
 fn parse_detectors(text: &str) -> Result<DetectorChoice, String> {
     if text == "all" {
-        return Ok(DetectorChoice(score::of_taggers()));
+        return Ok(DetectorChoice::All);
     }
     let named: Vec<&str> = text.split(',').map(str::trim).collect();
     for name in &named {
         score::by_name(name).map_err(|error| error.to_string())?;
     }
     let is_named = |detector: &&&dyn Detector| named.contains(&detector.info().id);
-    Ok(DetectorChoice(score::all().iter().filter(is_named).copied().collect()))
+    Ok(DetectorChoice::Named(score::all().iter().filter(is_named).copied().collect()))
 }
 
 fn parse_odin(text: &str) -> Result<OdinInput, String> {
@@ -130,11 +139,7 @@ impl EvaluateArgs {
         let bundle = self.model.bundle()?;
         let compute = self.model.compute()?;
         let pipeline = self.model.pipeline(&bundle, &compute)?;
-        if pipeline.head().is_none() {
-            bail!(
-                "the model has no projector, without which nothing is scored; make one with `fit`"
-            );
-        }
+        refuse_unknowing(&pipeline)?;
         let cancel = cancel_on_ctrl_c()?;
         let stores = Stores {
             header: StoreHeader::of_bundle(&bundle)?,
@@ -183,13 +188,18 @@ impl EvaluateArgs {
     }
 
     fn plan(&self, pipeline: &Pipeline) -> Plan {
-        let own = pipeline.default_settings();
+        let recipe = self.method.recipe.unwrap_or(pipeline.manifest().recipe);
+        let own = pipeline.settings_of(recipe);
         Plan {
-            recipe: self.method.recipe.unwrap_or(own.recipe),
+            recipe,
             tau: self.method.tau.unwrap_or(own.tau),
+            main: self.features.unwrap_or(own.features),
             taus: self.taus.0.clone(),
             whole_image: !self.taus.0.is_empty(),
-            detectors: self.detectors.0.clone(),
+            detectors: match &self.detectors {
+                DetectorChoice::All => score::all_of(pipeline.manifest().arch),
+                DetectorChoice::Named(named) => named.clone(),
+            },
             odin: self.odin,
         }
     }
@@ -201,6 +211,21 @@ impl EvaluateArgs {
             summary(report, &self.out)
         };
         std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
+    }
+}
+
+/// Refuses a model that cannot score anything.
+pub(super) fn refuse_unknowing(pipeline: &Pipeline) -> anyhow::Result<()> {
+    let knows = pipeline.head().is_some() || !pipeline.vocabulary().id_tags().is_empty();
+    match (knows, pipeline.label_set()) {
+        (true, _) => Ok(()),
+        (false, Some(_)) => {
+            bail!("nothing is named as known; name it with --known, as in --known \"cat, dog\"")
+        }
+        (false, None) => bail!(
+            "the model has no projector and nothing is named as known, without which nothing is \
+             scored; name tags with --known, or make a projector with `fit`"
+        ),
     }
 }
 

@@ -94,8 +94,7 @@ pub(super) fn page(report: &Report) -> String {
         &mut text,
         &format!(
             "`table.csv` has every number; `scores/SET.csv` the raw scores of each image (`-inf`: \
-             out-of-distribution hard_rejected, as no in-distribution tag counts); `roc/SET.csv` the ROC \
-             curves, thinned to at most {ROC_POINTS} vertices for drawing: the numbers above are taken \
+             rejected, and `rejected` says why); `roc/SET.csv` the ROC curves, thinned to at most {ROC_POINTS} vertices for drawing: the numbers above are taken \
              from the raw scores."
         ),
     );

@@ -173,7 +173,7 @@ fn hovered(response: &Response, field: Rect, map: &[f32]) -> Option<[u32; 2]> {
 
 /// Where the tokens lie on an image: on the part of it that the network sees.
 pub(crate) fn field_rect(image: Rect, entry: &Entry, info: &ModelInfo) -> Rect {
-    let side_px = info.manifest.tagger.swin.image as u32;
+    let side_px = info.manifest.image_side() as u32;
     let seen = info.manifest.transform.seen(entry.size.unwrap_or([1, 1]), side_px);
     let place = vec2(seen.left, seen.top) * image.size();
     Rect::from_min_size(image.min + place, vec2(seen.width, seen.height) * image.size())

@@ -119,7 +119,7 @@ fn compare_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
 }
 
 fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usize) {
-    let decoder = &info.manifest.tagger.decoder;
+    let [layers, heads] = info.manifest.map_layers_and_heads();
     let of_recipe = if recipe_layer == 0 { "first" } else { "last" };
     let name = |layer: Option<usize>| match layer {
         None => format!("Layer: {of_recipe}"),
@@ -130,7 +130,7 @@ fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usiz
         .width(84.0)
         .show_ui(ui, |ui| {
             ui.selectable_value(&mut map.layer, None, format!("As the recipe says ({of_recipe})"));
-            for layer in 0..decoder.layers {
+            for layer in 0..layers {
                 ui.selectable_value(&mut map.layer, Some(layer), name(Some(layer)));
             }
         })
@@ -144,7 +144,7 @@ fn layer_ui(ui: &mut Ui, map: &mut MapView, info: &ModelInfo, recipe_layer: usiz
         .width(76.0)
         .show_ui(ui, |ui| {
             ui.selectable_value(&mut map.head, None, "All heads, summed");
-            for head in 0..decoder.heads {
+            for head in 0..heads {
                 ui.selectable_value(&mut map.head, Some(head), format!("Head {}", head + 1));
             }
         })

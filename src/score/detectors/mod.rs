@@ -83,14 +83,6 @@ pub fn all() -> &'static [&'static dyn Detector] {
     ALL
 }
 
-/// The detectors that read what a tagger gives, in the order of [`all`]; the others read how alike a
-/// CLIP finds an image and names.
-pub fn of_taggers() -> Vec<&'static dyn Detector> {
-    let reads_names =
-        |detector: &&dyn Detector| detector.info().needs.iter().any(|input| input.is_of_names());
-    ALL.iter().copied().filter(|detector| !reads_names(detector)).collect()
-}
-
 /// The detector with this [`id`](super::Info::id).
 ///
 /// # Errors

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, mpsc};
 
 use super::*;
+use crate::bundle::manifest::Arch;
 use crate::pipeline::{Attention, Decomposition, Projected, TaggerOutput};
 use crate::score::distance::Centers;
 use crate::score::verdict::Verdict;
@@ -23,7 +24,7 @@ fn image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
     // The last token is not kept.
     let tokens = token(0).chain(token(1)).chain([9.0; WIDTH]).collect();
     let (logits, attention) = (Vec::new(), Attention::default());
-    let tagged = TaggerOutput { tokens, width: WIDTH, logits, attention };
+    let tagged = TaggerOutput { arch: Arch::Ram, tokens, width: WIDTH, logits, attention };
     let feature = token(2).map(|value| value * 5.0).collect();
     let decomposition = Decomposition { mask: vec![true, true, false], ..Decomposition::default() };
     let analysis = Analysis {
@@ -31,6 +32,7 @@ fn image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
         projected: Some(Projected { feature, ..Projected::default() }),
         nearest: Vec::new(),
         patterns: Vec::new(),
+        cosines: None,
         verdict: Verdict::without_projector(),
         stage_ms: [0.0; 3],
     };
