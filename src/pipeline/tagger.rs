@@ -21,6 +21,9 @@ use crate::nn::weights::{self, WeightLoader};
 use crate::score::Head;
 use crate::score::distance::Centers;
 
+/// Tags whose maps are made together, at least.
+const ROWS: usize = 16;
+
 /// A tagger on a device, with the projectors that were fitted to it.
 #[derive(Clone)]
 pub(super) struct Tagger {
@@ -225,7 +228,13 @@ impl Network for Tagger {
     fn maps_of(&self, seen: &TaggerOutput, tags: &[usize]) -> Result<Attention, PipelineError> {
         let shape = [1, seen.positions(), seen.width];
         let tokens = self.tokens(seen.tokens.clone(), shape);
-        let output = self.ram.tag(&tokens, self.queries.as_ref(), Some(self.indices(tags)));
+        // Filled up with one of them: products of a few rows add in another order than those of all tags,
+        // and a tag's map must not depend on how many others are asked for.
+        let mut asked = tags.to_vec();
+        asked.extend(
+            tags.last().map(|&tag| vec![tag; ROWS.saturating_sub(tags.len())]).unwrap_or_default(),
+        );
+        let output = self.ram.tag(&tokens, self.queries.as_ref(), Some(self.indices(&asked)));
         let mut attention = Vec::new();
         for map in output.attention {
             attention.push(floats(map)?);
@@ -237,7 +246,7 @@ impl Network for Tagger {
         for tag in 0..tags.len() {
             for map in &attention {
                 for head in 0..heads {
-                    let at = (head * tags.len() + tag) * positions;
+                    let at = (head * asked.len() + tag) * positions;
                     values.extend_from_slice(&map[at..at + positions]);
                 }
             }
