@@ -196,7 +196,6 @@ fn on_show(recipe: Recipe) -> (BTreeMap<String, Said>, f32) {
 }
 
 #[test]
-#[ignore = "to be looked at together with the bits of batches"]
 fn everyone_says_the_same_to_the_last_bit() {
     let world = World::get();
     for recipe in Recipe::ALL {
@@ -225,7 +224,6 @@ fn everyone_says_the_same_to_the_last_bit() {
 }
 
 #[test]
-#[ignore = "attention still differs in its last bits between batches"]
 fn company_changes_no_bit() {
     let pipeline = pipeline();
     let prepare = |path: &PathBuf| {
