@@ -124,7 +124,7 @@ impl Source {
         }
         .map_err(|reason| malformed(path, reason))?;
         let found = names::unwrapped(found);
-        let root = root_of(&found, path);
+        let root = root_of(&found, format, path);
         let (mut tensors, mut beside) = (BTreeMap::new(), BTreeMap::new());
         for (name, tensor) in found {
             match name.strip_prefix(&root) {
@@ -274,9 +274,15 @@ impl Source {
 }
 
 /// The prefix of the weights in a file; says which are left where there are several to choose from.
-fn root_of(found: &BTreeMap<String, Strided>, path: &Path) -> String {
-    let mut roots = names::roots(found.keys().map(String::as_str)).into_iter();
-    let root = roots.next().unwrap_or_default();
+fn root_of(found: &BTreeMap<String, Strided>, format: Format, path: &Path) -> String {
+    let mut roots = names::roots(found).into_iter();
+    let Some(root) = roots.next() else {
+        // Safetensors has no dictionaries.
+        return match format {
+            Format::Safetensors => String::new(),
+            _ => names::dictionary(found).unwrap_or_default(),
+        };
+    };
     let others: Vec<String> = roots.filter(|other| !names::is_average(other)).collect();
     if !root.is_empty() && !others.is_empty() {
         let others = others.join(", ");

@@ -14,15 +14,19 @@ const WRAPPERS: [&str; 7] = [
     "_buffers",
 ];
 
-/// A tensor of each network, as it is called in each layout: where one stands, its weights begin.
-const LANDMARKS: [&str; 7] = [
-    "visual_encoder.patch_embed.proj.weight",
-    "layers.pos_embedding",
-    "visual.conv1.weight",
-    "vision_model.embeddings.patch_embedding.weight",
-    "text_model.embeddings.token_embedding.weight",
-    "token_embedding.weight",
-    "token_prefix",
+/// Two tensors of each network, as they are called in each layout: where both stand, its weights
+/// begin. One alone may be a gradient or something else that is kept of it.
+const LANDMARKS: [[&str; 2]; 7] = [
+    ["visual_encoder.patch_embed.proj.weight", "image_proj.weight"],
+    ["layers.pos_embedding", "classifier.weight"],
+    ["visual.conv1.weight", "visual.class_embedding"],
+    ["vision_model.embeddings.patch_embedding.weight", "vision_model.embeddings.class_embedding"],
+    [
+        "text_model.embeddings.token_embedding.weight",
+        "text_model.embeddings.position_embedding.weight",
+    ],
+    ["token_embedding.weight", "positional_embedding"],
+    ["token_prefix", "ctx"],
 ];
 
 /// Dictionaries in which checkpoints keep their weights, where no landmark stands.
@@ -45,22 +49,27 @@ pub(super) fn unwrapped<T>(tensors: BTreeMap<String, T>) -> BTreeMap<String, T> 
 
 /// The prefixes, with their dots, under which a file holds a network's weights, the one to take
 /// first: a running average is the last choice, and a shorter prefix goes before a longer one.
-pub(super) fn roots<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
-    for landmark in LANDMARKS {
-        let prefix = |name: &'a str| {
-            name.strip_suffix(landmark)
-                .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-                .filter(|prefix| !is_gradient(prefix))
+pub(super) fn roots<T>(tensors: &BTreeMap<String, T>) -> Vec<String> {
+    for [landmark, second] in LANDMARKS {
+        let prefix = |name: &String| {
+            let prefix = name.strip_suffix(landmark)?;
+            let is_whole = tensors.contains_key(&format!("{prefix}{second}"));
+            let is_prefix = prefix.is_empty() || prefix.ends_with('.');
+            (is_prefix && is_whole && !is_gradient(prefix)).then(|| prefix.to_owned())
         };
-        let mut found: Vec<&str> = names.clone().filter_map(prefix).collect();
+        let mut found: Vec<String> = tensors.keys().filter_map(prefix).collect();
         if !found.is_empty() {
             found.sort_by_key(|prefix| (is_average(prefix), prefix.len()));
-            return found.into_iter().map(str::to_owned).collect();
+            return found;
         }
     }
-    let keys = WEIGHT_KEYS.iter().map(|key| format!("{key}."));
-    let root = keys.into_iter().find(|root| names.clone().any(|name| name.starts_with(root)));
-    vec![root.unwrap_or_default()]
+    Vec::new()
+}
+
+/// The prefix, with its dot, of the dictionary that keeps a checkpoint's weights by its name.
+pub(super) fn dictionary<T>(tensors: &BTreeMap<String, T>) -> Option<String> {
+    let mut keys = WEIGHT_KEYS.iter().map(|key| format!("{key}."));
+    keys.find(|root| tensors.keys().any(|name| name.starts_with(root)))
 }
 
 /// Whether a prefix is one of a running average of weights.
@@ -91,16 +100,28 @@ mod tests {
         assert_eq!(unwrapped(tensors).into_keys().collect::<Vec<_>>(), ["a", "module.a"]);
     }
 
+    fn tensors(names: &[&str]) -> BTreeMap<String, ()> {
+        names.iter().map(|name| ((*name).to_owned(), ())).collect()
+    }
+
     #[test]
-    fn weights_begin_where_a_landmark_stands() {
-        let of = |names: &[&str]| roots(names.iter().copied()).remove(0);
-        let landmark = LANDMARKS[0];
-        let ram = format!("net.ram.{landmark}");
-        assert_eq!(of(&["net.epoch", &ram]), "net.ram.");
-        let average = format!("ema.{landmark}");
-        let model = format!("model.ram.{landmark}");
-        assert_eq!(of(&[&average, &model]), "model.ram.");
-        assert_eq!(of(&["model.a", "optimizer.b"]), "model.");
-        assert_eq!(of(&["a", "b"]), "");
+    fn weights_begin_where_both_landmarks_stand() {
+        let under = |prefix: &str| LANDMARKS[0].map(|name| format!("{prefix}{name}"));
+        let of = |prefixes: &[&str]| {
+            let names: Vec<String> = prefixes.iter().flat_map(|prefix| under(prefix)).collect();
+            roots(&tensors(&names.iter().map(String::as_str).collect::<Vec<_>>()))
+        };
+        assert_eq!(of(&["net.ram."]), ["net.ram."]);
+        assert_eq!(of(&["ema.", "model.ram."]), ["model.ram.", "ema."]);
+        assert_eq!(of(&["", "optimizer.first."]), ["", "optimizer.first."]);
+        assert_eq!(of(&["grad.", "model.ram."]), ["model.ram."]);
+        let gradient = format!("grad.{}", LANDMARKS[0][0]);
+        assert_eq!(roots(&tensors(&[&gradient, "image_proj.weight"])), [""; 0]);
+    }
+
+    #[test]
+    fn a_dictionary_of_weights_is_known_by_its_name() {
+        assert_eq!(dictionary(&tensors(&["model.a", "optimizer.b"])).as_deref(), Some("model."));
+        assert_eq!(dictionary(&tensors(&["a", "b"])), None);
     }
 }
