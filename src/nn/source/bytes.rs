@@ -56,6 +56,25 @@ impl FileBytes {
         Ok(bytes)
     }
 
+    /// Shows `count` bytes from `start` on, piece by piece: a large tensor needs no second copy of
+    /// itself. Pieces end at multiples of eight bytes from the start.
+    pub(super) fn for_each_piece(
+        &self,
+        start: u64,
+        count: usize,
+        mut show: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        const PIECE: usize = 1 << 18;
+        let end = start.checked_add(count as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut piece = vec![0; count.min(PIECE)];
+        for at in (start..end).step_by(PIECE) {
+            let piece = &mut piece[..((end - at) as usize).min(PIECE)];
+            self.read_into(at, piece)?;
+            show(piece);
+        }
+        Ok(())
+    }
+
     fn read_into(&self, start: u64, bytes: &mut [u8]) -> io::Result<()> {
         match self {
             Self::File { file, .. } => {

@@ -256,20 +256,37 @@ impl Source {
     }
 
     fn part(&self, name: &str, part: &Strided) -> Result<Vec<f32>, WeightsError> {
+        if !part.dtype().is_float() {
+            return Err(WeightsError::Type {
+                name: name.to_owned(),
+                found: part.dtype().name().to_owned(),
+                path: self.path.clone(),
+            });
+        }
         let (start, count) = part.bytes();
-        let bytes = self.bytes.read(start, count).map_err(|source| match source.kind() {
-            io::ErrorKind::UnexpectedEof => malformed(&self.path, "the file is cut short"),
+        let cut = || malformed(&self.path, "the file is cut short");
+        // Before memory is asked for: a damaged file may claim any size.
+        let is_held = start.checked_add(count as u64).is_some_and(|end| end <= self.bytes.length());
+        if !is_held {
+            return Err(cut());
+        }
+        let mut held = Vec::with_capacity(part.held());
+        let mut sum = crc32fast::Hasher::new();
+        let read = self.bytes.for_each_piece(start, count, |piece| {
+            if part.crc32().is_some() {
+                sum.update(piece);
+            }
+            part.append(piece, &mut held);
+        });
+        read.map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => cut(),
             _ => WeightsError::Io { source, path: self.path.clone() },
         })?;
-        if part.crc32().is_some_and(|sum| sum != crc32fast::hash(&bytes)) {
+        if part.crc32().is_some_and(|expected| expected != sum.finalize()) {
             let reason = format!("tensor `{name}` does not match its checksum");
             return Err(malformed(&self.path, reason));
         }
-        part.values(&bytes).ok_or_else(|| WeightsError::Type {
-            name: name.to_owned(),
-            found: part.dtype().name().to_owned(),
-            path: self.path.clone(),
-        })
+        Ok(part.in_order(held))
     }
 }
 

@@ -39,20 +39,20 @@ impl ElementType {
         }
     }
 
-    /// Values as `f32`; `None` if they are no real numbers.
-    fn values(self, bytes: &[u8]) -> Option<Vec<f32>> {
-        Some(match self {
-            Self::F64 => from_le(bytes, |b| f64::from_le_bytes(b) as f32),
-            Self::F32 => from_le(bytes, f32::from_le_bytes),
-            Self::F16 => from_le(bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Self::BF16 => from_le(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Self::Other(..) => return None,
-        })
+    /// Appends values as `f32`; none where they are no real numbers.
+    fn append(self, bytes: &[u8], values: &mut Vec<f32>) {
+        match self {
+            Self::F64 => from_le(bytes, values, |b| f64::from_le_bytes(b) as f32),
+            Self::F32 => from_le(bytes, values, f32::from_le_bytes),
+            Self::F16 => from_le(bytes, values, |b| f16::from_le_bytes(b).to_f32()),
+            Self::BF16 => from_le(bytes, values, |b| bf16::from_le_bytes(b).to_f32()),
+            Self::Other(..) => {}
+        }
     }
 }
 
-fn from_le<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|chunk| value(*chunk)).collect()
+fn from_le<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, value: impl Fn([u8; N]) -> f32) {
+    values.extend(bytes.as_chunks::<N>().0.iter().map(|chunk| value(*chunk)));
 }
 
 /// A run of bytes of a file.
@@ -150,19 +150,28 @@ impl Strided {
         self.storage.crc32.filter(|_| whole)
     }
 
-    /// Its values in row-major order from the bytes at [`Strided::bytes`]; `None` if they are no
-    /// real numbers.
-    pub(super) fn values(&self, bytes: &[u8]) -> Option<Vec<f32>> {
-        let values = self.dtype.values(bytes)?;
+    /// Appends what its bytes hold, in the order of the file; nothing where they are no real
+    /// numbers.
+    pub(super) fn append(&self, bytes: &[u8], values: &mut Vec<f32>) {
+        self.dtype.append(bytes, values);
+    }
+
+    /// Number of values that its bytes hold.
+    pub(super) fn held(&self) -> usize {
+        self.span.len()
+    }
+
+    /// Its values in row-major order from those that its bytes hold.
+    pub(super) fn in_order(&self, held: Vec<f32>) -> Vec<f32> {
         if self.is_contiguous() {
-            return Some(values);
+            return held;
         }
         let count = self.shape.iter().product();
         let mut gathered = Vec::with_capacity(count);
         let mut index = vec![0; self.shape.len()];
         let mut at = 0;
         while gathered.len() < count {
-            gathered.push(values[at]);
+            gathered.push(held[at]);
             for axis in (0..index.len()).rev() {
                 index[axis] += 1;
                 at += self.strides[axis];
@@ -173,7 +182,7 @@ impl Strided {
                 index[axis] = 0;
             }
         }
-        Some(gathered)
+        gathered
     }
 
     fn is_contiguous(&self) -> bool {
