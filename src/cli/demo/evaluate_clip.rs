@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::bundle::embedded;
 use crate::cli::CliResult;
-use crate::cli::output::say;
+use crate::cli::output::{note, say};
 use crate::demo::HELD_OUT_SEED;
 use crate::demo::clip::{DetectorQuality, HeldOut, judge, names_found};
 use crate::gpu::{self, DeviceChoice};
+use crate::nn::clip::tokenizer::Tokenizer;
 use crate::nn::clip::{Checkpoint, Clip};
 use crate::nn::weights::WeightLoader;
 
@@ -20,11 +22,11 @@ Nine of the world's 18 classes are named known, by lot and as often as --splits 
 show one of them are set against scenes that show none.
 
 Example:
-  tagood-lens demo evaluate-clip --model demo-clip --template 'a drawing of a {}.'")]
+  tagood-lens demo evaluate-clip --template 'a drawing of a {}.'")]
 pub(super) struct EvaluateClipArgs {
-    /// A CLIP: its weights file, or its folder
+    /// A CLIP: its weights file, or its folder; the embedded one if not given
     #[arg(long, value_name = "CLIP")]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// Scenes of known objects
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(50..))]
     scenes: u32,
@@ -49,8 +51,7 @@ impl EvaluateClipArgs {
     /// If the model cannot be loaded or the device fails.
     pub(super) fn run(self) -> CliResult {
         let device = gpu::compute(self.device)?.device;
-        let checkpoint = Checkpoint::open(&self.model, None)?;
-        let tokenizer = checkpoint.tokenizer()?;
+        let (checkpoint, tokenizer) = self.open()?;
         let clip =
             Clip::new(&checkpoint.config, &WeightLoader::stored(&checkpoint.source, &device))?;
         let side = checkpoint.config.image.image;
@@ -79,6 +80,25 @@ impl EvaluateClipArgs {
             say!("{:<16}{:<16}{:>7.1}%", found.class, found.name, 100.0 * found.share)?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn open(&self) -> anyhow::Result<(Checkpoint, Tokenizer)> {
+        let (checkpoint, tokenizer) = match &self.model {
+            Some(path) => {
+                let checkpoint = Checkpoint::open(path, None)?;
+                let tokenizer = checkpoint.tokenizer()?;
+                (checkpoint, tokenizer)
+            }
+            None => {
+                let checkpoint = embedded::clip()?;
+                let tokenizer = embedded::clip_tokenizer(&checkpoint.config)?;
+                (checkpoint, tokenizer)
+            }
+        };
+        if let Some(warning) = checkpoint.warning() {
+            note!("{warning}");
+        }
+        Ok((checkpoint, tokenizer))
     }
 }
 

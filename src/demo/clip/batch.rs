@@ -100,7 +100,7 @@ pub fn draw(seed: u64, first: u64, count: usize, side: usize, grid: usize) -> Ca
 }
 
 /// The network's input `[3, side, side]` of a scene.
-pub fn pixels(scene: &Scene) -> Vec<f32> {
+fn pixels(scene: &Scene) -> Vec<f32> {
     let side = scene.size as u32;
     let picture = RgbImage::from_raw(side, side, scene.image.clone());
     picture.map(|picture| tensor_data(&picture, &Normalisation::CLIP)).unwrap_or_default()

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::batch::pixels;
 use super::{ids, unit};
 use crate::demo::nouns::{self, ABSENT};
 use crate::demo::rng::SceneRng;
-use crate::demo::{ID_CLASSES, Set, scene_at};
+use crate::demo::{ID_CLASSES, Scene, Set, scene};
 use crate::eval::metrics::RankedScores;
+use crate::image::{Normalisation, RgbImage, Transform, tensor_data};
 use crate::nn::clip::tokenizer::Tokenizer;
 use crate::nn::clip::{Clip, NoPrompt};
 use crate::score::distance::Centers;
@@ -35,6 +35,13 @@ pub struct HeldOut {
     joint: usize,
 }
 
+/// The network's input for a scene of any size.
+fn prepared(scene: &Scene, side: u32) -> Vec<f32> {
+    let (size, pixels) = (scene.size as u32, scene.image.clone());
+    let Some(picture) = RgbImage::from_raw(size, size, pixels) else { return Vec::new() };
+    tensor_data(&Transform::Clip.apply(&picture, side), &Normalisation::CLIP)
+}
+
 /// How one detector does.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct DetectorQuality {
@@ -50,7 +57,7 @@ pub struct DetectorQuality {
 }
 
 impl HeldOut {
-    /// Draws `count` scenes of a seed and encodes them.
+    /// Draws `count` scenes of a seed, at full size, and encodes them as any picture is.
     ///
     /// # Errors
     /// If the device fails.
@@ -64,9 +71,16 @@ impl HeldOut {
         let mut held_out = Self { classes: Vec::new(), features: Vec::new(), joint: 0 };
         for first in (0..count).step_by(BATCH) {
             let range = first..(first + BATCH as u64).min(count);
-            let scenes: Vec<_> =
-                range.into_par_iter().map(|index| scene_at(Set::Id, seed, index, side)).collect();
-            let values: Vec<f32> = scenes.iter().flat_map(pixels).collect();
+            let drawn: Vec<(Scene, Vec<f32>)> = range
+                .into_par_iter()
+                .map(|index| {
+                    let scene = scene(Set::Id, seed, index);
+                    let values = prepared(&scene, side as u32);
+                    (scene, values)
+                })
+                .collect();
+            let (scenes, values): (Vec<Scene>, Vec<Vec<f32>>) = drawn.into_iter().unzip();
+            let values = values.concat();
             let shape = [scenes.len(), 3, side, side];
             let images = Tensor::from_data(TensorData::new(values, shape), device);
             let features = unit(clip.image.forward(images));
@@ -323,4 +337,37 @@ fn sample(cosines: &SceneCosines) -> Sample<'_> {
         prompted: None,
     };
     Sample { class_logits: &cosines.logits, names: Some(names), ..Sample::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::bundle::embedded;
+    use crate::demo::HELD_OUT_SEED;
+    use crate::nn::weights::WeightLoader;
+
+    #[test]
+    fn the_embedded_clip_tells_named_objects_from_others() {
+        let checkpoint = embedded::clip().unwrap();
+        let tokenizer = embedded::clip_tokenizer(&checkpoint.config).unwrap();
+        let device = Device::flex();
+        let from = WeightLoader::stored(&checkpoint.source, &device);
+        let clip = Clip::new(&checkpoint.config, &from).unwrap();
+        let side = checkpoint.config.image.image;
+        let held_out = HeldOut::encode(&clip, side, HELD_OUT_SEED, 200, &device).unwrap();
+        let found = judge(&clip, &tokenizer, &held_out, "a photo of a {}.", 5).unwrap();
+        let auroc = |id: &str| found.iter().find(|found| found.detector == id).unwrap().auroc;
+        assert!(auroc("clipn-atd") > 0.95, "{found:?}");
+        assert!(auroc("mcm") > 0.95, "{found:?}");
+        let decision = found.iter().find(|found| found.detector == "clipn-atd-decision").unwrap();
+        assert!(decision.decided.unwrap().iter().all(|&share| share > 0.8), "{decision:?}");
+        // Other names reach the same objects.
+        let names = names_found(&clip, &tokenizer, &held_out, "a photo of a {}.").unwrap();
+        for name in ["aeroplane", "kitty", "bike", "mug"] {
+            let share = names.iter().find(|found| found.name == name).unwrap().share;
+            assert!(share > 0.8, "{name}: {share}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 
-pub use batch::{CaptionedBatch, batches, draw, pixels};
+pub use batch::{CaptionedBatch, batches, draw};
 pub use check::{DetectorQuality, HeldOut, NameFound, judge, names_found};
 pub use image::{ImageLosses, ImageTrainer};
 pub use text::TextTrainer;
