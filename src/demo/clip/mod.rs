@@ -82,7 +82,7 @@ pub struct ClipTrainConfig {
 impl ClipTrainConfig {
     /// The settings that the embedded CLIP was trained with.
     pub fn new(clip: ClipConfig) -> Self {
-        Self { clip, text_steps: 600, steps: 5000, batch: 16, learning_rate: 1.5e-3, seed: 1 }
+        Self { clip, text_steps: 450, steps: 5000, batch: 16, learning_rate: 1.5e-3, seed: 1 }
     }
 
     /// Steps of linear warm-up.
