@@ -113,14 +113,20 @@ impl Pipeline {
     /// A detector by name.
     ///
     /// # Errors
-    /// If there is none of this name, or the model was not fitted with it.
+    /// If there is none of this name, the model lacks what it reads, or was not fitted with it.
     pub(super) fn fitted(&self, detector: &str) -> Result<&FittedDetector, PipelineError> {
         match self.detector(detector) {
             Some(fitted) => Ok(fitted),
             // An unknown name is one error, a detector that was not fitted another.
             None => {
                 crate::score::by_name(detector)?;
-                Err(PipelineError::NotFitted(detector.to_owned()))
+                Err(match self.why_not(detector) {
+                    // No fitting would bring it.
+                    Some(&ScoreError::MissingInput { detector, input }) => {
+                        ScoreError::MissingInput { detector, input }.into()
+                    }
+                    _ => PipelineError::NotFitted(detector.to_owned()),
+                })
             }
         }
     }

@@ -333,7 +333,8 @@ fn other_labels_judge_the_open_images_anew_and_none_is_tagged_again() {
         *pipeline = other();
         Ok(())
     });
-    let settings = Settings::new(0.5, Recipe::Released);
+    let settings =
+        Settings { detector: "tag-score".to_owned(), ..Settings::new(0.5, Recipe::Released) };
     let focus = Some(images[2]);
     let request = Request::SetLabels { generation: 5, settings: settings.clone(), focus, change };
     bench.work.handle(request);
