@@ -269,7 +269,10 @@ fn what_cannot_be_known_is_refused_in_a_sentence() {
     fs::write(&negatives, "house\nDog\n").unwrap();
     let negatives = negatives.to_str().unwrap();
     refused(&["--known", NAMES, "--negatives", negatives], "is a known name");
-    refused(&["--known", NAMES, "--detector", "neg-label"], "negative words");
+    refused(
+        &["--known", NAMES, "--detector", "neg-label"],
+        "each negative word (a CLIP and --negatives)",
+    );
     let prompts = fixture("tiny_locoop.pth.tar-50");
     let mut wrong = lens(&["inspect", "--device", "cpu", "--known", "cat", "--model"]);
     let output = wrong.arg(&prompts).arg(world.image()).output().unwrap();
