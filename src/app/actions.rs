@@ -67,6 +67,7 @@ const ACTIONS: &[Action] = actions! {
         "Open model…", None, W::OpenModel;
         "Open model folder…", None, W::OpenModelFolder;
         "Use the embedded model", None, W::UseEmbedded;
+        "Use the embedded CLIP", None, W::UseEmbeddedClip;
         "Open session…", None, W::OpenSession;
         "Save session as…", key(CTRL, Key::S), W::SaveSession;
         "Save view as PNG…", key(CTRL_SHIFT, Key::S), W::SaveView;

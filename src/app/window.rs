@@ -29,6 +29,7 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::OpenModel => app.dialogs.open_model(),
         W::OpenModelFolder => app.dialogs.open_model_folder(),
         W::UseEmbedded => app.load_embedded(),
+        W::UseEmbeddedClip => app.load_embedded_clip(),
         W::PasteImage => app.dialogs.paste(),
         W::OpenSession => app.dialogs.open_session(),
         W::SaveSession => app.dialogs.save_session(),
@@ -134,6 +135,20 @@ impl App {
             arguments: vec!["--device".into(), device.to_string().into()],
             open: Arc::new(open),
             device,
+        }));
+    }
+
+    /// Loads the embedded CLIP.
+    fn load_embedded_clip(&mut self) {
+        let device = self.device.to_string();
+        let open =
+            |device| Ok(Pipeline::load_keyed(&embedded::clip_bundle()?, &gpu::compute(device)?)?);
+        let arguments = ["--model", embedded::CLIP_MODEL, "--device", &device];
+        self.apply(Command::LoadModel(ModelSource {
+            name: "the embedded CLIP".into(),
+            arguments: arguments.map(Into::into).to_vec(),
+            open: Arc::new(open),
+            device: self.device,
         }));
     }
 

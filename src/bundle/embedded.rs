@@ -60,6 +60,23 @@ pub fn clip() -> Result<Checkpoint, WeightsError> {
     Checkpoint::of_source(source, Some(Activation::Gelu))
 }
 
+/// What names the embedded CLIPN where a path would name another model.
+pub const CLIP_MODEL: &str = "embedded-clip";
+
+/// The embedded CLIPN as a bundle, for which nothing is known yet.
+///
+/// # Errors
+/// If it is damaged, which a test rules out.
+pub fn clip_bundle() -> Result<Bundle, BundleError> {
+    let source = Source::from_bytes(SafetensorsBytes::Static(CLIP), CLIP_NAME)?;
+    let mut bundle =
+        Bundle::of_clip_checkpoint(source, Some(Activation::Gelu), Path::new(CLIP_NAME))?;
+    if let Some(files) = &mut bundle.clip {
+        files.tokenizer = Some(CLIP_TOKENIZER.into());
+    }
+    Ok(bundle)
+}
+
 /// The embedded CLIPN's tokenizer.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use eframe::egui_wgpu::WgpuConfiguration;
 use super::model::ModelArgs;
 use super::{CliResult, WrongUsage, display};
 use crate::app::{App, Options, offscreen, saved};
+use crate::bundle::embedded;
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
 use crate::image::find_images;
@@ -147,6 +148,7 @@ impl GuiArgs {
     fn options(&self, started: Instant, autosave: Option<PathBuf>) -> Options {
         let args = self.model.clone();
         let name = match &args.model {
+            Some(path) if path.as_os_str() == embedded::CLIP_MODEL => "the embedded CLIP".into(),
             Some(path) => path.display().to_string(),
             None => "the embedded model".into(),
         };

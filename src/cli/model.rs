@@ -20,7 +20,8 @@ use crate::store::OutputCache;
 #[derive(Args, Clone, Debug, Default)]
 pub struct ModelArgs {
     /// A bundle's folder, or a published checkpoint of RAM, RAM++, CLIP or CLIPN (.pth, .pt, .bin,
-    /// .safetensors, or its folder); the embedded model if not given
+    /// .safetensors, or its folder), or `embedded-clip` for the embedded CLIPN; the embedded tagger if
+    /// not given
     #[arg(long, value_name = "BUNDLE|CHECKPOINT")]
     pub model: Option<PathBuf>,
     /// A projector in the released layout, for a checkpoint that has none
@@ -125,6 +126,7 @@ impl ModelArgs {
 
     fn open(&self) -> anyhow::Result<Bundle> {
         let mut bundle = match &self.model {
+            Some(path) if path.as_os_str() == embedded::CLIP_MODEL => embedded::clip_bundle()?,
             Some(path) => Bundle::open_with(path, self.activation)?,
             None => embedded::bundle()?,
         };

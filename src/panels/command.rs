@@ -44,6 +44,8 @@ pub enum WindowCommand {
     OpenModelFolder,
     /// Loads the model that the program carries.
     UseEmbedded,
+    /// Loads the CLIP that the program carries.
+    UseEmbeddedClip,
     /// Takes the picture from the clipboard.
     PasteImage,
     /// Asks for a session file.
