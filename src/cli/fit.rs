@@ -33,6 +33,7 @@ use crate::nn::projector::ProjectorConfig;
 use crate::nn::source::Source;
 use crate::pipeline::{FeatureChoice, Pipeline};
 use crate::store::{self, ExtractOptions, Progress, Store, StoreHeader};
+use crate::worker::one_sentence;
 
 /// Width of the feature and heads of the projector, as published.
 const WIDTH: usize = 512;
@@ -178,7 +179,7 @@ impl FitOptions {
     pub(super) fn run(self, id: &Path) -> CliResult {
         let outcome = self.fit(id);
         if let Err(error) = &outcome {
-            self.tell(FitMessage::Failed { reason: super::sentence(error) });
+            self.tell(FitMessage::Failed { reason: one_sentence(error) });
         }
         outcome
     }

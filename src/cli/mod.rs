@@ -24,6 +24,8 @@ use clap::{Parser, Subcommand};
 
 use output::note;
 
+use crate::worker::one_sentence;
+
 /// Exit status 1: a fault of the run (model, device, disk).
 pub const EXIT_FAULT: u8 = 1;
 /// Exit status 2: wrong usage, as the parser of arguments has it.
@@ -90,19 +92,10 @@ pub fn run() -> ExitCode {
         if output::is_closed_pipe(&error) {
             return ExitCode::SUCCESS;
         }
-        note!("tagood-lens: {}", sentence(&error));
+        note!("tagood-lens: {}", one_sentence(&error));
         match error.is::<WrongUsage>() {
             true => ExitCode::from(EXIT_USAGE),
             false => ExitCode::from(EXIT_FAULT),
         }
     })
-}
-
-/// An error as one sentence: a cause that was told already is not told again.
-fn sentence(error: &anyhow::Error) -> String {
-    let join = |told: String, cause: String| match told.contains(&cause) {
-        true => told,
-        false => format!("{told}: {cause}"),
-    };
-    error.chain().map(ToString::to_string).reduce(join).unwrap_or_default()
 }

@@ -52,6 +52,7 @@ pub use embedding::{
 pub use fitting::{FitJob, FitMode, FitProgress, FitRequest, FitState, Program};
 pub use job::{JobControl, JobId};
 pub use message::{ChangeLabels, Event, ImageId, ImageSource, ModelInfo, OpenModel, Request, Task};
+pub use models::one_sentence;
 pub use report::{ReportSet, ReportTask};
 pub use survey::{Survey, Surveyed};
 

@@ -52,7 +52,7 @@ impl Work {
         let pipeline = match outcome {
             Ok(pipeline) => pipeline,
             Err(error) => {
-                return self.outbox.send(Event::ModelFailed(sentence(&error)));
+                return self.outbox.send(Event::ModelFailed(one_sentence(&error)));
             }
         };
         self.decoder.preparations.set(Preparation::of(&pipeline));
@@ -97,13 +97,11 @@ impl Work {
     }
 }
 
-/// An error with its causes, each told once: many errors name their cause themselves.
-fn sentence(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| {
-        match (told.is_empty(), told.contains(&cause)) {
-            (true, _) => cause,
-            (_, true) => told,
-            (_, false) => format!("{told}: {cause}"),
-        }
-    })
+/// An error with its causes as one sentence, each told once: many errors name their cause themselves.
+pub fn one_sentence(error: &anyhow::Error) -> String {
+    let join = |told: String, cause: String| match told.contains(&cause) {
+        true => told,
+        false => format!("{told}: {cause}"),
+    };
+    error.chain().map(ToString::to_string).reduce(join).unwrap_or_default()
 }
