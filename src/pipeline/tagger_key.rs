@@ -1,14 +1,11 @@
 //! What tells one tagger's numbers from another's, from one start of the program to the next.
 
-use std::fs::Metadata;
 use std::io;
-use std::path::Path;
-use std::time::UNIX_EPOCH;
 
+use super::remembered::Remembered;
 use crate::bundle::Bundle;
 use crate::bundle::manifest::Arch;
 use crate::gpu::Compute;
-use crate::nn::source::Source;
 
 /// All that decides what a tagger makes of a picture: the same key, the same numbers to the last bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +20,9 @@ impl TaggerKey {
     /// If the weights or the program cannot be read.
     pub fn of(bundle: &Bundle, compute: &Compute) -> io::Result<Self> {
         let (manifest, vocabulary) = (&bundle.manifest, &bundle.vocabulary);
-        let remembered = crate::fs::cache_folder().join("hashes");
-        let program = file_hash(&std::env::current_exe()?, &remembered)?;
-        let weights = weights_hash(&bundle.network, &remembered)?;
+        let remembered = Remembered::default();
+        let program = remembered.of_bytes(&std::env::current_exe()?)?;
+        let weights = weights_hash(bundle, &remembered)?;
         // Numbers print as text that reads back as the same number.
         let shape = (&manifest.tagger, manifest.clip.as_ref().map(|clip| &clip.shape));
         let shapes = format!("{shape:?} {:?}", manifest.preparation());
@@ -67,48 +64,16 @@ impl TaggerKey {
     }
 }
 
-/// The hash of all weights. That of a file is remembered by its path, size and times: a checkpoint of
-/// gigabytes is read for it once.
-fn weights_hash(weights: &Source, remembered: &Path) -> io::Result<blake3::Hash> {
-    match weights.in_memory() {
-        Some(bytes) => Ok(blake3::hash(bytes)),
-        None => file_hash(weights.path(), remembered),
+/// The hash of all weights: of a bundle's file, the one that it was held against when it was opened.
+fn weights_hash(bundle: &Bundle, remembered: &Remembered) -> io::Result<blake3::Hash> {
+    let weights = &bundle.network;
+    let name = weights.path().file_name().unwrap_or_default().to_string_lossy();
+    let checked = bundle.manifest.checksums.get(&*name);
+    match (weights.in_memory(), checked.and_then(|hash| blake3::Hash::from_hex(hash).ok())) {
+        (Some(bytes), _) => Ok(blake3::hash(bytes)),
+        (None, Some(checked)) => Ok(checked),
+        (None, None) => remembered.of_bytes(weights.path()),
     }
-}
-
-/// The hash of a file's bytes, remembered in a folder.
-fn file_hash(path: &Path, remembered: &Path) -> io::Result<blake3::Hash> {
-    let path = path.canonicalize()?;
-    let state = format!("{} {}", path.display(), state_of(&path.metadata()?));
-    let memory = remembered.join(format!("{}.hash", blake3::hash(state.as_bytes()).to_hex()));
-    let known = crate::fs::read_text(&memory, 1 << 10).ok();
-    if let Some(hash) = known.and_then(|text| blake3::Hash::from_hex(text.trim()).ok()) {
-        return Ok(hash);
-    }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(crate::fs::open(&path)?)?;
-    let hash = hasher.finalize();
-    let remember = || {
-        std::fs::create_dir_all(remembered)?;
-        crate::fs::write_unflushed(&memory, hash.to_hex().as_bytes())
-    };
-    if let Err(error) = remember() {
-        log::debug!("the hash is not remembered: {error}: {}", memory.display());
-    }
-    Ok(hash)
-}
-
-/// What changes with a file's content.
-fn state_of(metadata: &Metadata) -> String {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    #[cfg(unix)]
-    let identity = {
-        use std::os::unix::fs::MetadataExt as _;
-        (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
-    };
-    #[cfg(not(unix))]
-    let identity = metadata.created().ok();
-    format!("{} {modified:?} {identity:?}", metadata.len())
 }
 
 #[cfg(test)]
@@ -140,22 +105,5 @@ mod tests {
         }
         let elsewhere = Compute { label: "a GPU".into(), ..compute.clone() };
         assert_ne!(own, TaggerKey::of(&embedded::bundle().unwrap(), &elsewhere).unwrap());
-    }
-
-    #[test]
-    fn a_file_is_hashed_once_and_again_when_it_changes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, remembered) = (folder.path().join("weights"), folder.path().join("memory"));
-        std::fs::write(&file, b"weights").unwrap();
-        let first = file_hash(&file, &remembered).unwrap();
-        assert_eq!(first, blake3::hash(b"weights"));
-        let memory = std::fs::read_dir(&remembered).unwrap().next().unwrap().unwrap().path();
-        let other = blake3::hash(b"remembered");
-        std::fs::write(&memory, other.to_hex().as_bytes()).unwrap();
-        assert_eq!(file_hash(&file, &remembered).unwrap(), other, "it is not read again");
-        std::fs::write(&file, b"WEIGHTS").unwrap();
-        assert_eq!(file_hash(&file, &remembered).unwrap(), blake3::hash(b"WEIGHTS"));
-        std::fs::write(&memory, b"nonsense").unwrap();
-        assert!(file_hash(&file, &remembered).is_ok());
     }
 }

@@ -61,7 +61,7 @@ pub struct StoreHeader {
 
 impl StoreHeader {
     /// The header of stores that a bundle makes, of images as they are decoded by default. Reads all of
-    /// the tagger's weights, unless their hash is kept beside them.
+    /// the tagger's weights, unless their hash is remembered.
     ///
     /// # Errors
     /// If the weights cannot be read.
