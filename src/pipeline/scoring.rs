@@ -85,7 +85,7 @@ impl Pipeline {
         plan.columns.iter().map(column).collect()
     }
 
-    /// Scores of tagged images at τ under named detectors, `[detectors][images]`; `None` for a detector
+    /// Scores of tagged images with features of a kind under named detectors, `[detectors][images]`; `None` for a detector
     /// that needs what this model does not have.
     ///
     /// # Errors
@@ -93,11 +93,11 @@ impl Pipeline {
     pub fn scores(
         &self,
         tagged: &[&TaggerOutput],
-        (recipe, tau): (Recipe, f32),
+        (recipe, features): (Recipe, Features),
         detectors: &[&str],
     ) -> Result<Vec<Option<Vec<Score>>>, PipelineError> {
         let detectors = detectors.iter().map(|id| self.fitted(id)).collect::<Result<_, _>>()?;
-        let column = Column { features: Features::Objects { tau }, detectors };
+        let column = Column { features, detectors };
         let plan = ScorePlan { recipe, odin: OdinInput::Tokens, columns: vec![column] };
         let images: Vec<Image> = tagged.iter().map(|&tagged| Image::from(tagged)).collect();
         let scored = self.score(&images, &plan)?;

@@ -67,9 +67,14 @@ impl SavedState {
             recipe: self.recipe,
             detector: self.detector.clone(),
             features: self.features,
-            lambda: self.lambda,
+            lambda: finite(self.lambda),
         }
     }
+}
+
+/// A λ of a file; a number that 32 bits cannot hold is none.
+fn finite(lambda: Option<f32>) -> Option<f32> {
+    lambda.filter(|lambda| lambda.is_finite())
 }
 
 /// A setting kept for comparison.
@@ -100,7 +105,8 @@ impl From<Pin> for SavedPin {
 impl From<SavedPin> for Pin {
     fn from(saved: SavedPin) -> Self {
         let SavedPin { tau, recipe, features, detector, lambda, lambda_in_force } = saved;
-        let settings = Settings { tau: tau.clamp(0.0, 1.0), features, recipe, detector, lambda };
-        Self { settings, lambda: lambda_in_force }
+        let (tau, lambda) = (tau.clamp(0.0, 1.0), finite(lambda));
+        let settings = Settings { tau, features, recipe, detector, lambda };
+        Self { settings, lambda: finite(lambda_in_force) }
     }
 }

@@ -209,6 +209,60 @@ fn a_pinned_setting_is_compared_with_the_present_one() {
 }
 
 #[test]
+fn a_saved_pin_is_scored_by_a_survey() {
+    let (mut first, _) = scored();
+    first.apply(Command::SetLambda(Some(0.5)));
+    let pinned_settings = first.settings().clone();
+    for request in first.apply(Command::Pin) {
+        let SessionRequest::Compute(computation) = request else { panic!("curves alone") };
+        first.take(computation.run().into());
+    }
+    first.apply(Command::SetTau(0.2));
+    let saved = first.saved();
+
+    // The same images at the setting of now, and the kept one without scores.
+    let (mut session, ids) = scored();
+    session.apply(Command::Restore(Box::new(super::SavedState { images: Vec::new(), ..saved })));
+    session.basis.settings.lambda = Some(0.5);
+    assert_eq!(session.settings().tau, 0.2);
+    assert!(session.entries().is_empty() && ids.len() == 8);
+    let mut ids = list(&mut session, "/w", &["id/1.png", "id/2.png"]);
+    ids.extend(list(&mut session, "/w", &["near/1.png", "near/2.png"]));
+    for (&id, value) in ids.iter().zip([0.9, 0.8, 0.3, 0.2]) {
+        score(&mut session, id, value);
+    }
+    assert!(session.tuning.pinned().is_none());
+    let none = VisiblePanels { curves: false, ..CURVES };
+    settle(&mut session, 1.0, none);
+    let asked = settle(&mut session, 2.0, none);
+    let [worker::Request::Survey(Some(survey))] = asked.as_slice() else {
+        panic!("the kept setting is surveyed: {}", asked.len())
+    };
+    let Settings { features, tau, recipe, .. } = pinned_settings;
+    assert_eq!((survey.features, survey.recipe), (features.at(tau), recipe));
+    assert_eq!(survey.detectors, ["tagood-cosine"]);
+    assert!(!session.is_settled(), "its scores are awaited");
+    let (ticket, images) = (survey.ticket, survey.images.clone());
+    let of = |id: &ImageId| {
+        let at = ids.iter().position(|known| known == id).unwrap();
+        Score::of([0.7, 0.4, 0.6, 0.1][at])
+    };
+    let scores = vec![Some(images.iter().map(of).collect())];
+    let done = images.len();
+    session.take(Event::Surveyed(Surveyed { ticket, images, scores, done }).into());
+    settle(&mut session, 3.0, none);
+    let pinned = session.tuning.pinned().expect("it is kept again, with its curves");
+    assert_eq!((&pinned.settings, pinned.lambda), (&pinned_settings, Some(0.5)));
+    let verdicts: Vec<_> = ids.iter().map(|id| pinned.verdicts[id]).collect();
+    let (id, ood) = (Some(Outcome::Id), Some(Outcome::Ood));
+    let expected = [(0.7, id), (0.4, ood), (0.6, id), (0.1, ood)];
+    assert_eq!(verdicts, expected.map(|(score, outcome)| (Some(score), outcome)));
+    assert_eq!(pinned.measured.separation.as_ref().unwrap().mean.auroc, 0.75);
+    let flips: Vec<ImageId> = session.flips().iter().map(|flip| flip.image).collect();
+    assert_eq!(flips, [ids[1], ids[2]], "what is decided otherwise now");
+}
+
+#[test]
 fn what_is_removed_leaves_its_neighbour_on_show() {
     let (mut session, ids) = scored();
     session.apply(Command::Select(vec![ids[0], ids[2]]));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::message::{Event, ImageId};
 use super::work::Work;
 use crate::bundle::manifest::Recipe;
-use crate::pipeline::TaggerOutput;
+use crate::pipeline::{Features, TaggerOutput};
 use crate::score::verdict::Score;
 
 /// What to score. A newer survey takes the place of an older one.
@@ -14,8 +14,8 @@ use crate::score::verdict::Score;
 pub struct Survey {
     /// Answers carry it.
     pub ticket: u64,
-    /// Relevance threshold.
-    pub tau: f32,
+    /// What becomes an image's feature.
+    pub features: Features,
     /// Recipe.
     pub recipe: Recipe,
     /// The detectors' ids.
@@ -64,7 +64,7 @@ impl Work {
             .filter_map(|&image| Some((image, self.recall(image)?)))
             .unzip();
         let tagged: Vec<&TaggerOutput> = tagged.iter().collect();
-        let (ticket, at) = (survey.ticket, (survey.recipe, survey.tau));
+        let (ticket, at) = (survey.ticket, (survey.recipe, survey.features));
         let started = Instant::now();
         match pipeline.scores(&tagged, at, &survey.detectors) {
             Ok(scores) => {

@@ -14,7 +14,7 @@ use tagood_lens::bundle::{Bundle, embedded};
 use tagood_lens::eval::report::Report;
 use tagood_lens::fit::lambda::{TPR, lambda_of, lambdas};
 use tagood_lens::gpu::{self, DeviceChoice};
-use tagood_lens::pipeline::{Keep, Pipeline, TaggerOutput};
+use tagood_lens::pipeline::{Features, Keep, Pipeline, TaggerOutput};
 use tagood_lens::score::verdict::Score;
 use tagood_lens::score::{self, FittedDetector, Statistics};
 use tagood_lens::session::command::Command as Act;
@@ -248,7 +248,7 @@ fn company_changes_no_bit() {
     let detectors: Vec<&str> = pipeline.detectors().iter().map(|info| info.id).collect();
     let references: Vec<&TaggerOutput> = alone.iter().collect();
     for recipe in Recipe::ALL {
-        let at = (recipe, 0.4);
+        let at = (recipe, Features::Objects { tau: 0.4 });
         let together = pipeline.scores(&references, at, &detectors).unwrap();
         for (place, &image) in references.iter().enumerate() {
             let alone = pipeline.scores(&[image], at, &detectors).unwrap();

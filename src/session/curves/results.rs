@@ -6,6 +6,7 @@ use super::pinned::Pin;
 use crate::bundle::manifest::Recipe;
 use crate::eval::metrics::Metrics;
 use crate::eval::separation::{CurvePoint, Separation};
+use crate::pipeline::{FeatureChoice, Features};
 use crate::score::Info;
 use crate::score::verdict::Score;
 use crate::session::sets::Role;
@@ -35,11 +36,12 @@ pub(in crate::session) enum SurveySubject {
     Detectors {
         data: u64,
         recipe: Recipe,
-        tau: f32,
+        features: Features,
     },
     Sweep {
         data: u64,
         recipe: Recipe,
+        kind: FeatureChoice,
         detector: String,
     },
     /// The setting that a session kept.

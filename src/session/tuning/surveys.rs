@@ -156,6 +156,7 @@ impl Surveys {
             SurveySubject::Sweep { .. } => (tau_at(step), sampled(with_role(&basis.images), SWEPT)),
             SurveySubject::Pin(_) => (settings.tau, tagged(&basis.images, |_| true)),
         };
+        let features = settings.features.at(tau);
         let all = matches!(subject, SurveySubject::Detectors { .. });
         let detectors = info.detectors.iter().map(|detector| detector.id);
         let detectors: Vec<&'static str> = detectors.filter(|id| all || *id == present).collect();
@@ -184,7 +185,7 @@ impl Surveys {
             shown_at: time,
         });
         let ticket = self.ticket;
-        effects.ask(Request::Survey(Some(Survey { ticket, tau, recipe, detectors, images })));
+        effects.ask(Request::Survey(Some(Survey { ticket, features, recipe, detectors, images })));
         None
     }
 
@@ -306,13 +307,15 @@ fn current(running: &mut Option<Running>, same_ticket: bool) -> Option<&mut Runn
 }
 
 fn table_subject(basis: &Basis) -> SurveySubject {
-    let (recipe, tau) = (basis.settings.recipe, basis.settings.tau);
-    SurveySubject::Detectors { data: basis.images.data_revision(), recipe, tau }
+    let (recipe, features) =
+        (basis.settings.recipe, basis.settings.features.at(basis.settings.tau));
+    SurveySubject::Detectors { data: basis.images.data_revision(), recipe, features }
 }
 
 fn sweep_subject(basis: &Basis) -> SurveySubject {
     let (recipe, detector) = (basis.settings.recipe, basis.settings.detector.clone());
-    SurveySubject::Sweep { data: basis.images.data_revision(), recipe, detector }
+    let kind = basis.settings.features;
+    SurveySubject::Sweep { data: basis.images.data_revision(), recipe, kind, detector }
 }
 
 /// The tagged images of the sets that have a role, with their sets, in no order of theirs.
