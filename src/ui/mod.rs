@@ -1,6 +1,7 @@
 //! What panels share: the theme, small widgets, textures.
 
 pub mod class_colors;
+mod code_font;
 pub mod handle;
 pub mod icon;
 pub mod painter_canvas;

@@ -2,12 +2,14 @@
 //! sentences in Chinese, Korean, Arabic and the like.
 //!
 //! egui shapes them and joins Arabic letters, and sets every line from left to right: it knows no
-//! right-to-left order of words.
+//! right-to-left order of words. What no font can draw, such as a coloured emoji, is a box with the digits
+//! of its code point.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::code_font::font_of;
 use crossbeam_channel::{Sender, unbounded};
 use eframe::egui::{
     Context, FallbackRequest, FontData, FontFamily, FontInsert, FontPriority, FontProvider,
@@ -23,7 +25,9 @@ use ttf_parser::Face;
 pub fn install(ctx: &Context, waits: bool) {
     let fonts = Arc::new(SystemFonts::default());
     if waits {
-        let find = move |request: &FallbackRequest<'_>| fonts.find(request.cluster.chars().next()?);
+        let find = move |request: &FallbackRequest<'_>| {
+            fonts.find_all(request.cluster.chars().take(1)).pop()
+        };
         return ctx.add_font_provider(Arc::new(find));
     }
     let thread: OnceLock<Option<Sender<char>>> = OnceLock::new();
@@ -42,8 +46,9 @@ pub fn install(ctx: &Context, waits: bool) {
 fn looking_up(fonts: Arc<SystemFonts>, ctx: Context) -> Option<Sender<char>> {
     let (sender, letters) = unbounded::<char>();
     let look_up = move || {
-        for letter in letters {
-            if let Some(font) = fonts.find(letter) {
+        while let Ok(letter) = letters.recv() {
+            // Those that are waiting get one font of boxes for all.
+            for font in fonts.find_all(std::iter::once(letter).chain(letters.try_iter())) {
                 ctx.add_font(font);
                 ctx.request_repaint();
             }
@@ -66,9 +71,36 @@ struct SystemFonts {
     taken: Mutex<BTreeSet<String>>,
 }
 
+/// What draws a letter.
+enum Found {
+    Font(FontInsert),
+    /// A font that is in use.
+    Taken,
+    Nothing,
+}
+
 impl SystemFonts {
-    /// The best face that has a letter; `None` if there is none or it is in use.
-    fn find(&self, letter: char) -> Option<FontInsert> {
+    /// The fonts that are to be added for letters; those that no font has are boxes.
+    fn find_all(&self, letters: impl Iterator<Item = char>) -> Vec<FontInsert> {
+        let (mut fonts, mut boxes) = (Vec::new(), BTreeSet::new());
+        for letter in letters {
+            match self.find(letter) {
+                Found::Font(font) => fonts.push(font),
+                Found::Taken => {}
+                Found::Nothing => {
+                    boxes.insert(letter);
+                }
+            }
+        }
+        if let Some(&first) = boxes.first() {
+            let name = format!("boxes from {:04X}", u32::from(first));
+            fonts.push(last_resort(name, FontData::from_owned(font_of(&boxes))));
+        }
+        fonts
+    }
+
+    /// The best face that has a letter.
+    fn find(&self, letter: char) -> Found {
         let faces = self.faces.get_or_init(|| {
             let mut faces = Database::new();
             faces.load_system_fonts();
@@ -77,19 +109,27 @@ impl SystemFonts {
         let best = faces
             .faces()
             .filter(|face| has_letter(faces, face.id, letter))
-            .min_by_key(|face| rank(face, preferred_han()))?;
-        let (source, index) = faces.face_source(best.id)?;
-        let name = format!("{} {index}", path_of(&source)?.display());
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if !taken.insert(name.clone()) {
-            return None;
-        }
-        let bytes = faces.with_face_data(best.id, |data, _| data.to_vec())?;
-        let data = FontData { index, ..FontData::from_owned(bytes) };
-        let last = |family| InsertFontFamily { family, priority: FontPriority::Lowest };
-        let families = [FontFamily::Proportional, FontFamily::Monospace].map(last).to_vec();
-        Some(FontInsert { name, data, families })
+            .min_by_key(|face| rank(face, preferred_han()));
+        let found = best.and_then(|best| {
+            let (source, index) = faces.face_source(best.id)?;
+            let name = format!("{} {index}", path_of(&source)?.display());
+            let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            if !taken.insert(name.clone()) {
+                return Some(Found::Taken);
+            }
+            let bytes = faces.with_face_data(best.id, |data, _| data.to_vec())?;
+            let data = FontData { index, ..FontData::from_owned(bytes) };
+            Some(Found::Font(last_resort(name, data)))
+        });
+        found.unwrap_or(Found::Nothing)
     }
+}
+
+/// A font that is asked after all others.
+fn last_resort(name: String, data: FontData) -> FontInsert {
+    let last = |family| InsertFontFamily { family, priority: FontPriority::Lowest };
+    let families = [FontFamily::Proportional, FontFamily::Monospace].map(last).to_vec();
+    FontInsert { name, data, families }
 }
 
 fn path_of(source: &Source) -> Option<&PathBuf> {
@@ -143,18 +183,23 @@ fn preferred_han() -> &'static str {
 mod tests {
     use super::*;
 
-    /// Where the system has a font for it, a letter is found once, and its face is in use then.
+    fn has(font: &FontInsert, letter: char) -> bool {
+        let face = Face::parse((*font.data.font).as_ref(), font.data.index).unwrap();
+        face.glyph_index(letter).is_some()
+    }
+
     #[test]
-    fn a_letter_is_found_once() {
+    fn a_letter_is_found_once_or_is_a_box() {
         let fonts = SystemFonts::default();
-        let Some(font) = fonts.find('海') else { return };
-        assert!(
-            Face::parse((*font.data.font).as_ref(), font.data.index)
-                .unwrap()
-                .glyph_index('海')
-                .is_some()
-        );
-        assert!(fonts.find('海').is_none());
-        assert!(fonts.find('\u{10FFFF}').is_none(), "no font has what is no letter");
+        // Not every system has a font for it.
+        let found = fonts.find_all(['海'].into_iter());
+        assert!(has(&found[0], '海'));
+        if !found[0].name.starts_with("boxes") {
+            assert!(fonts.find_all(['海'].into_iter()).is_empty());
+        }
+        let none = ['\u{E123}', '\u{10FFFF}'];
+        let boxes = fonts.find_all(none.into_iter());
+        assert_eq!(boxes.len(), 1, "one font for all");
+        assert!(none.into_iter().all(|letter| has(&boxes[0], letter)));
     }
 }
