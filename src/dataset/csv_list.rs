@@ -1,17 +1,22 @@
 //! Reading a labelled set from a CSV of paths and classes.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::DatasetError;
 use super::csv_text::{self, LineCounter};
+use crate::fs;
+use crate::image::FileFormat;
 
 /// The listed images and their classes, in the file's order.
 pub(super) fn read(file: &Path) -> Result<Vec<(PathBuf, String)>, DatasetError> {
-    let io = |source| DatasetError::Io { path: file.to_owned(), source };
-    let text = csv_text::read(file).map_err(io)?;
+    let text = csv_text::read(file).map_err(|source| match image_format(file) {
+        Some(format) => DatasetError::OneImage { path: file.to_owned(), format },
+        None => DatasetError::Io { path: file.to_owned(), source },
+    })?;
     let mut reader =
         ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| csv_error(file, &error))?.clone();
@@ -49,6 +54,13 @@ pub(super) fn read(file: &Path) -> Result<Vec<(PathBuf, String)>, DatasetError> 
         return Err(DatasetError::MissingFiles { path, listed, missing });
     }
     Ok(rows)
+}
+
+/// The format of a file that is an image.
+fn image_format(file: &Path) -> Option<FileFormat> {
+    let mut head = [0; 16];
+    fs::open(file).ok()?.read_exact(&mut head).ok()?;
+    FileFormat::of_content(&head)
 }
 
 fn column(header: &StringRecord, name: &str, file: &Path) -> Result<usize, DatasetError> {

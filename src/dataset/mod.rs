@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::image::{
-    Found, IMAGE_EXTENSIONS, Listing, PassedOver, WalkError, images_below, list_folder,
+    FileFormat, Found, IMAGE_EXTENSIONS, Listing, PassedOver, WalkError, images_below, list_folder,
 };
 
 /// A named set of images in a fixed order.
@@ -55,6 +55,11 @@ pub enum DatasetError {
     /// No image at all.
     #[error("there is no image ({}){passed_over} in {path}", IMAGE_EXTENSIONS.join(", "))]
     Empty { path: PathBuf, passed_over: String },
+    /// An image where a folder or a CSV of them belongs.
+    #[error(
+        "this is one image ({format}); name its folder, or a CSV with the columns path,class: {path}"
+    )]
+    OneImage { path: PathBuf, format: FileFormat },
     /// A labelled set was asked for, and the folder has no class folders.
     #[error("a labelled set needs a folder for each class, and there is none in {0}")]
     NoClassFolders(PathBuf),
