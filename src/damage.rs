@@ -1,7 +1,17 @@
 //! Damaged files for tests: what disks, networks and editors make of a whole one.
 
+use std::time::{Duration, Instant};
+
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestCaseResult, TestRunner};
+
+/// So many minutes each test that damages files takes, if the variable names them.
+const MINUTES: &str = "TAGOOD_FUZZ_MINUTES";
+/// The longest that a reader may take to read or refuse a small file.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The most memory that the process may have had, in KiB.
+const MAX_MEMORY_KIB: u64 = 2 << 20;
 
 /// One thing that happens to a file.
 #[derive(Clone, Debug)]
@@ -82,7 +92,58 @@ pub(crate) fn damaged(whole: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// So many cases of a test, none of which is kept in a file.
-pub(crate) fn cases(count: u32) -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(count) }
+/// One of several files, by its name, after a few blows.
+pub(crate) fn one_damaged(
+    files: Vec<(String, Vec<u8>)>,
+) -> impl Strategy<Value = (String, Vec<u8>)> {
+    prop::sample::select(files)
+        .prop_flat_map(|(name, whole)| damaged(whole).prop_map(move |bytes| (name.clone(), bytes)))
+}
+
+/// Holds a check against `count` inputs, the same ones each time; for as many minutes as
+/// `TAGOOD_FUZZ_MINUTES` says, where it is set, against ever other ones. No input may take longer than
+/// [`PATIENCE`]; a long run may not take more memory than [`MAX_MEMORY_KIB`] either.
+pub(crate) fn fuzz<S: Strategy>(count: u32, inputs: S, check: impl Fn(S::Value) -> TestCaseResult) {
+    let minutes: Option<f64> =
+        std::env::var(MINUTES).ok().map(|minutes| minutes.parse().expect("a number of minutes"));
+    let config = ProptestConfig {
+        failure_persistence: None,
+        rng_seed: minutes.map_or(RngSeed::Fixed(7), |_| RngSeed::Random),
+        ..ProptestConfig::with_cases(count)
+    };
+    let (begun, mut held) = (Instant::now(), 0_u64);
+    loop {
+        // One runner counts its successes over all of its runs.
+        let mut runner = TestRunner::new(config.clone());
+        let outcome = runner.run(&inputs, |input| {
+            let started = Instant::now();
+            check(input)?;
+            prop_assert!(started.elapsed() < PATIENCE, "it took {:?}", started.elapsed());
+            Ok(())
+        });
+        outcome.unwrap_or_else(|fault| panic!("{fault}"));
+        held += u64::from(count);
+        let Some(minutes) = minutes else { return };
+        if let Some(peak) = peak_memory_kib() {
+            assert!(peak < MAX_MEMORY_KIB, "{peak} KiB of memory after {held} inputs");
+        }
+        if begun.elapsed().as_secs_f64() >= 60.0 * minutes {
+            #[allow(clippy::print_stderr, reason = "whoever waits for minutes wants to know")]
+            return eprintln!("{held} inputs in {:.0?}", begun.elapsed());
+        }
+    }
+}
+
+/// The most memory that this process has had; `None` where the system does not tell.
+fn peak_memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    peak.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// Checks that an error is one sentence that ends in a name.
+pub(crate) fn one_sentence(error: &impl std::fmt::Display, name: &str) -> TestCaseResult {
+    let error = error.to_string();
+    prop_assert!(error.ends_with(name) && error.lines().count() == 1, "{error:?}");
+    Ok(())
 }

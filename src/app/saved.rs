@@ -155,7 +155,40 @@ pub fn autosave_path() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::{damaged, fuzz, one_sentence};
+    use crate::session::Command;
+
+    #[test]
+    fn damaged_sessions_are_read_or_refused() {
+        let looks = Looks {
+            color_by: ColorBy::default(),
+            panels: BTreeMap::new(),
+            layout: super::super::layout::initial(),
+            dark: true,
+            zoom: 1.0,
+        };
+        let saved = SavedSession::of(&Session::default(), looks);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.json");
+        saved.write(&path).unwrap();
+        fuzz(500, damaged(std::fs::read(&path).unwrap()), |bytes| {
+            std::fs::write(&path, bytes)?;
+            match SavedSession::read(&path) {
+                Ok(saved) => {
+                    let mut session = Session::default();
+                    session.apply(Command::Restore(Box::new(saved.state)));
+                    let settings = session.settings();
+                    prop_assert!((0.0..=1.0).contains(&settings.tau), "{settings:?}");
+                    prop_assert!(settings.lambda.is_none_or(f32::is_finite), "{settings:?}");
+                }
+                Err(error) => one_sentence(&error, "session.json")?,
+            }
+            Ok(())
+        });
+    }
 
     #[test]
     fn a_session_of_a_later_version_is_kept() {

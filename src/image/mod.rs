@@ -15,6 +15,8 @@ mod jpeg_stream;
 mod png;
 mod preprocess;
 mod resample;
+#[cfg(test)]
+mod tests;
 mod thumbnail;
 mod tiff;
 mod tiff_palette;

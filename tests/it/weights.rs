@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use proptest::prelude::*;
 use tagood_lens::nn::source::{Source, WeightsError};
 
 fn fixture(name: &str) -> PathBuf {
@@ -151,48 +150,4 @@ fn what_is_no_checkpoint_is_refused() {
         assert!(!text.contains('\n'), "{text}");
     }
     assert!(!folder.path().join("pwned").exists() && !Path::new("pwned").exists());
-}
-
-fn clip_fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clip").join(name)
-}
-
-/// Small files of every kind that the reader takes.
-fn damageable() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = CHECKPOINTS.iter().map(|name| checkpoint(name)).collect();
-    files.push(fixture("odd_tensors.pth"));
-    files.push(fixture("odd_tensors.safetensors"));
-    files.push(clip_fixture("tiny_locoop.pth.tar-50"));
-    files.push(clip_fixture("gelu.safetensors"));
-    files
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    /// A damaged checkpoint is an error or reads as something; it never panics.
-    #[test]
-    fn damage_never_panics(
-        file in 0usize..14,
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
-        kept in prop::option::of(any::<prop::sample::Index>()),
-    ) {
-        let file = &damageable()[file];
-        let mut bytes = std::fs::read(file).unwrap();
-        for (at, value) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = value;
-        }
-        if let Some(kept) = kept {
-            bytes.truncate(kept.index(bytes.len()));
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("damaged.pth");
-        std::fs::write(&path, bytes).unwrap();
-        if let Ok(source) = Source::open(&path) {
-            for (name, shape) in source.shapes() {
-                drop(source.read(&name, &shape));
-            }
-        }
-    }
 }

@@ -134,3 +134,26 @@ fn label_from_text(text: &str) -> anyhow::Result<Label> {
         other => bail!("the label {other:?} is neither 1 (ID) nor 0 (OOD)"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::damage::{damaged, fuzz, one_sentence};
+
+    #[test]
+    fn damaged_scores_are_read_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("scores.csv");
+        let whole = "score,label,set\r\n0.9,id,\r\n-1e-3,0,a\r\n0.25,OOD,\"b, c\"\r\n";
+        fuzz(2000, damaged(whole.into()), |bytes| {
+            std::fs::write(&file, bytes)?;
+            match read(&file) {
+                Ok(sets) => prop_assert!(!sets.is_empty()),
+                Err(error) => one_sentence(&format!("{error:#}"), "")?,
+            }
+            Ok(())
+        });
+    }
+}

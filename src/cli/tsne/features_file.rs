@@ -171,6 +171,7 @@ fn from_safetensors(bytes: &[u8]) -> Result<FeatureMatrix> {
 
 fn matrix(shape: &[usize]) -> Result<(usize, usize)> {
     match shape {
+        [n, 0] if *n > 0 => bail!("the {n} points have no values"),
         [n, d] => Ok((*n, *d)),
         _ => bail!("features have two dimensions, points and values, but the shape is {shape:?}"),
     }
@@ -181,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::damage::{cases, damaged};
+    use crate::damage::{damaged, fuzz, one_sentence};
 
     fn npy(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY".to_vec();
@@ -246,22 +247,26 @@ mod tests {
         }
     }
 
-    proptest! {
-        #![proptest_config(cases(2000))]
-        #[test]
-        fn damaged_files_are_read_or_refused(
-            bytes in damaged(npy(
-                1,
-                "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }   \n",
-                &[7; 24],
-            ))
-        ) {
+    #[test]
+    fn damaged_files_are_read_or_refused() {
+        use safetensors::tensor::{TensorView, serialize};
+        let header = "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }   \n";
+        let view = TensorView::new(Dtype::F32, vec![2, 3], &[7; 24]).unwrap();
+        let files = prop_oneof![
+            damaged(npy(1, header, &[7; 24])),
+            damaged(serialize([("features", view)], None).unwrap()),
+        ];
+        fuzz(4000, files, |bytes| {
             for parse in [from_npy, from_safetensors] {
-                if let Ok(features) = parse(&bytes) {
-                    prop_assert_eq!(features.values.len(), features.n * features.d);
+                match parse(&bytes) {
+                    Ok(features) => {
+                        prop_assert_eq!(features.values.len(), features.n * features.d);
+                    }
+                    Err(error) => one_sentence(&format!("{error:#}"), "")?,
                 }
             }
-        }
+            Ok(())
+        });
     }
 
     #[test]

@@ -1,8 +1,14 @@
-//! Pickles as they should not be.
+//! Pickles as they should not be, and damaged checkpoints of every kind.
 
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::Source;
 use super::pickle::{Node, Pickle};
 use super::strided::{ElementType, Storage, Strided};
 use super::torch::{Storages, tensors};
+use crate::damage::{fuzz, one_damaged, one_sentence};
 
 /// A pickle of protocol 2 with these opcodes.
 fn pickle(opcodes: &[&[u8]]) -> Result<Pickle, String> {
@@ -121,4 +127,45 @@ fn views_are_gathered() {
     let turned = Strided::contiguous(storage, ElementType::F32, vec![2, 3]).unwrap().transposed();
     assert_eq!(turned.shape(), [3, 2]);
     assert_eq!(values(&turned, &bytes), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+}
+
+/// Small files of every kind that the reader takes.
+const CHECKPOINTS: [&str; 15] = [
+    "checkpoints/protocol_2.pth",
+    "checkpoints/protocol_3.pth",
+    "checkpoints/protocol_4.pth",
+    "checkpoints/protocol_5.pth",
+    "checkpoints/before_2020.pth",
+    "checkpoints/views_before_2020.pth",
+    "checkpoints/fine_tuned_ram_best_7.pth",
+    "checkpoints/whole_module.pth",
+    "checkpoints/wrapped.pth",
+    "checkpoints/script.pt",
+    "tiny/odd_tensors.pth",
+    "tiny/odd_tensors.safetensors",
+    "tiny/tiny_projector.pth",
+    "clip/tiny_locoop.pth.tar-50",
+    "clip/gelu.safetensors",
+];
+
+#[test]
+fn damaged_checkpoints_are_read_or_refused() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let file = |name: &str| (name.to_owned(), std::fs::read(fixtures.join(name)).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.pth");
+    fuzz(1000, one_damaged(CHECKPOINTS.map(file).to_vec()), |(_, bytes)| {
+        std::fs::write(&path, bytes)?;
+        let source = match Source::open(&path) {
+            Ok(source) => source,
+            Err(error) => return one_sentence(&error, "damaged.pth"),
+        };
+        for (name, shape) in source.shapes() {
+            match source.read(&name, &shape) {
+                Ok(values) => prop_assert!(values.iter().all(|value| value.is_finite())),
+                Err(error) => one_sentence(&error, "damaged.pth")?,
+            }
+        }
+        Ok(())
+    });
 }

@@ -167,3 +167,32 @@ impl Tokenizer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::damage::{damaged, fuzz, one_sentence};
+
+    #[test]
+    fn damaged_tokenizers_are_read_or_refused() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clip");
+        let clip = fixtures.join("tiny_open_clip.safetensors");
+        let clip = crate::nn::clip::Checkpoint::open(&clip, Some(crate::nn::Activation::QuickGelu));
+        let config = clip.unwrap().config.text;
+        let whole = std::fs::read(fixtures.join("tiny_tokenizer.json")).unwrap();
+        fuzz(200, damaged(whole), |bytes| {
+            match Tokenizer::of_json(&bytes, &config, Path::new("tokenizer.json")) {
+                Ok(tokenizer) => match tokenizer.tokens("a photo of the cat 3, \u{9c7c}!") {
+                    Ok(tokens) => {
+                        prop_assert!(tokens.ids.iter().all(|&id| (id as usize) < config.vocabulary))
+                    }
+                    Err(error) => one_sentence(&error, "")?,
+                },
+                Err(error) => one_sentence(&error, "tokenizer.json")?,
+            }
+            Ok(())
+        });
+    }
+}
