@@ -6,7 +6,6 @@ mod display;
 mod evaluate;
 pub mod extract;
 mod fit;
-mod fit_clipn;
 pub mod gui;
 mod inspect;
 mod inspect_output;

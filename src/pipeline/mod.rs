@@ -8,7 +8,9 @@
 
 mod analysis;
 mod clip;
+mod error;
 mod features;
+mod known_names;
 mod labels;
 mod network;
 mod odin;
@@ -22,27 +24,25 @@ mod tagger_key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use burn::tensor::{ExecutionError, FloatDType, Tensor};
-use thiserror::Error;
+use burn::tensor::{FloatDType, Tensor};
 
-use crate::bundle::known::{KnownError, KnownName, check_names, check_template};
+use crate::bundle::Bundle;
+use crate::bundle::known::KnownName;
 use crate::bundle::manifest::{Lambda, Manifest, Recipe};
 use crate::bundle::vocabulary::Vocabulary;
-use crate::bundle::{Bundle, BundleError};
 use crate::gpu::Compute;
 use crate::image::{Region, RgbImage};
-use crate::nn::clip::tokenizer::TokenizerError;
 use crate::nn::projector::{Projector, ProjectorConfig};
-use crate::nn::source::WeightsError;
 use crate::score::distance::Centers;
-use crate::score::negatives::NegativesError;
-use crate::score::{self, FittedDetector, Head, Input, LOGIT_SCALE, ScoreError, Statistics};
+use crate::score::{self, FittedDetector, Head, Input, ScoreError, Statistics};
 use clip::ClipNetwork;
+use error::check_finite;
 use network::Network;
 use tagger::Tagger;
 
 pub use crate::bundle::manifest::FeatureChoice;
 pub use analysis::{Analysis, Decomposition, Nearest, Settings, lambda_in_force};
+pub use error::{ImageName, PipelineError};
 pub use features::{Features, Image, ImageFeature, Inputs};
 pub use labels::{Cosines, LabelSet, Labels};
 pub use odin::OdinInput;
@@ -51,111 +51,6 @@ pub use remembered::Remembered;
 pub use scoring::{Column, ScorePlan, ScoredColumn};
 pub use seen::{Attention, Keep, TaggerOutput};
 pub use tagger_key::TaggerKey;
-
-/// What can go wrong between an image and its verdict.
-#[derive(Debug, Error)]
-#[allow(missing_docs, reason = "the messages say what each field is")]
-pub enum PipelineError {
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    #[error(transparent)]
-    Score(#[from] ScoreError),
-    /// Names that are known.
-    #[error(transparent)]
-    Known(#[from] KnownError),
-    /// Negative words.
-    #[error(transparent)]
-    Negatives(#[from] NegativesError),
-    /// A CLIP's tokenizer.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerError),
-    /// A text whose feature is not finite.
-    #[error(
-        "the model makes a feature that is not finite of the text `{0}`; are its weights whole?"
-    )]
-    Text(String),
-    /// Learned prompts of which each belongs to a name.
-    #[error(
-        "the learned prompts are for {prompts} names, each with its own, but {names} are known"
-    )]
-    PromptNames {
-        /// Names that have prompts.
-        prompts: usize,
-        /// Names that are known.
-        names: usize,
-    },
-    /// A tagger whose projector was fitted to its own classes.
-    #[error(
-        "the model has class centers for its own classes, so that its known tags cannot change"
-    )]
-    HasClasses,
-    /// A bundle without a network, or of another kind than is asked for.
-    #[error("the model has no network of the kind that this needs")]
-    NoNetwork,
-    /// A detector that this model was not fitted with.
-    #[error("the model was not fitted with the detector `{0}`; run `fit`, or choose another")]
-    NotFitted(String),
-    /// The network, or a store, holds NaN or an infinity.
-    #[error(
-        "the {what} are not finite (NaN or infinite): the model's weights or what was stored are \
-         damaged: {image}"
-    )]
-    NotFinite {
-        what: &'static str,
-        /// The image: its place among those given, until a caller knows its name.
-        image: ImageName,
-    },
-    /// The device failed while it computed.
-    #[error("the compute device failed ({0}); try --device cpu or a smaller batch")]
-    Device(String),
-}
-
-/// Which image an error is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageName {
-    /// Its place among those that were given.
-    Place(usize),
-    /// Its file, or its name where it is none.
-    Path(String),
-}
-
-impl std::fmt::Display for ImageName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Place(place) => write!(f, "image {} of the batch", place + 1),
-            Self::Path(path) => f.write_str(path),
-        }
-    }
-}
-
-impl PipelineError {
-    /// The same error, with the image called by its name instead of its place.
-    pub fn naming(self, name: impl FnOnce(usize) -> Option<String>) -> Self {
-        match self {
-            Self::NotFinite { what, image: ImageName::Place(place) } => {
-                let image = name(place).map_or(ImageName::Place(place), ImageName::Path);
-                Self::NotFinite { what, image }
-            }
-            other => other,
-        }
-    }
-}
-
-/// Refuses NaN and infinities in what was computed or stored of the image at a place.
-fn check_finite(what: &'static str, values: &[f32], place: usize) -> Result<(), PipelineError> {
-    match values.iter().all(|value| value.is_finite()) {
-        true => Ok(()),
-        false => Err(PipelineError::NotFinite { what, image: ImageName::Place(place) }),
-    }
-}
-
-impl From<ExecutionError> for PipelineError {
-    fn from(error: ExecutionError) -> Self {
-        Self::Device(format!("{error:?}").lines().next().unwrap_or_default().to_owned())
-    }
-}
 
 /// A model on a device, ready for images.
 pub struct Pipeline {
@@ -272,67 +167,6 @@ impl Pipeline {
         };
         pipeline.bind();
         Ok(pipeline)
-    }
-
-    /// What a CLIP was last asked, as its bundle has it; `None` for a tagger.
-    pub fn labels(&self) -> Option<Labels> {
-        let fitted = self.fitted.as_ref()?;
-        let (known, templates) = (fitted.known.clone(), fitted.templates.clone());
-        Some(Labels { known, templates, negatives: None })
-    }
-
-    /// Text features of a CLIP's names in force; `None` for a tagger.
-    pub fn label_set(&self) -> Option<&Arc<LabelSet>> {
-        self.network.labels()
-    }
-
-    /// Takes other names: of a CLIP, any; of a tagger without projector, some of its tags. Images that
-    /// were seen before are judged by them at the next [`Pipeline::score`]; texts that were encoded
-    /// before are remembered, so that a change of one name costs one text.
-    ///
-    /// Statistics and thresholds that a CLIP was fitted with hold for its own names and templates, and
-    /// rest while others are in force.
-    ///
-    /// # Errors
-    /// If there is no name, or names cannot be encoded; if a tagger has no tag of a name, or class
-    /// centers of its own.
-    pub fn set_labels(&mut self, labels: Labels) -> Result<(), PipelineError> {
-        let labels = Labels { known: check_names(labels.known)?, ..labels };
-        if self.network.labels().is_none() {
-            if self.head.is_some() {
-                return Err(PipelineError::HasClasses);
-            }
-            self.vocabulary.know(&labels.known)?;
-            self.bind();
-            return Ok(());
-        }
-        labels.templates.iter().try_for_each(|template| check_template(template))?;
-        self.network.set_labels(&labels)?;
-        self.vocabulary = Vocabulary::of_names(&labels.known);
-        self.bind_names(&labels)
-    }
-
-    /// Makes classifier and centers of a CLIP's names, and binds the detectors to them.
-    fn bind_names(&mut self, labels: &Labels) -> Result<(), PipelineError> {
-        let Some(set) = self.network.labels().cloned() else { return Ok(()) };
-        let (names, width) = (set.len(), set.width);
-        let fitted = self.fitted.as_ref();
-        let is_own =
-            fitted.is_some_and(|f| f.known == labels.known && f.templates == labels.templates);
-        let means = self.statistics.values(CLIP_CENTERS, &[names, width]).ok();
-        let centers = means.filter(|_| is_own).unwrap_or(&set.features).to_vec();
-        let weight = set.features.iter().map(|value| LOGIT_SCALE * value).collect();
-        let centers = Centers::new(centers, [names, 1, width])?;
-        let head = Head::new(weight, vec![0.0; names], centers)?;
-        self.head = Some(Arc::new(head.with_names(&self.network.offers())));
-        self.manifest.lambda = match fitted {
-            Some(fitted) if is_own => fitted.lambda.clone(),
-            _ => Vec::new(),
-        };
-        let none = Statistics::default();
-        let statistics = if is_own { &self.statistics } else { &none };
-        self.detectors = bind_all(statistics, self.head.as_ref(), &*self.network);
-        Ok(())
     }
 
     /// Binds the detectors to the head, or, without one, those that need none.

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 
-use super::extract::cancel_on_ctrl_c;
-use super::output::{note, say};
-use super::progress::progress_line;
-use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
+use super::super::extract::cancel_on_ctrl_c;
+use super::super::output::{note, say};
+use super::super::progress::progress_line;
+use super::super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::bundle::Precision;
 use crate::fit::checkpoint;
 use crate::fit::clipn::{

@@ -1,5 +1,9 @@
 //! `fit`: a folder of classes in, a bundle out.
 
+mod clip;
+mod clipn;
+mod training;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,36 +14,22 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use super::extract::{cancel_on_ctrl_c, show_progress, tell_passed_over};
-use super::fit_clipn::{self, ClipnFit};
 use super::model::{MethodArgs, ModelArgs, parse_part, parse_positive, parse_share};
 use super::output::{self, note, say};
 use super::progress::progress_line;
 use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
 use crate::bundle::{Bundle, Precision};
 use crate::dataset::Dataset;
-use crate::fit::FitError;
-use crate::fit::clip::{ClipFit, fit_clip};
 use crate::fit::clipn::{ClipnConfig, Crops};
-use crate::fit::config::TrainConfig;
 use crate::fit::lambda::TPR;
-use crate::fit::message::{FitMessage, TrainedProjector};
-use crate::fit::objects::Selection;
+use crate::fit::message::FitMessage;
 use crate::fit::stages::{self, Stored, TrainingData};
-use crate::fit::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
 use crate::fit::vocabulary;
 use crate::fs;
 use crate::gpu::Compute;
-use crate::nn::projector::ProjectorConfig;
-use crate::nn::source::Source;
 use crate::pipeline::{FeatureChoice, Pipeline};
 use crate::store::{self, ExtractOptions, Progress, Store, StoreHeader};
 use crate::worker::one_sentence;
-
-/// Width of the feature and heads of the projector, as published.
-const WIDTH: usize = 512;
-const HEADS: usize = 8;
-const LAYERS: usize = 2;
-const PATTERNS: usize = 4;
 
 /// Share of each class that is held out, if none is given.
 const HELD_OUT: f64 = 0.1;
@@ -125,7 +115,7 @@ pub(super) struct FitOptions {
     #[arg(long, value_name = "X", value_parser = parse_positive)]
     lr: Option<f64>,
     /// Width of the projector's feed-forward layers
-    #[arg(long, alias = "ffn", value_name = "N", default_value_t = 4 * WIDTH as u32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, alias = "ffn", value_name = "N", default_value_t = 4 * training::WIDTH as u32, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     hidden: u32,
     /// Seed of weights, centers, order and the held-out images
     #[arg(long, value_name = "S", default_value_t = 7)]
@@ -239,7 +229,7 @@ impl FitOptions {
     /// Trains the no side of a CLIP on image–text pairs.
     ///
     /// # Errors
-    /// As [`ClipnFit::run`].
+    /// As [`clipn::ClipnFit::run`].
     fn run_clipn(&self, pairs: &Path, no_crops: bool) -> CliResult {
         let defaults = ClipnConfig::default();
         let config = ClipnConfig {
@@ -251,9 +241,9 @@ impl FitOptions {
             crops: if no_crops { Crops::Centre } else { Crops::Random },
             ..defaults
         };
-        let model = fit_clipn::starting_point(self.model.model.as_ref())?;
+        let model = clipn::starting_point(self.model.model.as_ref())?;
         let (work, _lock) = self.work_folder()?;
-        let fit = ClipnFit {
+        let fit = clipn::ClipnFit {
             config,
             pairs,
             model,
@@ -351,150 +341,6 @@ impl FitOptions {
         Ok(self.propose.is_some())
     }
 
-    /// Class centers, statistics and λ of a CLIP, whose names are the classes.
-    fn fit_clip(
-        &self,
-        bundle: &mut Bundle,
-        compute: &Compute,
-        stored: &Stored,
-    ) -> anyhow::Result<()> {
-        bundle.manifest.recipe = self.method.recipe.unwrap_or(bundle.manifest.recipe);
-        bundle.manifest.tau = self.method.tau.unwrap_or(bundle.manifest.tau);
-        bundle.manifest.name = self.name.clone().unwrap_or_else(|| stored.dataset.name.clone());
-        let held_out = stored.dataset.held_out(self.validation.unwrap_or(HELD_OUT), self.seed)?;
-        let features = self.features.unwrap_or(FeatureChoice::WholeImage);
-        let bar = progress_line(self.is_quiet(), Some(held_out.len() as u64), "images");
-        let fit = ClipFit { held_out: &held_out, features, tpr: self.tpr };
-        let fitted = fit_clip(bundle, compute, stored, fit, &mut || bar.inc(1))?;
-        bar.finish_and_clear();
-        bundle.write(&self.out, None)?;
-        if fitted.skipped > 0 {
-            let (skipped, tau) = (fitted.skipped, bundle.manifest.tau);
-            note!("{skipped} images keep no patch at τ = {tau} and are left out");
-        }
-        output::print_line(format_args!(
-            "{}: {} names, centers and statistics of {} images, λ by {} held out",
-            self.out.display(),
-            stored.dataset.classes.len(),
-            fitted.images,
-            fitted.held_out,
-        ))?;
-        Ok(())
-    }
-
-    fn gather(
-        &self,
-        bundle: &mut Bundle,
-        compute: &Compute,
-        stored: &Stored,
-    ) -> anyhow::Result<TrainingData> {
-        let pipeline = Pipeline::load(bundle, compute).context("cannot load the model")?;
-        let recipe = bundle.manifest.recipe;
-        let selection = Selection {
-            tau: bundle.manifest.tau,
-            recipe,
-            layer: pipeline.layer(recipe),
-            one_tag: self.one_tag,
-        };
-        let held_out = stored.dataset.held_out(self.validation.unwrap_or(HELD_OUT), self.seed)?;
-        let total = held_out.len();
-        let bar = progress_line(self.is_quiet(), Some(total as u64), "images decomposed");
-        let mut tick = || {
-            bar.inc(1);
-            self.tell(FitMessage::Decomposing { done: bar.position() as usize, total });
-        };
-        let gathered = stages::gather(stored, &pipeline, &selection, &held_out, &mut tick)?;
-        bar.finish_and_clear();
-        let skipped = gathered.objects.skipped.len();
-        if skipped > 0 {
-            note!(
-                "{skipped} of {} images keep no token at τ = {} and are left out of the training",
-                held_out.len(),
-                selection.tau
-            );
-        }
-        Ok(gathered)
-    }
-
-    fn train(
-        &self,
-        bundle: &mut Bundle,
-        compute: &Compute,
-        gathered: &TrainingData,
-        work: &Path,
-        cancel: &Arc<AtomicBool>,
-    ) -> anyhow::Result<()> {
-        let shape = ProjectorConfig {
-            joint: bundle.manifest.token_width(),
-            width: WIDTH,
-            heads: HEADS,
-            layers: LAYERS,
-            hidden: self.hidden as usize,
-            max_tokens: bundle.manifest.positions(),
-            classes: bundle.vocabulary.classes.len(),
-            patterns: PATTERNS,
-        };
-        let recipe = bundle.manifest.recipe;
-        let mut config = TrainConfig::new(recipe, shape.clone());
-        if let Some(epochs) = self.epochs {
-            config = config.with_epochs(epochs as usize);
-        }
-        config.batch = self.batch.unwrap_or(256) as usize;
-        (config.lr, config.seed) = (self.lr.unwrap_or(0.01), self.seed);
-        bundle.manifest.projector = Some(shape);
-        let ce = config.clone().cross_entropy_alone();
-        let run = |config: TrainConfig, which: TrainedProjector| -> anyhow::Result<Source> {
-            let TrainingData { objects, train, validation, .. } = gathered;
-            let rows = TrainRows { train, validation };
-            let name = match which {
-                TrainedProjector::Main => "projector",
-                TrainedProjector::CrossEntropy => "projector_ce",
-            };
-            let folder = Some(work.join(name));
-            let run = TrainRun { config, recipe, objects, rows, folder };
-            self.train_one(which, run, compute, cancel)
-        };
-        bundle.projector = Some(run(config, TrainedProjector::Main)?);
-        if !self.no_ce {
-            bundle.projector_ce = Some(run(ce, TrainedProjector::CrossEntropy)?);
-        }
-        Ok(())
-    }
-
-    /// One training run, with a live line; its weights as the bundle will have them.
-    fn train_one(
-        &self,
-        which: TrainedProjector,
-        run: TrainRun,
-        compute: &Compute,
-        cancel: &Arc<AtomicBool>,
-    ) -> anyhow::Result<Source> {
-        let epochs = Some(run.config.epochs as u64);
-        let bar = progress_line(self.is_quiet(), epochs, "epochs");
-        let mut on_epoch = |line: &EpochLog| {
-            self.tell(FitMessage::Epoch { projector: which, log: line.clone() });
-            bar.set_position(line.epoch as u64);
-            bar.set_message(live_line(which, line));
-        };
-        let folder = run.folder.clone().unwrap_or_default();
-        if self.resume {
-            TrainRun::kept_epochs(&folder).iter().for_each(&mut on_epoch);
-        }
-        let mut watch = TrainWatch { on_epoch: &mut on_epoch, cancelled: cancel };
-        let shape = run.config.projector.clone();
-        run.train(&compute.device, self.resume, &mut watch)?;
-        bar.finish_and_clear();
-        let path = match self.keep {
-            KeepEpoch::Last => TrainRun::last_path(&folder),
-            KeepEpoch::Best => TrainRun::best_path(&folder),
-        };
-        let trained = Source::open(&path).map_err(FitError::from)?;
-        match self.half {
-            true => Ok(stages::halved(&trained, &shape, &folder.join("half.safetensors"))?),
-            false => Ok(trained),
-        }
-    }
-
     fn report(
         &self,
         bundle: &Bundle,
@@ -544,19 +390,4 @@ fn cancel_with_stdin(cancel: &Arc<AtomicBool>) -> std::io::Result<()> {
         cancel.store(true, Ordering::Relaxed);
     };
     std::thread::Builder::new().name("stdin".into()).spawn(watch).map(drop)
-}
-
-fn live_line(which: TrainedProjector, line: &EpochLog) -> String {
-    let what = match which {
-        TrainedProjector::Main => "projector",
-        TrainedProjector::CrossEntropy => "cross-entropy alone",
-    };
-    format!(
-        "epochs, {what}: loss {:.3}, accuracy {:.1} %, validation {:.1} %, ID score {:.3}, {:.1} s",
-        line.loss,
-        100.0 * line.accuracy,
-        100.0 * line.validation_accuracy,
-        line.validation_score,
-        line.seconds
-    )
 }
