@@ -24,6 +24,7 @@ use crate::gpu::DeviceChoice;
 use crate::panels::{PANELS, Panel, PanelCtx, PanelInfo, UserCommand, ViewState, WindowCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
+use crate::session::sets::{Role, SetId};
 use crate::session::{Session, SessionRequest, Severity, curves};
 use crate::store::OutputCache;
 use crate::ui::pictures::{PictureRequest, Pictures};
@@ -46,6 +47,8 @@ pub struct Options {
     pub outputs: Option<OutputCache>,
     /// Images to open.
     pub paths: Vec<PathBuf>,
+    /// What the images of some folders are.
+    pub roles: Vec<(SetId, Role)>,
     /// The demo world, when it is asked for.
     pub world: World,
     /// Whether it is opened at once.
@@ -138,6 +141,9 @@ impl App {
         }
         if !options.paths.is_empty() {
             app.send(Command::OpenPaths(options.paths));
+        }
+        for (set, role) in options.roles {
+            app.send(Command::SetRole(set, role));
         }
         if options.open_world {
             app.send(WindowCommand::OpenWorld);

@@ -181,7 +181,7 @@ impl App {
         layout::add_unknown(&mut self.layout, &saved.known_panels);
         ctx.set_theme(if saved.dark { Theme::Dark } else { Theme::Light });
         ctx.set_zoom_factor(saved.zoom.clamp(0.5, 3.0));
-        self.wanted_focus.clone_from(&saved.state.focus);
+        self.wanted_focus = saved.state.focus.clone().map(PathBuf::from);
         self.palette = overlays::CommandPalette::default();
         self.apply(Command::Restore(Box::new(saved.state)));
         ctx.request_repaint();

@@ -21,6 +21,7 @@ use crate::image::find_images;
 use crate::panels::{EXPLAIN_STEPS, PANELS, UserCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
+use crate::session::sets::{Role, SetId};
 use crate::worker::{FitJob, FitMode, Program};
 
 /// How the window starts.
@@ -29,6 +30,12 @@ pub struct GuiArgs {
     /// Images, or folders of images, to open
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// A folder of in-distribution images to open; may be given several times
+    #[arg(long, value_name = "DIR")]
+    id: Vec<PathBuf>,
+    /// A folder of out-of-distribution images to open; may be given several times
+    #[arg(long, value_name = "DIR")]
+    ood: Vec<PathBuf>,
     /// Open the demo world: scenes that the embedded model knows, and four sets of others
     #[arg(long)]
     demo: bool,
@@ -131,12 +138,12 @@ impl GuiArgs {
                 let text = format!("--train takes a number of epochs first, not `{epochs}`");
                 return Err(WrongUsage(text));
             }
-            if self.paths.is_empty() {
+            if self.all_paths().is_empty() {
                 return Err(WrongUsage("--train needs a folder of class folders to fit to".into()));
             }
         }
         // How many scenes the demo world has is known when they are drawn.
-        let images = if self.select > 1 { find_images(&self.paths).images.len() } else { 1 };
+        let images = if self.select > 1 { find_images(&self.all_paths()).images.len() } else { 1 };
         if self.select > images && !self.demo {
             let plural = if images == 1 { "image" } else { "images" };
             let text = format!("--select {}, but {images} {plural} to open", self.select);
@@ -160,7 +167,8 @@ impl GuiArgs {
                 device: args.device,
                 open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
             },
-            paths: self.paths.clone(),
+            paths: self.all_paths(),
+            roles: self.roles(),
             world: World::kept_in(&crate::fs::cache_folder()),
             open_world: self.demo,
             autosave,
@@ -169,6 +177,19 @@ impl GuiArgs {
             attended: self.screenshot.is_none(),
             started,
         }
+    }
+
+    /// What is to be opened, sets first.
+    fn all_paths(&self) -> Vec<PathBuf> {
+        self.id.iter().chain(&self.ood).chain(&self.paths).cloned().collect()
+    }
+
+    fn roles(&self) -> Vec<(SetId, Role)> {
+        let told = |folders: &[PathBuf], role| -> Vec<(SetId, Role)> {
+            let whole = |folder: &PathBuf| std::path::absolute(folder).unwrap_or(folder.clone());
+            folders.iter().map(|folder| (SetId::of_folder(&whole(folder)), role)).collect()
+        };
+        [told(&self.id, Role::Id), told(&self.ood, Role::Ood)].concat()
     }
 
     fn fit_program(&self) -> anyhow::Result<Program> {
@@ -198,7 +219,7 @@ impl GuiArgs {
         if let Some(tau) = self.pin {
             then.extend([Command::Pin.into(), Command::SetTau(tau).into()]);
         }
-        if let ([epochs, out], Some(id)) = (self.train.as_slice(), self.paths.first()) {
+        if let ([epochs, out], Some(id)) = (self.train.as_slice(), self.all_paths().first()) {
             let job = FitJob {
                 id: id.clone(),
                 out: out.into(),

@@ -1,6 +1,7 @@
 //! How commands change the session.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::Session;
 use super::basis::LoadingModel;
@@ -14,6 +15,9 @@ use super::notices::Severity;
 use super::report;
 use super::request::SessionRequest;
 use super::saved::SavedState;
+use super::sets::{Role, SetId};
+use crate::demo::{Set, World};
+
 use crate::pipeline::Settings;
 use crate::worker::{self, ImageId, JobId};
 
@@ -53,11 +57,14 @@ impl Session {
     fn execute(&mut self, command: Command) -> ImageChange {
         match command {
             Command::OpenPaths(paths) => {
+                // From another folder a relative path would be lost.
+                let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+                let paths: Vec<PathBuf> = paths.into_iter().map(whole).collect();
                 let label = match paths.as_slice() {
                     [path] => path.display().to_string(),
                     paths => format!("{} items", paths.len()),
                 };
-                let job = self.jobs.start(label, 0);
+                let job = self.jobs.start_opening(label, paths.clone());
                 self.effects.ask(worker::Request::AddPaths { job, paths });
                 return ImageChange::Opened(job);
             }
@@ -72,6 +79,7 @@ impl Session {
                 };
                 let open = self.entries().iter().filter_map(|e| e.source.path().cloned());
                 let open = open.collect();
+                self.tell_roles(&world);
                 self.effects.ask(worker::Request::OpenWorld { job, world, open });
                 return ImageChange::Opened(job);
             }
@@ -194,6 +202,16 @@ impl Session {
         }
     }
 
+    /// The sets of the demo world are known for what they are; what the user said of them stays.
+    fn tell_roles(&mut self, world: &World) {
+        let mut roles = self.images().roles().clone();
+        for (set, folder) in Set::ALL.into_iter().zip(world.sets()) {
+            let role = if set == Set::Id { Role::Id } else { Role::Ood };
+            roles.entry(SetId::of_folder(&folder)).or_insert(role);
+        }
+        self.basis.images.set_roles(roles);
+    }
+
     fn set_tau(&mut self, tau: f32) {
         let tau = tau.clamp(0.0, 1.0);
         if tau != self.basis.settings.tau {
@@ -304,7 +322,7 @@ impl Session {
 
     /// Has the report of `evaluate` written: every detector on the open sets at the settings in
     /// force, with the intervals that the window shows. What is wrong becomes a notice.
-    fn write_report(&mut self, folder: std::path::PathBuf) {
+    fn write_report(&mut self, folder: PathBuf) {
         let job = JobId::unique();
         let lambda = self.lambda().zip(self.lambda_origin());
         match report::task(&self.basis, lambda, job, folder) {
@@ -324,18 +342,20 @@ impl Session {
         // What is gone with a session does not come back in another.
         drop(self.remove(self.entries().iter().map(|entry| entry.id).collect()));
         self.basis.settings = saved.settings();
+        let roles = saved.roles_of_sets();
         self.map = saved.map;
         self.comparison.beside = saved.beside;
         if let Some(tau) = saved.tau_beside {
             self.comparison.tau = tau.clamp(0.0, 1.0);
         }
-        self.basis.images.set_roles(saved.roles);
-        self.basis.images.set_roots(saved.folders);
+        self.basis.images.set_roles(roles);
+        self.basis.images.set_roots(saved.folders.into_iter().map(PathBuf::from).collect());
         self.tuning.restore(saved.pinned.map(Into::into), saved.overlaid, saved.paused);
         self.embedding.config = saved.embedding.within_bounds();
         self.analyse();
         if !saved.images.is_empty() {
-            drop(self.execute(Command::OpenPaths(saved.images)));
+            let images = saved.images.into_iter().map(PathBuf::from).collect();
+            drop(self.execute(Command::OpenPaths(images)));
         }
     }
 }

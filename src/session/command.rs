@@ -9,7 +9,7 @@ use super::compare::CompareMode;
 use super::embedding::EmbedCommand;
 use super::map_view::MapView;
 use super::saved::SavedState;
-use super::sets::Role;
+use super::sets::{Role, SetId};
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
 use crate::gpu::DeviceChoice;
@@ -61,8 +61,8 @@ pub enum Command {
     SetDetector(String),
     /// Chooses the recipe, with its own detector.
     SetRecipe(Recipe),
-    /// Says what the images of a set are, by its name.
-    SetRole(String, Role),
+    /// Says what the images of a set are.
+    SetRole(SetId, Role),
     /// Keeps the present setting for comparison with what comes.
     Pin,
     /// Forgets the setting kept for comparison.

@@ -5,7 +5,7 @@ use std::mem::Discriminant;
 
 use super::command::Command;
 use super::images::Gone;
-use super::sets::Role;
+use super::sets::{Role, SetId};
 use crate::pipeline::Settings;
 use crate::worker::{ImageId, JobId};
 
@@ -21,8 +21,8 @@ pub struct Edit {
     pub settings: Settings,
     /// The tags on show.
     pub tags: Vec<usize>,
-    /// What the user said of sets, by name.
-    pub roles: BTreeMap<String, Role>,
+    /// What the user said of sets.
+    pub roles: BTreeMap<SetId, Role>,
 }
 
 /// What a step did to the open images, so that the opposite can be done.

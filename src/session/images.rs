@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::entry::Entry;
-use super::sets::{self, ClassNames, Folders, ImageSet, Role};
+use super::sets::{self, ClassNames, Folders, ImageSet, Role, SetId};
 use crate::pipeline::Analysis;
 use crate::score::verdict::{Outcome, Score};
 use crate::worker::{ImageId, ImageSource, JobId};
@@ -46,10 +46,12 @@ pub struct Images {
     index: HashMap<ImageId, usize>,
     folders: Folders,
     sets: Vec<ImageSet>,
-    /// What the user said of sets, by name; the others are told by folder and class names.
-    roles: BTreeMap<String, Role>,
-    /// The folders that were opened and hold open images.
+    /// What the user said of sets; the others are told by folder and class names.
+    roles: BTreeMap<SetId, Role>,
+    /// The folders that were opened, until the last of their images is removed.
     roots: BTreeSet<PathBuf>,
+    /// Those of them that hold open images.
+    used_roots: BTreeSet<PathBuf>,
     /// The model's classes, by which folders are told apart.
     classes: ClassNames,
     /// Counts requests for analyses; results of older ones are dropped.
@@ -84,12 +86,12 @@ impl Images {
         &self.sets
     }
 
-    /// What the user said of sets, by name.
-    pub fn roles(&self) -> &BTreeMap<String, Role> {
+    /// What the user said of sets.
+    pub fn roles(&self) -> &BTreeMap<SetId, Role> {
         &self.roles
     }
 
-    /// The folders that were opened and hold open images.
+    /// The folders that were opened, until the last of their images is removed.
     pub fn roots(&self) -> &BTreeSet<PathBuf> {
         &self.roots
     }
@@ -170,7 +172,10 @@ impl Images {
             is_gone
         });
         let entries: Vec<Entry> = taken.collect();
+        let before = std::mem::take(&mut self.used_roots);
         self.reindex();
+        // Files opened later out of a folder that is gone do not fall into its sets.
+        self.roots.retain(|root| !before.contains(root) || self.used_roots.contains(root));
         Gone { entries: places.into_iter().zip(entries).collect(), roots }
     }
 
@@ -211,7 +216,7 @@ impl Images {
     }
 
     /// Takes over what the user said of all sets.
-    pub(super) fn set_roles(&mut self, roles: BTreeMap<String, Role>) {
+    pub(super) fn set_roles(&mut self, roles: BTreeMap<SetId, Role>) {
         if self.roles != roles {
             self.roles = roles;
             self.regroup();
@@ -318,7 +323,7 @@ impl Images {
     /// goes by folders: for each image there is a look-up and no more.
     fn regroup(&mut self) {
         let (folders, classes) = (&self.folders, &self.classes);
-        (self.sets, self.roots) =
+        (self.sets, self.used_roots) =
             sets::group(&mut self.entries, folders, &self.roots, &self.roles, classes);
         self.revision += 1;
         self.scores_revision += 1;

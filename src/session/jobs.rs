@@ -1,5 +1,7 @@
 //! What is being done, and how far it is.
 
+use std::path::PathBuf;
+
 use crate::worker::JobId;
 
 /// A job on show.
@@ -13,6 +15,8 @@ pub struct Job {
     pub done: usize,
     /// All of its images; 0 while they are being listed.
     pub total: usize,
+    /// What it opens, until all of that is listed.
+    pub(super) to_list: Vec<PathBuf>,
 }
 
 /// The running jobs.
@@ -38,9 +42,28 @@ impl Jobs {
         id
     }
 
+    /// Starts one that lists and opens files and folders.
+    pub(super) fn start_opening(&mut self, label: String, paths: Vec<PathBuf>) -> JobId {
+        let id = self.start(label, 0);
+        if let Some(job) = self.get(id) {
+            job.to_list = paths;
+        }
+        id
+    }
+
+    /// Whether a job has not listed all that it opens.
+    pub(super) fn is_listing(&self, id: JobId) -> bool {
+        self.running.iter().any(|job| job.id == id && !job.to_list.is_empty())
+    }
+
+    /// What is opened and not listed yet.
+    pub(super) fn to_list(&self) -> impl Iterator<Item = &PathBuf> {
+        self.running.iter().flat_map(|job| &job.to_list)
+    }
+
     /// Adds one that has its number already.
     pub(super) fn add(&mut self, id: JobId, label: String, total: usize) {
-        self.running.push(Job { id, label, done: 0, total });
+        self.running.push(Job { id, label, done: 0, total, to_list: Vec::new() });
     }
 
     /// Starts one that draws so many scenes of the demo world and then opens them; `None` while
@@ -65,14 +88,17 @@ impl Jobs {
         }
     }
 
-    /// So many more of its images are known.
-    pub(super) fn list(&mut self, id: JobId, images: usize) {
+    /// So many more of its images are known, and whether there are `more`.
+    pub(super) fn list(&mut self, id: JobId, images: usize, more: bool) {
         let is_drawn = self.drawing.take_if(|drawing| *drawing == id).is_some();
         if let Some(job) = self.get(id) {
             if is_drawn {
                 (job.done, job.total) = (0, 0);
             }
             job.total += images;
+            if !more {
+                job.to_list.clear();
+            }
             job.label = format!("{} images", job.total);
         }
     }

@@ -21,12 +21,14 @@ mod notices;
 mod report;
 mod request;
 pub mod saved;
+mod saved_path;
 pub mod sets;
 mod take;
 pub mod tuning;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::pipeline::{Analysis, Settings};
@@ -53,6 +55,7 @@ pub use command::Command;
 pub use jobs::Job;
 pub use notices::{Notice, Severity};
 pub use request::{SessionEvent, SessionRequest};
+pub use saved_path::SavedPath;
 
 /// Everything the panels show.
 #[derive(Default)]
@@ -229,11 +232,16 @@ impl Session {
     /// What is kept between two runs.
     pub fn saved(&self) -> SavedState {
         let (settings, images) = (self.settings().clone(), self.images());
+        // Of a job that is still listing only a part may be known.
+        let listed = |entry: &&Entry| entry.opened_by.is_none_or(|job| !self.jobs.is_listing(job));
+        let paths = images.entries().iter().filter(listed).filter_map(|e| e.source.path());
+        let paths = paths.chain(self.jobs.to_list()).cloned();
         SavedState {
-            images: images.entries().iter().filter_map(|e| e.source.path().cloned()).collect(),
-            folders: images.roots().clone(),
-            roles: images.roles().clone(),
-            focus: self.focused().and_then(|entry| entry.source.path().cloned()),
+            images: paths.map(SavedPath::from).collect(),
+            folders: images.roots().iter().cloned().map(SavedPath::from).collect(),
+            set_roles: images.roles().clone(),
+            roles: BTreeMap::new(),
+            focus: self.focused().and_then(|entry| Some(entry.source.path()?.clone().into())),
             tau: settings.tau,
             lambda: settings.lambda,
             detector: settings.detector,

@@ -1,7 +1,7 @@
 //! What is kept of a session between two runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,23 +9,28 @@ use super::compare::CompareMode;
 use super::curves::Pin;
 use super::embedding::EmbedConfig;
 use super::map_view::MapView;
-use super::sets::Role;
+use super::saved_path::SavedPath;
+use super::sets::{Role, SetId};
 use crate::bundle::manifest::{FeatureChoice, Recipe};
 use crate::pipeline::Settings;
 
 /// A session, as it is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedState {
-    /// The images' files; those that are no files are not kept.
-    pub images: Vec<PathBuf>,
+    /// The images' files, and last the files and folders that were still being listed; images that
+    /// are no files are not kept.
+    pub images: Vec<SavedPath>,
     /// The folders that were opened: what makes sets of the images.
     #[serde(default)]
-    pub folders: BTreeSet<PathBuf>,
-    /// What the user said of sets, by name.
+    pub folders: BTreeSet<SavedPath>,
+    /// What the user said of sets.
     #[serde(default)]
-    pub roles: BTreeMap<String, Role>,
+    pub set_roles: BTreeMap<SetId, Role>,
+    /// What older files have in its place: roles by the names that sets were shown under.
+    #[serde(default, skip_serializing)]
+    pub(super) roles: BTreeMap<String, Role>,
     /// The file on show.
-    pub focus: Option<PathBuf>,
+    pub focus: Option<SavedPath>,
     /// Relevance threshold.
     pub tau: f32,
     /// Decision threshold, if the user set one.
@@ -60,6 +65,21 @@ pub struct SavedState {
 }
 
 impl SavedState {
+    /// What the user said of sets. A name of an older file goes to every folder above an image that is
+    /// called so.
+    pub(super) fn roles_of_sets(&self) -> BTreeMap<SetId, Role> {
+        let mut roles = BTreeMap::new();
+        if !self.roles.is_empty() {
+            let folders = self.images.iter().flat_map(|image| image.as_ref().ancestors().skip(1));
+            for folder in folders.collect::<BTreeSet<&Path>>() {
+                let called = self.roles.iter().find(|(name, _)| folder.ends_with(name));
+                roles.extend(called.map(|(_, role)| (SetId::of_folder(folder), *role)));
+            }
+        }
+        roles.extend(self.set_roles.clone());
+        roles
+    }
+
     /// The settings that were in force.
     pub fn settings(&self) -> Settings {
         Settings {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, SetName};
+use super::saved_path::SavedPath;
 use crate::bundle::vocabulary::Class;
 use crate::score::verdict::Outcome;
 use crate::worker::ImageSource;
@@ -59,6 +60,19 @@ impl Role {
     }
 }
 
+/// What tells a set from all others, whatever it is called on show: its folder; none for images that
+/// are not files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SetId(SavedPath);
+
+impl SetId {
+    /// The set whose folder this is.
+    pub fn of_folder(folder: &Path) -> Self {
+        Self(folder.to_owned().into())
+    }
+}
+
 /// A set of open images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
@@ -67,11 +81,16 @@ pub struct ImageSet {
     pub name: String,
     /// The folder; `None` for images that are not files.
     pub folder: Option<PathBuf>,
-    /// What its images are: the user's word, or what name and class folders suggest.
+    /// What its images are: the user's word, or what folders tell.
     pub role: Role,
 }
 
 impl ImageSet {
+    /// What tells it from all others.
+    pub fn id(&self) -> SetId {
+        self.folder.as_deref().map(SetId::of_folder).unwrap_or_default()
+    }
+
     /// What to call it on show.
     pub fn title(&self) -> &str {
         if self.name.is_empty() { "Pasted" } else { &self.name }
@@ -152,7 +171,7 @@ pub(super) fn group(
     entries: &mut [Entry],
     folders: &Folders,
     roots: &BTreeSet<PathBuf>,
-    roles: &BTreeMap<String, Role>,
+    roles: &BTreeMap<SetId, Role>,
     classes: &ClassNames,
 ) -> (Vec<ImageSet>, BTreeSet<PathBuf>) {
     let (order, counts) = folders.in_use(entries);
@@ -180,9 +199,9 @@ pub(super) fn group(
         members[at].1 += if class.is_some() { counts[slot] } else { 0 };
     }
     let set = |((name, folder), (images, known)): ((String, &Option<&Path>), _)| {
-        let chosen = roles.get(&name).copied();
-        let role = chosen.unwrap_or_else(|| default_role(&name, images, known));
-        ImageSet { role, name, folder: folder.map(Path::to_path_buf) }
+        let folder = folder.map(Path::to_path_buf);
+        let set = ImageSet { role: told_role(folder.as_deref(), images, known), name, folder };
+        ImageSet { role: roles.get(&set.id()).copied().unwrap_or(set.role), ..set }
     };
     let names = set_names(&places).into_iter().zip(&places);
     let sets: Vec<ImageSet> = names.zip(members).map(set).collect();
@@ -201,12 +220,13 @@ fn plain(name: &str) -> String {
     name.replace(['_', '-'], " ").trim().to_lowercase()
 }
 
-fn default_role(name: &str, images: usize, of_known_class: usize) -> Role {
-    let by_classes = || if of_known_class * 2 >= images { Role::Id } else { Role::Ood };
-    match name {
-        "" => Role::Unused,
-        name => Role::from_name(name).unwrap_or_else(by_classes),
-    }
+/// What a folder itself tells of its images: its name says so, or it has a folder for each of the
+/// model's classes. Of others nobody has said anything.
+fn told_role(folder: Option<&Path>, images: usize, of_known_class: usize) -> Role {
+    let Some(name) = folder.and_then(Path::file_name) else { return Role::Unused };
+    let is_labelled = of_known_class > 0 && of_known_class * 2 >= images;
+    let by_classes = if is_labelled { Role::Id } else { Role::Unused };
+    Role::from_name(&name.to_string_lossy()).unwrap_or(by_classes)
 }
 
 /// How the images below an opened folder fall into sets.
@@ -334,8 +354,10 @@ mod tests {
             assert_eq!(Role::from_name(name), Some(role), "{name}");
         }
         assert_eq!(Role::from_name("idea"), None);
-        assert_eq!(default_role("val", 10, 9), Role::Id);
-        assert_eq!(default_role("val", 10, 0), Role::Ood);
-        assert_eq!(default_role("", 3, 0), Role::Unused);
+        let told = |folder, known| told_role(folder, 10, known);
+        let val = Some(Path::new("sets/val"));
+        assert_eq!((told(val, 9), told(val, 0)), (Role::Id, Role::Unused));
+        assert_eq!(told(Some(Path::new("id/near")), 0), Role::Ood);
+        assert_eq!((told(None, 0), told(None, 10)), (Role::Unused, Role::Unused));
     }
 }

@@ -69,8 +69,8 @@ impl Session {
                 (model.loading, model.error) = (None, Some(error));
             }
             E::Drawn { job, scenes } => self.jobs.drawn(job, scenes),
-            E::Listed { job, images, folders } => {
-                self.jobs.list(job, images.len());
+            E::Listed { job, images, folders, more } => {
+                self.jobs.list(job, images.len(), more);
                 let (opened_by, job) = (Some(job), Some(job));
                 let entry = |(id, source)| Entry { opened_by, job, ..Entry::new(id, source) };
                 self.basis.images.add(images.into_iter().map(entry).collect(), folders);

@@ -1,10 +1,12 @@
 //! What a session does with commands and events, without a thread.
 
-use std::path::PathBuf;
+mod restart;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::command::{Command, ModelSource};
-use super::sets::Role;
+use super::sets::{Role, SetId};
 use super::tuning::VisiblePanels;
 use super::{LambdaOrigin, Session, SessionRequest};
 use crate::bundle::embedded;
@@ -38,7 +40,7 @@ fn list(session: &mut Session, root: &str, files: &[&str]) -> Vec<ImageId> {
     let images: Vec<(ImageId, ImageSource)> = files.iter().map(image).collect();
     let ids = images.iter().map(|(id, _)| *id).collect();
     let (job, folders) = (JobId::unique(), vec![PathBuf::from(root)]);
-    session.take(Event::Listed { job, images, folders }.into());
+    session.take(Event::Listed { job, images, folders, more: false }.into());
     session.take(Event::JobEnded(job).into());
     ids
 }
@@ -107,7 +109,11 @@ fn images_fall_into_sets_with_roles() {
     list(&mut session, "/w", &["id/a/1.png", "near/b/1.png", "masks/1.png"]);
     let told = [("id", Role::Id), ("near", Role::Ood), ("masks", Role::Unused)];
     assert_eq!(roles(&session), told);
-    assert!(session.apply(Command::SetRole("masks".into(), Role::Ood)).is_empty());
+    assert!(
+        session
+            .apply(Command::SetRole(SetId::of_folder(Path::new("/w/masks")), Role::Ood))
+            .is_empty()
+    );
     assert_eq!(roles(&session)[2], ("masks", Role::Ood));
     assert_eq!(session.truth(2), Some(Outcome::Ood));
     // More images change nothing of what the user said.
@@ -136,7 +142,7 @@ fn a_slider_is_one_step_of_undo() {
         settle(&mut session, step as f64 * 0.2, CURVES);
         assert!(asks_for_analyses(&session.apply(Command::SetTau(tau))));
     }
-    session.apply(Command::SetRole("near".into(), Role::Unused));
+    session.apply(Command::SetRole(SetId::of_folder(Path::new("/w/near")), Role::Unused));
     settle(&mut session, 9.0, CURVES);
     session.apply(Command::SetTau(0.6));
     session.apply(Command::Undo);
@@ -394,6 +400,7 @@ fn what_was_opened_goes_again() {
         job: *job,
         images: vec![(ImageId::unique(), ImageSource::File(format!("/more/{part}.png").into()))],
         folders: vec!["/more".into()],
+        more: part == 1,
     };
     session.take(list(1).into());
     session.apply(Command::SetTau(0.9));

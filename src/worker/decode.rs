@@ -217,15 +217,18 @@ impl Decoding {
             sources.into_iter().map(|source| (ImageId::unique(), source)).collect();
         self.control.set_total(images.len());
         // The folders first: what makes sets of images is known before the first of them comes.
-        let (first, rest) = images.split_at(images.len().min(LISTED));
-        let listed = |images: &[(ImageId, ImageSource)], folders| Event::Listed {
+        let (first, mut rest) = images.split_at(images.len().min(LISTED));
+        let listed = |images: &[(ImageId, ImageSource)], folders, more| Event::Listed {
             job: self.job,
             images: images.to_vec(),
             folders,
+            more,
         };
-        self.decoder.outbox.send(listed(first, folders));
-        for images in rest.chunks(LISTED) {
-            self.decoder.outbox.send(listed(images, Vec::new()));
+        self.decoder.outbox.send(listed(first, folders, !rest.is_empty()));
+        while !rest.is_empty() {
+            let (next, after) = rest.split_at(rest.len().min(LISTED));
+            rest = after;
+            self.decoder.outbox.send(listed(next, Vec::new(), !rest.is_empty()));
         }
         self.run_images(&images);
     }

@@ -263,6 +263,8 @@ pub enum Event {
         images: Vec<(ImageId, ImageSource)>,
         /// The folders among what was opened.
         folders: Vec<PathBuf>,
+        /// Whether more of them are to be told.
+        more: bool,
     },
     /// An image was decoded.
     Decoded {

@@ -182,6 +182,7 @@ fn files_dropped_on_the_window_are_opened() {
     while found != expected {
         assert!(started.elapsed() < PATIENCE, "the session holds {found:?}");
         std::thread::sleep(Duration::from_millis(200));
-        found = SavedSession::read(&saved).map(|saved| saved.state.images).unwrap_or_default();
+        let images = SavedSession::read(&saved).map(|saved| saved.state.images);
+        found = images.unwrap_or_default().into_iter().map(std::path::PathBuf::from).collect();
     }
 }

@@ -12,7 +12,7 @@ fn listed(parts: &[&[PathBuf]], folders: &[PathBuf]) -> Session {
         let image = |path: &PathBuf| (ImageId::unique(), ImageSource::File(path.clone()));
         let images = part.iter().map(image).collect();
         let folders = folders.to_vec();
-        session.take(Event::Listed { job, images, folders }.into());
+        session.take(Event::Listed { job, images, folders, more: false }.into());
     }
     session
 }

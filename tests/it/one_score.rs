@@ -183,7 +183,7 @@ fn on_show(recipe: Recipe) -> (BTreeMap<String, Said>, f32) {
         model: stage::model("no λ", pipeline),
         ..stage::options(vec![world.path("id")])
     });
-    stage::send(&mut harness, Act::SetRole("id".into(), Role::Id));
+    stage::set_role(&mut harness, "id", Role::Id);
     stage::send(&mut harness, Act::SetRecipe(recipe));
     let model = harness.state().app().session();
     assert_eq!(model.settings().detector, recipe.detector());

@@ -13,7 +13,7 @@ use tagood_lens::demo::{SCENE_SIZE, Set, scene};
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::pipeline::Pipeline;
 use tagood_lens::session::command::{Command, ModelSource};
-use tagood_lens::session::sets::Role;
+use tagood_lens::session::sets::{Role, SetId};
 
 use super::stage::options;
 
@@ -227,8 +227,8 @@ fn curves_of_two_sets() {
         }
     }
     let mut desk = Desk::open(sets.to_vec());
-    for (set, role) in [("id", Role::Id), ("near", Role::Ood)] {
-        desk.app.send(Command::SetRole(set.into(), role));
+    for (folder, role) in sets.iter().zip([Role::Id, Role::Ood]) {
+        desk.app.send(Command::SetRole(SetId::of_folder(folder), role));
     }
     desk.app.show_panel("roc");
     desk.frame();

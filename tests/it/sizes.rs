@@ -8,7 +8,7 @@ use tagood_lens::panels::PANELS;
 use tagood_lens::session::Command;
 use tagood_lens::session::sets::Role;
 
-use super::stage::{Stage, pictures, send, settle, window};
+use super::stage::{Stage, pictures, send, set_role, settle, window};
 
 const SIZES: [Vec2; 12] = [
     vec2(1400.0, 900.0),
@@ -67,7 +67,7 @@ fn panels_bear_every_size() {
     for (mut harness, is_full) in [(empty, false), (full, true)] {
         if is_full {
             for (set, role) in [("id", Role::Id), ("near", Role::Ood)] {
-                send(&mut harness, Command::SetRole(set.into(), role));
+                set_role(&mut harness, set, role);
             }
             send(&mut harness, Command::Pin);
             send(&mut harness, Command::SetTau(0.35));

@@ -17,7 +17,7 @@ use tagood_lens::panels::{Exported, UserCommand};
 use tagood_lens::session::Command;
 use tagood_lens::session::command::ModelSource;
 use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig};
-use tagood_lens::session::sets::Role;
+use tagood_lens::session::sets::{Role, SetId};
 use tagood_lens::worker::OpenModel;
 
 use super::stage::{Stage, drop_file, embedded, model, pictures, pipeline, settle, window};
@@ -186,8 +186,10 @@ impl Hands {
         let detector = detectors.choose(&mut self.dice).copied().unwrap_or_default().to_owned();
         let config = EmbedConfig { perplexity: 5.0, iterations: 60, ..EmbedConfig::default() };
         match self.dice.random_range(0..9) {
-            0 => Command::SetRole("good".into(), self.role()),
-            1 => Command::SetRole("mixed".into(), self.role()),
+            0 | 1 => {
+                let folder = self.files.choose(&mut self.dice).cloned().unwrap_or_default();
+                Command::SetRole(SetId::of_folder(&folder), self.role())
+            }
             2 => Command::SetDetector(detector),
             3 => Command::ToggleOverlay(detector),
             4 => Command::Pin,

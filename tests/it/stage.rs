@@ -15,8 +15,9 @@ use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::image::{DecodeOptions, decode_file};
 use tagood_lens::panels::UserCommand;
 use tagood_lens::pipeline::{Keep, Pipeline, TaggerOutput};
-use tagood_lens::session::Session;
 use tagood_lens::session::command::ModelSource;
+use tagood_lens::session::sets::Role;
+use tagood_lens::session::{Command, Session};
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(name)
@@ -97,6 +98,7 @@ pub fn options(paths: Vec<PathBuf>) -> Options {
         // Where nothing can be drawn: a test that wants the world names a folder of its own.
         world: World { folder: PathBuf::from("/dev/null/world"), scenes: 1 },
         open_world: false,
+        roles: Vec::new(),
         autosave: None,
         theme: None,
         drops: None,
@@ -176,6 +178,13 @@ pub fn settle(harness: &mut Harness<'_, Stage>) {
 pub fn send(harness: &mut Harness<'_, Stage>, command: impl Into<UserCommand>) {
     harness.state_mut().app.as_mut().unwrap().send(command);
     settle(harness);
+}
+
+/// Says what the images of an open set are, called as on show.
+pub fn set_role(harness: &mut Harness<'_, Stage>, name: &str, role: Role) {
+    let sets = harness.state().app().session().sets();
+    let set = sets.iter().find(|set| set.title() == name).unwrap().id();
+    send(harness, Command::SetRole(set, role));
 }
 
 /// What the library makes of pictures.

@@ -13,7 +13,7 @@ use tagood_lens::session::LambdaOrigin;
 use tagood_lens::session::sets::Role;
 use tagood_lens::worker::ImageId;
 
-use super::stage::{Stage, send, settle, window};
+use super::stage::{Stage, send, set_role, settle, window};
 use super::ui_curves::{assert_counts, ranked_scores, session, sets, show};
 
 /// What the gallery shows, in its order but for the image on show, which Ctrl+A puts last.
@@ -129,7 +129,7 @@ fn a_detector_without_a_lambda_takes_one_from_the_open_set() {
     // It moves with τ, and goes with the set.
     send(&mut harness, Command::SetTau(0.2));
     assert_counts(&harness);
-    send(&mut harness, Command::SetRole("id".into(), Role::Unused));
+    set_role(&mut harness, "id", Role::Unused);
     assert_eq!(session(&harness).lambda(), None);
     assert!(
         session(&harness)
@@ -138,7 +138,7 @@ fn a_detector_without_a_lambda_takes_one_from_the_open_set() {
             .all(|entry| entry.score().is_none() || entry.outcome().is_none())
     );
     // The user's word stands above it.
-    send(&mut harness, Command::SetRole("id".into(), Role::Id));
+    set_role(&mut harness, "id", Role::Id);
     send(&mut harness, Command::SetLambda(Some(0.5)));
     assert_eq!(session(&harness).lambda_origin(), Some(LambdaOrigin::User));
 }

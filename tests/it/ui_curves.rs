@@ -18,7 +18,7 @@ use tagood_lens::session::{Session, SessionRequest};
 use tagood_lens::worker::{Event, ImageId, ImageSource, JobId, ModelInfo};
 use tagood_lens::worker::{FitJob, FitMode, FitState, Program};
 
-use super::stage::{Stage, pipeline, send, settle, wait_for, window};
+use super::stage::{Stage, pipeline, send, set_role, settle, wait_for, window};
 
 /// Images in each set: enough for bins.
 const IMAGES: u32 = 30;
@@ -309,7 +309,7 @@ fn roles_can_be_changed_and_undone() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = window(sets(folder.path()));
     harness.run_steps(90);
-    send(&mut harness, Command::SetRole("near".into(), Role::Unused));
+    set_role(&mut harness, "near", Role::Unused);
     assert!(session(&harness).tuning.present.as_ref().unwrap().separation.is_none());
     harness.get_by_label("Set near: unused, 30 images");
     harness.run_steps(90);
@@ -404,7 +404,8 @@ fn what_a_dragged_lambda_costs() {
     let job = JobId::unique();
     let mut times = Vec::new();
     for part in images.chunks(4096) {
-        let listed = Event::Listed { job, images: part.to_vec(), folders: folders.clone() };
+        let (images, folders) = (part.to_vec(), folders.clone());
+        let listed = Event::Listed { job, images, folders, more: false };
         let started = std::time::Instant::now();
         session.take(listed.into());
         times.push(started.elapsed().as_secs_f64() * 1e3);
@@ -446,7 +447,7 @@ fn what_a_dragged_lambda_costs() {
         session.apply(Command::SetLambda(Some(lambda)));
         decided.push(started.elapsed().as_secs_f64() * 1e3);
         let started = std::time::Instant::now();
-        let counts = measured.counts_at(lambda);
+        let counts = measured.counts_at(lambda).unwrap();
         counted.push(started.elapsed().as_secs_f64() * 1e3);
         let kept = session.entries().iter().filter(|e| e.outcome() == Some(Outcome::Id)).count();
         assert_eq!(kept, counts.id_kept + counts.ood_missed);

@@ -7,8 +7,9 @@ use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::eval::report::{DetectorResult, Report};
 use tagood_lens::panels::{Exported, UserCommand};
 use tagood_lens::session::Command;
+use tagood_lens::session::sets::Role;
 
-use super::stage::{send, window};
+use super::stage::{send, set_role, window};
 use super::ui_curves::{assert_close, session, sets, show};
 
 fn read(path: &Path) -> Report {
@@ -53,7 +54,7 @@ fn the_report_has_the_numbers_of_the_panels() {
     );
     let (a, b) = (set.intervals.unwrap(), model.tuning.intervals().unwrap().sets[0]);
     assert!((a.auroc.low - b.auroc.low).abs() < 5e-3 && (a.auroc.high - b.auroc.high).abs() < 5e-3);
-    let counts = present.counts_at(lambda);
+    let counts = present.counts_at(lambda).unwrap();
     let kept = counts.id_kept as f64 / 30.0;
     // Scores of two batch sizes differ in their last bits: the one at λ may fall to either side.
     assert!((set.at_lambda.unwrap().id_kept - kept).abs() < 1.5 / 30.0);
@@ -98,12 +99,12 @@ fn a_report_that_is_stopped_leaves_nothing() {
     assert!(session(&harness).jobs().is_empty());
     assert!(!out.exists());
     // A set that is missing is said to be.
-    send(&mut harness, Command::SetRole("near".into(), tagood_lens::session::sets::Role::Unused));
+    set_role(&mut harness, "near", Role::Unused);
     send(&mut harness, UserCommand::Export(Exported::Report, out.clone()));
     let notices = &session(&harness).notices();
     assert!(notices.last().unwrap().text.contains("no out-of-distribution set"), "{notices:?}");
     // At another recipe it is of that.
-    send(&mut harness, Command::SetRole("near".into(), tagood_lens::session::sets::Role::Ood));
+    set_role(&mut harness, "near", Role::Ood);
     send(&mut harness, Command::SetRecipe(Recipe::Released));
     send(&mut harness, UserCommand::Export(Exported::Report, out.clone()));
     assert_eq!(read(&out).model.recipe, Recipe::Released);

@@ -17,7 +17,7 @@ use tagood_lens::session::sets::Role;
 use tagood_lens::session::{Session, entry::Entry};
 use tagood_lens::worker::{ImageId, ImageSource};
 
-use super::stage::{Stage, drop_file, embedded, send, settle, tagged, world_window};
+use super::stage::{Stage, drop_file, embedded, send, set_role, settle, tagged, world_window};
 
 /// A world that no test opens.
 fn no_world() -> World {
@@ -233,7 +233,7 @@ fn the_world_opens_by_the_palette_and_comes_back_with_a_session() {
     let (tau, before) = (session(&harness).settings().tau, session(&harness).edit());
     send(&mut harness, Command::SetTau(0.35));
     harness.run_steps(90);
-    send(&mut harness, Command::SetRole("style".into(), Role::Unused));
+    set_role(&mut harness, "style", Role::Unused);
     harness.run_steps(90);
     for (role, expected) in [(Role::Ood, 0.35), (Role::Ood, tau)] {
         harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);

@@ -18,7 +18,6 @@ use crate::panels::{Home, Panel, PanelCtx, PanelInfo};
 use crate::pipeline::Settings;
 use crate::session::Command;
 use crate::session::curves::{Flip, Measured, Pinned};
-use crate::session::sets::Role;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{card, empty_note, outcome_word};
@@ -220,13 +219,10 @@ fn setting_ui(
         let text = format!("τ {:.2} · λ {lambda_shown}", settings.tau);
         let text = RichText::new(text).color(palette.text);
         ui.add(egui::Label::new(text).truncate());
-        if let Some(counts) = lambda.map(|lambda| measured.counts_at(lambda)) {
+        if let Some(counts) = lambda.and_then(|lambda| measured.counts_at(lambda)) {
             let Confusion { id_kept, id_lost, ood_caught, ood_missed } = counts;
-            let has_id = measured.sets.iter().any(|set| set.role == Role::Id);
-            if has_id {
-                let text = format!("ID {id_kept} kept, {id_lost} lost");
-                ui.label(RichText::new(text).small().color(palette.weak));
-            }
+            let text = format!("ID {id_kept} kept, {id_lost} lost");
+            ui.label(RichText::new(text).small().color(palette.weak));
             let text = format!("OOD {ood_caught} caught, {ood_missed} missed");
             ui.label(RichText::new(text).small().color(palette.weak));
         }

@@ -80,6 +80,9 @@ pub(crate) const PANEL: PanelInfo = PanelInfo {
     make: || Box::new(Histogram::default()),
 };
 
+/// What stands in the place of counts where nobody said what would be right.
+const NO_ROLES: &str = "Click a set to say whether it is ID or OOD";
+
 impl Panel for Histogram {
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let Some(measured) = cx.session.tuning.present.clone() else {
@@ -94,7 +97,10 @@ impl Panel for Histogram {
             if let Some(lambda) = cx.session.lambda() {
                 lambda_label_ui(ui, cx.session, lambda);
                 ui.add_space(4.0);
-                counts_ui(ui, measured.counts_at(lambda));
+                match measured.counts_at(lambda) {
+                    Some(counts) => counts_ui(ui, counts),
+                    None => drop(weak_ui(ui, NO_ROLES)),
+                }
             }
             partial_ui(ui, cx.session, &measured);
         });

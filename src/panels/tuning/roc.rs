@@ -271,7 +271,9 @@ impl RocPanel {
             ui.horizontal_wrapped(|ui| {
                 lambda_label_ui(ui, cx.session, lambda);
                 ui.add_space(4.0);
-                counts_ui(ui, measured.counts_at(lambda));
+                if let Some(counts) = measured.counts_at(lambda) {
+                    counts_ui(ui, counts);
+                }
                 if cx.session.tuning.intervals().is_none() && cx.session.is_measured() {
                     weak_ui(ui, "Drawing intervals");
                 }

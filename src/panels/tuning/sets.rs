@@ -56,7 +56,7 @@ pub(super) fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
             );
             for (role, word) in Role::ALL {
                 if ui.selectable_label(set.role == role, word).clicked() {
-                    cx.send(Command::SetRole(set.name.clone(), role));
+                    cx.send(Command::SetRole(set.id(), role));
                     ui.close();
                 }
             }

@@ -121,8 +121,13 @@ impl Measured {
         self.sets.iter().map(|set| set.pending).sum()
     }
 
-    /// What λ keeps and rejects, over all sets, in O(log n) for each.
-    pub fn counts_at(&self, lambda: f32) -> Confusion {
+    /// What λ keeps and rejects, over all sets, in O(log n) for each; `None` unless there are sets of
+    /// both roles.
+    pub fn counts_at(&self, lambda: f32) -> Option<Confusion> {
+        let has = |role| self.sets.iter().any(|set| set.role == role);
+        if !has(Role::Id) || !has(Role::Ood) {
+            return None;
+        }
         let mut counts = Confusion { id_kept: 0, id_lost: 0, ood_caught: 0, ood_missed: 0 };
         for set in &self.sets {
             let rejected = set.first_kept(lambda);
@@ -139,7 +144,7 @@ impl Measured {
                 Role::Unused => {}
             }
         }
-        counts
+        Some(counts)
     }
 
     /// Lowest and highest finite score.
@@ -193,10 +198,19 @@ mod tests {
         let separation = measured.separation.as_ref().unwrap();
         for lambda in [-1.0, 0.2, 0.5, 0.55, 0.9, 1.0] {
             let expected = separation.pooled.counts_at(f64::from(lambda));
-            assert_eq!(measured.counts_at(lambda), expected, "{lambda}");
+            assert_eq!(measured.counts_at(lambda), Some(expected), "{lambda}");
         }
         assert_eq!(measured.finite_range(), Some((0.2, 0.9)));
         assert_eq!(measured.id_lambda, Some(0.5), "all three have to be kept for 95 %");
+    }
+
+    #[test]
+    fn there_is_nothing_to_count_without_both_roles() {
+        let mut measured = measured(&[0.9], &[0.2]);
+        for role in [Role::Unused, Role::Ood] {
+            measured.sets[0].role = role;
+            assert!(measured.counts_at(0.5).is_none());
+        }
     }
 
     #[test]
