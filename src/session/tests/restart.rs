@@ -1,7 +1,6 @@
 //! What comes back of a session that was saved, and what is saved while it is on its way.
 
 use super::*;
-use crate::session::saved::SavedState;
 
 /// Says that files were listed, which a job opened.
 fn listed(session: &mut Session, job: JobId, files: &[PathBuf], folders: &[PathBuf], more: bool) {
@@ -11,16 +10,19 @@ fn listed(session: &mut Session, job: JobId, files: &[PathBuf], folders: &[PathB
 }
 
 /// Opens what was saved, as a file has it; the job that opens the images, and their paths.
-fn restored(saved: &SavedState) -> (Session, JobId, Vec<PathBuf>) {
-    let text = serde_json::to_string(saved).unwrap();
+fn restored(text: &str) -> (Session, JobId, Vec<PathBuf>) {
     let mut session = Session::default();
-    let requests = session.apply(Command::Restore(serde_json::from_str(&text).unwrap()));
+    let requests = session.apply(Command::Restore(serde_json::from_str(text).unwrap()));
     let opened = requests.into_iter().find_map(|request| match request {
         SessionRequest::Worker(worker::Request::AddPaths { job, paths }) => Some((job, paths)),
         _ => None,
     });
     let (job, paths) = opened.expect("the images are opened");
     (session, job, paths)
+}
+
+fn text(session: &Session) -> String {
+    serde_json::to_string(&session.saved()).unwrap()
 }
 
 fn counts(session: &Session) -> Vec<(String, Role, usize)> {
@@ -46,7 +48,7 @@ fn folders_of_class_folders_are_the_same_sets_after_a_restart() {
     before.apply(Command::SetRole(SetId::of_folder(&roots[1]), Role::Ood));
     assert_eq!(before.sets().len(), 5);
 
-    let (mut after, job, paths) = restored(&before.saved());
+    let (mut after, job, paths) = restored(&text(&before));
     // Whenever it is killed, the next start finds all of it.
     assert_eq!(after.saved().images, before.saved().images);
     after.take(Event::ModelReady(info).into());
@@ -84,11 +86,11 @@ fn what_is_being_opened_is_saved() {
 #[test]
 fn sets_that_are_called_alike_have_roles_of_their_own() {
     let mut session = Session::default();
-    list(&mut session, "/a", &["known/1.png"]);
+    list(&mut session, "/a/known", &["1.png"]);
     let first = session.sets()[0].id();
     assert_eq!(session.sets()[0].role, Role::Unused, "nobody said what it is");
     session.apply(Command::SetRole(first.clone(), Role::Id));
-    list(&mut session, "/b", &["known/1.png"]);
+    list(&mut session, "/b/known", &["1.png"]);
     let both = [("a/known", Role::Id), ("b/known", Role::Unused)];
     assert_eq!(roles(&session), both);
     session.apply(Command::SetRole(session.sets()[1].id(), Role::Ood));
@@ -107,7 +109,7 @@ fn roles_by_name_of_an_older_file_find_their_folders() {
     fields.remove("set_roles");
     let named = serde_json::json!({ "holiday": "ood", "b/test": "id", "gone": "id" });
     fields.insert("roles".into(), named);
-    let (mut after, job, paths) = restored(&serde_json::from_value(old).unwrap());
+    let (mut after, job, paths) = restored(&old.to_string());
     listed(&mut after, job, &paths, &[], false);
     let told: Vec<Role> = after.sets().iter().map(|set| set.role).collect();
     assert_eq!(told, [Role::Ood, Role::Unused, Role::Id], "{:?}", roles(&after));
