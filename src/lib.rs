@@ -33,6 +33,7 @@
 //! - [`fit`] – vocabulary, projector, class centers, statistics, λ
 //! - [`figures`] – one chart engine and palette
 //! - [`eval`] – metrics, scores of sets, t-SNE, the report
+//! - [`results`] – scores, logits and features of any network, from files
 //! - [`export`] – tables and figures of open images
 //! - [`demo`] – the procedural world, and the training of the embedded model
 //! - [`overlay`] – a map over its image, as a picture
@@ -64,6 +65,7 @@ pub mod store;
 pub mod fit;
 pub mod figures;
 pub mod eval;
+pub mod results;
 pub mod export;
 pub mod demo;
 pub mod overlay;

@@ -1,7 +1,5 @@
 //! `tagood-lens tsne`: a map of features, without the window.
 
-mod features_file;
-
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,7 +12,7 @@ use super::output::note;
 use super::progress::progress_line;
 use crate::eval::tsne::{Tsne, TsneConfig};
 use crate::fs;
-use features_file::FeatureMatrix;
+use crate::results;
 
 /// Iterations between two reports of progress.
 const STRIDE: usize = 10;
@@ -22,8 +20,8 @@ const STRIDE: usize = 10;
 /// Map features into the plane with t-SNE
 #[derive(clap::Args)]
 pub(super) struct TsneArgs {
-    /// Matrix [points, dimensions]: .npy of half, single or double floats, or .safetensors with a tensor
-    /// `features` or a single matrix
+    /// Matrix [points, dimensions]: .npy, or .npz, .safetensors, .parquet, .arrow, .csv, .jsonl with one
+    /// named `features` or a single one
     #[arg(long, value_name = "FILE")]
     features: PathBuf,
     /// Table to write: index,x,y
@@ -53,20 +51,20 @@ fn perplexity(text: &str) -> Result<f64, String> {
 
 /// Reads, maps, writes; the divergence goes to stderr.
 pub(super) fn run(args: &TsneArgs) -> CliResult {
-    let features = features_file::read(&args.features)?;
+    let (features, width) = results::read_matrix(&args.features)?;
     let config = TsneConfig {
         perplexity: args.perplexity,
         iterations: args.iterations,
         seed: args.seed,
         ..TsneConfig::default()
     };
-    let mut tsne = prepare(&features, &config, args)?;
+    let mut tsne = prepare(&features, width, &config, args)?;
     if tsne.perplexity() < config.perplexity {
         note!(
             "perplexity reduced from {} to {:.1}: there are only {} points",
             config.perplexity,
             tsne.perplexity(),
-            features.n
+            features.len() / width
         );
     }
     let bar = progress_line(args.quiet, Some(args.iterations as u64), "iterations");
@@ -80,13 +78,15 @@ pub(super) fn run(args: &TsneArgs) -> CliResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn prepare(features: &FeatureMatrix, config: &TsneConfig, args: &TsneArgs) -> Result<Tsne> {
-    let bar = progress_line(args.quiet, Some(features.n as u64), "points' neighbours");
+/// Finds the neighbours of features `[n, width]`.
+fn prepare(features: &[f32], width: usize, config: &TsneConfig, args: &TsneArgs) -> Result<Tsne> {
+    let n = features.len() / width;
+    let bar = progress_line(args.quiet, Some(n as u64), "points' neighbours");
     let watch = |progress: crate::eval::tsne::TsneProgress| {
         bar.set_position(progress.done as u64);
         ControlFlow::Continue(())
     };
-    let tsne = Tsne::new(&features.values, features.n, features.d, config, &watch)
+    let tsne = Tsne::new(features, n, width, config, &watch)
         .with_context(|| format!("cannot map {}", args.features.display()))?;
     bar.finish_and_clear();
     Ok(tsne)

@@ -6,7 +6,7 @@ pub(super) fn max(row: &[f32]) -> f32 {
 }
 
 /// Index of the largest value, the first of equals; 0 for an empty row.
-pub(super) fn argmax(row: &[f32]) -> usize {
+pub(crate) fn argmax(row: &[f32]) -> usize {
     row.iter().enumerate().fold(0, |best, (i, &v)| if v > row[best] { i } else { best })
 }
 

@@ -28,7 +28,7 @@ pub mod distance;
 mod error;
 mod fitting;
 mod head;
-mod logits;
+pub(crate) mod logits;
 mod matrix;
 pub mod negatives;
 mod sample;
@@ -108,6 +108,11 @@ pub trait Detector: Send + Sync {
         _statistics: &mut Statistics,
     ) -> Result<(), ScoreError> {
         Ok(())
+    }
+
+    /// Whether it reads the classifier's weights or the class centers, beside what it reads of a sample.
+    fn reads_head(&self) -> bool {
+        false
     }
 
     /// The threshold that the method itself sets, without in-distribution images to set it by: an image

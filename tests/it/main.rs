@@ -33,6 +33,7 @@ mod metrics;
 mod modules;
 mod one_score;
 mod performance;
+mod results;
 mod score;
 mod score_names;
 mod sizes;

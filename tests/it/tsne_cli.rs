@@ -62,7 +62,7 @@ fn faults_are_named_and_leave_no_file() {
         assert!(said.contains(why), "{said}");
     };
     fails("none.npy", "y.csv", &[], 1, "none.npy");
-    fails("x.txt", "y.csv", &[], 1, ".safetensors");
+    fails("x.xlsx", "y.csv", &[], 1, ".safetensors");
     fails("nan.npy", "y.csv", &[], 1, "feature 2 of point 19 is NaN");
     fails("x.npy", "no/such/y.csv", &["--iterations", "5"], 1, "no/such/y.csv");
     fails("x.npy", "y.csv", &["--perplexity", "0"], 2, "from 1 up");

@@ -3,6 +3,7 @@
 mod refits;
 mod scoring;
 mod sets;
+mod table;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use super::model::{MethodArgs, ModelArgs, parse_tau};
 use super::output::note;
 use super::progress::progress_line;
 use super::table::aligned;
-use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED};
+use super::{CliResult, EXIT_FAULT, EXIT_SOME_FAILED, WrongUsage};
 use crate::eval::gather::Plan;
 use crate::eval::report::{self, Bootstrap, Report};
 use crate::fs::WholeFile;
@@ -30,6 +31,8 @@ use sets::{NamedSet, Stores};
 
 /// Compares every detector on your own sets: tables, ROC curves, histograms, a page
 ///
+/// With --table, measures the scores, logits and features of any other network instead.
+///
 /// Sets are folders of images or feature stores; the in-distribution one may have a folder for each
 /// class. Folders are first brought into a store, which is then read once for all detectors and all
 /// τ. Interrupted with Ctrl-C or killed, the same command goes on where it stood. OUT gets
@@ -37,15 +40,17 @@ use sets::{NamedSet, Stores};
 #[derive(Args)]
 pub(super) struct EvaluateArgs {
     /// The in-distribution images: a folder, a CSV path,class, or a store (NAME=DIR picks one of
-    /// several sets in it)
-    #[arg(long, value_name = "[NAME=]DIR|STORE")]
-    id: String,
+    /// several sets in it); with --table, the names of its in-distribution sets
+    #[arg(long, value_name = "[NAME=]DIR|STORE", required_unless_present = "table")]
+    id: Vec<String>,
     /// Out-of-distribution images; may be given several times
-    #[arg(long, value_name = "NAME=DIR|STORE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "NAME=DIR|STORE", required_unless_present = "table", num_args = 1..)]
     ood: Vec<String>,
     /// The folder for the report; made if it is not there
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "table")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    tables: table::TableArgs,
     /// The feature store for sets that are folders; OUT/store if not given
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
@@ -134,17 +139,31 @@ impl EvaluateArgs {
     /// projector, the report cannot be written, or the device fails. Images that cannot be read are
     /// left out, and the exit status is 3.
     pub(super) fn run(self) -> CliResult {
-        let (id, ood) = sets::parse(&self.id, &self.ood)?;
-        make_folder(&self.out)?;
+        let cancel = cancel_on_ctrl_c()?;
+        if !self.tables.table.is_empty() {
+            let asked = table::Asked {
+                id: &self.id,
+                detectors: &self.detectors,
+                bootstrap: self.bootstrap,
+                seed: self.seed,
+                json: self.json,
+                quiet: self.quiet,
+            };
+            return self.tables.run(&asked, &cancel);
+        }
+        let ([id], Some(out)) = (&self.id[..], &self.out) else {
+            return Err(WrongUsage("--id is given once, for one set of images".into()).into());
+        };
+        let (id, ood) = sets::parse(id, &self.ood)?;
+        make_folder(out)?;
         let bundle = self.model.bundle()?;
         let compute = self.model.compute()?;
         let pipeline = self.model.pipeline(&bundle, &compute)?;
         refuse_unknowing(&pipeline)?;
-        let cancel = cancel_on_ctrl_c()?;
         let stores = Stores {
             header: StoreHeader::of_bundle(&bundle)?,
             pipeline: &pipeline,
-            dir: self.store.clone().unwrap_or_else(|| self.out.join("store")),
+            dir: self.store.clone().unwrap_or_else(|| out.join("store")),
             batch: usize::from(self.batch),
             outputs: self.model.outputs().map(Arc::new),
             quiet: self.quiet,
@@ -158,7 +177,7 @@ impl EvaluateArgs {
             plan: &plan,
             stores: &stores,
             compute: &compute,
-            folder: self.out.join("refit"),
+            folder: out.join("refit"),
             seed: self.seed,
             cancel: &cancel,
         };
@@ -176,8 +195,8 @@ impl EvaluateArgs {
         let notes = sets.iter().flat_map(|set| set.notes.clone());
         report.warnings.splice(0..0, notes.chain(same_folders(&all)));
         report.warnings.iter().for_each(|warning| note!("note: {warning}"));
-        report::write(&report, &table, &self.out)?;
-        self.print(&report)?;
+        report::write(&report, &table, out)?;
+        self.print(&report, out)?;
         let failed = table.sets().any(|set| !set.failed.is_empty());
         Ok(if failed { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS })
     }
@@ -204,11 +223,11 @@ impl EvaluateArgs {
         }
     }
 
-    fn print(&self, report: &Report) -> anyhow::Result<()> {
+    fn print(&self, report: &Report, out: &Path) -> anyhow::Result<()> {
         let text = if self.json {
             format!("{}\n", serde_json::to_string(report)?)
         } else {
-            summary(report, &self.out)
+            summary(report, out)
         };
         std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")
     }

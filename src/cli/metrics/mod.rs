@@ -1,6 +1,6 @@
 //! `tagood-lens metrics`: every metric, from a file of scores.
 
-mod report;
+pub(super) mod report;
 mod scores_csv;
 
 use std::io::Write;
@@ -42,20 +42,20 @@ pub(super) struct MetricsArgs {
 const TARGET_TPR: f64 = 0.95;
 
 /// One set's results.
-struct SetMetrics {
-    name: String,
-    id_count: usize,
-    ood_count: usize,
-    metrics: Metrics,
-    intervals: Option<Intervals>,
-    at_95_tpr: OperatingPoint,
+pub(super) struct SetMetrics {
+    pub name: String,
+    pub id_count: usize,
+    pub ood_count: usize,
+    pub metrics: Metrics,
+    pub intervals: Option<Intervals>,
+    pub at_95_tpr: OperatingPoint,
 }
 
 /// How the intervals were drawn.
 #[derive(Clone, Copy)]
-struct BootstrapArgs {
-    resamples: u32,
-    seed: u64,
+pub(super) struct BootstrapArgs {
+    pub resamples: u32,
+    pub seed: u64,
 }
 
 pub(super) fn run(args: MetricsArgs) -> CliResult {
@@ -76,7 +76,7 @@ pub(super) fn run(args: MetricsArgs) -> CliResult {
     Ok(ExitCode::SUCCESS)
 }
 
-fn set_metrics(
+pub(super) fn set_metrics(
     name: String,
     ranked: &RankedScores,
     bootstrap: Option<BootstrapArgs>,

@@ -18,7 +18,7 @@ pub(super) fn json(sets: &[SetMetrics], bootstrap: Option<BootstrapArgs>) -> Val
     Value::Object(report)
 }
 
-fn set_json(set: &SetMetrics) -> Value {
+pub(in crate::cli) fn set_json(set: &SetMetrics) -> Value {
     let mut report = Map::new();
     report.insert("set".into(), json!(set.name));
     report.insert("id".into(), json!(set.id_count));
@@ -46,7 +46,7 @@ fn finite_or_named(number: f64) -> Value {
     if number.is_finite() { json!(number) } else { json!(number.to_string()) }
 }
 
-fn mean(sets: &[SetMetrics]) -> Option<Metrics> {
+pub(in crate::cli) fn mean(sets: &[SetMetrics]) -> Option<Metrics> {
     Metrics::mean(&sets.iter().map(|set| set.metrics).collect::<Vec<_>>())
 }
 

@@ -33,6 +33,10 @@ impl Detector for AshS {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         shaped_energy(head, |feature| {
             let mut sorted = feature.to_vec();

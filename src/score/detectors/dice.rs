@@ -37,6 +37,10 @@ impl Detector for Dice {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn fit(
         &self,
         training: &TrainingSet<'_>,

@@ -52,6 +52,10 @@ impl Detector for LhAct {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn fit(
         &self,
         training: &TrainingSet<'_>,

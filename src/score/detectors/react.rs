@@ -34,6 +34,10 @@ impl Detector for React {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn fit(
         &self,
         training: &TrainingSet<'_>,

@@ -32,6 +32,10 @@ impl Detector for Scale {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         shaped_energy(head, |feature| {
             let (all, top, _) = top_sums(&mut feature.to_vec(), PERCENTILE);

@@ -25,6 +25,10 @@ impl Detector for TagoodCosine {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let head = Arc::clone(head);
         blocks(move |samples| head.centers().largest_cosines(&features(samples)))

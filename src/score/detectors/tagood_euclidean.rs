@@ -23,6 +23,10 @@ impl Detector for TagoodEuclidean {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let head = Arc::clone(head);
         blocks(move |samples| {

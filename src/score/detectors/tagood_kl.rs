@@ -26,6 +26,10 @@ impl Detector for TagoodKl {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn bind(&self, _: &Statistics, head: &Arc<Head>) -> Result<Box<dyn Scorer>, ScoreError> {
         let head = Arc::clone(head);
         blocks(move |samples| {

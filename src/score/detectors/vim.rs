@@ -49,6 +49,10 @@ impl Detector for Vim {
         &INFO
     }
 
+    fn reads_head(&self) -> bool {
+        true
+    }
+
     fn fit(
         &self,
         training: &TrainingSet<'_>,
