@@ -102,6 +102,7 @@ const ACTIONS: &[Action] = actions! {
         "Map of all counting tags", key(NONE, Key::U), Command::ShowTags(Vec::new());
         "λ back to the model's own", key(NONE, Key::L), Command::SetLambda(None);
         "Explain the method", key(NONE, Key::E), W::Explain;
+        "Present the explanation", key(NONE, Key::F5), W::Present;
         "Undo", key(CTRL, Key::Z), Command::Undo;
         "Redo", key(CTRL_SHIFT, Key::Z), Command::Redo;
     }

@@ -332,19 +332,24 @@ impl App {
     pub fn draw(&mut self, ui: &mut Ui) {
         let ctx = ui.ctx().clone();
         self.take_drops(&ctx);
-        let panels = self.panel_entries();
-        bars::menu_bar_ui(ui, &panels, &mut self.commands);
-        bars::status_bar_ui(ui, &self.session, self.drops.as_deref(), &mut self.commands);
+        if !self.view.presenting {
+            let panels = self.panel_entries();
+            bars::menu_bar_ui(ui, &panels, &mut self.commands);
+            bars::status_bar_ui(ui, &self.session, self.drops.as_deref(), &mut self.commands);
+        }
         let ground = theme::Palette::of_ui(ui).ground;
         egui::CentralPanel::no_frame().show(ui, |ui| {
             ui.painter().rect_filled(ui.max_rect(), 0.0, ground);
-            let cx = PanelCtx {
+            let mut cx = PanelCtx {
                 session: &self.session,
                 pictures: &mut self.pictures,
                 view: &mut self.view,
                 commands: &mut self.commands,
             };
-            self.layout.ui(&mut Panes { panels: &mut self.panels, cx }, ui);
+            match self.panels.get_mut("explain").filter(|_| cx.view.presenting) {
+                Some(explain) => explain.ui(ui, &mut cx),
+                None => self.layout.ui(&mut Panes { panels: &mut self.panels, cx }, ui),
+            }
         });
         for request in self.pictures.take_wanted() {
             match request {

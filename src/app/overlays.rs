@@ -122,7 +122,8 @@ pub(super) fn shortcuts_ui(ui: &Ui) -> bool {
         area.show(ui, |ui| keys_ui(ui, palette, columns));
         let note = "In the gallery: arrows walk, Ctrl+click adds, Shift+click selects a range. Over \
                     the image: wheel zooms, drag moves, double click fits. In Explain, left and \
-                    right walk the steps.";
+                    right walk the steps; in a presentation (F5, Esc ends it) Space, PageDown and \
+                    PageUp do too.";
         ui.label(RichText::new(note).color(palette.weak));
     });
     !response.should_close() && !ui.input(|input| input.key_pressed(Key::Escape))

@@ -65,6 +65,10 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
             let explaining = layout::is_shown(&app.layout, "explain");
             layout::show(&mut app.layout, if explaining { "image" } else { "explain" });
         }
+        W::Present => {
+            app.view.presenting = !app.view.presenting;
+            ctx.send_viewport_cmd(ViewportCommand::Fullscreen(app.view.presenting));
+        }
         W::Show(panel) => layout::show(&mut app.layout, panel),
         W::ToggleTheme => ctx.set_theme(match ctx.theme() {
             Theme::Dark => Theme::Light,

@@ -18,7 +18,7 @@ use crate::bundle::embedded;
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
 use crate::image::find_images;
-use crate::panels::{EXPLAIN_STEPS, PANELS, UserCommand};
+use crate::panels::{MOST_EXPLAIN_STEPS, PANELS, UserCommand, WindowCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
 use crate::session::sets::{Role, SetId};
@@ -66,9 +66,12 @@ pub struct GuiArgs {
     /// Fit a model to the first folder, with so many epochs, into this folder
     #[arg(long, value_names = ["EPOCHS", "OUT"], num_args = 2, requires = "screenshot")]
     train: Vec<String>,
-    /// The step of the explanation, from 1
+    /// The step of the explanation, from 1; the last one where there are fewer
     #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot", value_parser = parse_step)]
     step: usize,
+    /// The explanation alone and large, as for a talk (F5)
+    #[arg(long, requires = "screenshot")]
+    present: bool,
 }
 
 fn panels() -> impl Iterator<Item = PossibleValue> {
@@ -87,7 +90,7 @@ fn parse_place(text: &str) -> Result<usize, String> {
 }
 
 fn parse_step(text: &str) -> Result<usize, String> {
-    let last = EXPLAIN_STEPS.len();
+    let last = MOST_EXPLAIN_STEPS;
     let step: Option<usize> = text.parse().ok();
     step.filter(|step| (1..=last).contains(step)).ok_or(format!("must be from 1 to {last}"))
 }
@@ -216,6 +219,9 @@ impl GuiArgs {
     /// What is done before the picture is taken.
     fn then(&self) -> anyhow::Result<Vec<UserCommand>> {
         let mut then = Vec::new();
+        if self.present {
+            then.push(WindowCommand::Present.into());
+        }
         if let Some(tau) = self.pin {
             then.extend([Command::Pin.into(), Command::SetTau(tau).into()]);
         }

@@ -78,6 +78,8 @@ pub enum WindowCommand {
     Shortcuts,
     /// Explains the method on this image, or stops.
     Explain,
+    /// Gives the window and the screen to the explanation, or takes them back.
+    Present,
     /// Dark or light.
     ToggleTheme,
     /// Larger.

@@ -3,7 +3,6 @@
 
 mod command;
 mod explain;
-mod explain_steps;
 mod gallery;
 mod gallery_order;
 mod image;
@@ -15,8 +14,8 @@ mod tuning;
 mod verdict;
 mod vocabulary_review;
 
-/// The steps of the explanation, by title.
-pub use explain_steps::TITLES as EXPLAIN_STEPS;
+/// The most steps that an explanation has.
+pub use explain::MOST_STEPS as MOST_EXPLAIN_STEPS;
 /// How maps of features are coloured and labelled, for figures of them.
 pub use map::view as map_view;
 
@@ -58,6 +57,8 @@ pub struct ViewState {
     pub one_to_one: bool,
     /// The step of the explanation.
     pub step: usize,
+    /// Whether the explanation has the window to itself.
+    pub presenting: bool,
     /// Scroll the gallery to the image on show.
     pub reveal: bool,
     /// Show the selected images alone from the next frame on, or all again.

@@ -28,7 +28,7 @@ const TEXTS: usize = 64;
 
 /// The template of a no side that has learned no prompts, and is told no in words: CLIPN's
 /// hand-crafted variant.
-const NO_TEMPLATE: &str = "a photo of no {}.";
+pub const NO_TEMPLATE: &str = "a photo of no {}.";
 
 /// What a text is encoded by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -314,7 +314,8 @@ impl Network for ClipNetwork {
                 Some(taken.into_iter().flat_map(row).collect())
             }
         };
-        self.labels = Arc::new(LabelSet { width, features, no, negatives, prompted });
+        let templates = labels.templates.clone();
+        self.labels = Arc::new(LabelSet { width, templates, features, no, negatives, prompted });
         Ok(())
     }
 

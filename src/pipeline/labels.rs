@@ -25,6 +25,8 @@ pub struct Labels {
 pub struct LabelSet {
     /// Width D of the joint space.
     pub width: usize,
+    /// Texts that the names were put into, at `{}`; their features are averaged.
+    pub templates: Vec<String>,
     /// The names' `[C, D]`.
     pub features: Vec<f32>,
     /// Their no side's `[C, D]`, of a CLIPN.

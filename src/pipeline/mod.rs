@@ -43,6 +43,7 @@ use tagger::Tagger;
 pub use crate::bundle::manifest::FeatureChoice;
 pub use analysis::{Analysis, Decomposition, Nearest, Settings, lambda_in_force};
 pub use error::{ImageName, PipelineError};
+pub use clip::NO_TEMPLATE;
 pub use features::{Features, Image, ImageFeature, Inputs};
 pub use labels::{Cosines, LabelSet, Labels};
 pub use odin::OdinInput;

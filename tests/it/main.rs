@@ -48,6 +48,7 @@ mod tsne_cli;
 mod ui;
 mod ui_chosen;
 mod ui_curves;
+mod ui_explain;
 mod ui_map;
 mod ui_report;
 mod ui_session;

@@ -164,7 +164,7 @@ fn panels_look_as_they_did() {
         for step in 1..=10 {
             harness.state_mut().app.as_mut().unwrap().preset(1, step, None);
             settle(&mut harness);
-            if [2, 4, 6, 10].contains(&step) {
+            if [2, 3, 4, 5, 6, 10].contains(&step) {
                 take(&mut harness, &mut results, &format!("explain_{step}"), theme);
             }
         }
