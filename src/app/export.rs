@@ -15,7 +15,7 @@ use crate::figures::plots::{MapSpace, maps};
 use crate::fs;
 use crate::image::png;
 use crate::panels::Exported;
-use crate::panels::map_view::{ColorBy, MapStyle, class_words};
+use crate::panels::map_view::{ColorBy, MapStyle, SPACE_WORDS, class_words};
 use crate::render::Shape;
 use crate::score::verdict::Outcome;
 use crate::session::entry::Entry;
@@ -127,13 +127,19 @@ fn map_figure(session: &Session, color_by: ColorBy) -> Option<Figure> {
             words: class_words(session, &map_style, space, positions),
         }
     };
-    let spaces = vec![space(0, "Before projection"), space(1, "After projection")];
+    let of_names = session.embedding.is_of_names();
+    let [(first, _), (second, _)] = SPACE_WORDS[usize::from(of_names)];
+    let spaces = vec![space(0, first), space(1, second)];
     let key = |key: &crate::panels::map_view::LegendEntry| LegendKey {
         label: format!("{} ({})", key.label, key.images.len()),
         sample: LegendSample::Point(glyph(key.shape), fixed(key.color)),
     };
     let legend = map_style.legend.iter().map(key).collect();
-    Some(maps("t-SNE of features before and after projection", &spaces, legend))
+    let title = match of_names {
+        true => "t-SNE of image features, with the names' text features",
+        false => "t-SNE of features before and after projection",
+    };
+    Some(maps(title, &spaces, legend))
 }
 
 fn glyph(shape: Shape) -> Glyph {

@@ -9,6 +9,7 @@ mod tools;
 /// What figures of the map share with the panel.
 pub mod view {
     pub use super::labels::class_words;
+    pub use super::plot::SPACE_WORDS;
     pub use super::style::{ColorBy, LegendEntry, MapStyle};
 }
 
@@ -86,10 +87,7 @@ impl MapCounts {
 impl Default for MapPanel {
     fn default() -> Self {
         Self {
-            plots: [
-                Plot::new(0, "Before projection", "means of the kept tokens"),
-                Plot::new(1, "After projection", "features and class centers"),
-            ],
+            plots: [0, 1].map(Plot::new),
             style: MapStyle::default(),
             tool: Tool::default(),
             follows: false,
@@ -179,6 +177,7 @@ impl MapPanel {
                 hovered: self.hovered,
                 focus: cx.session.focus,
                 selected: cx.session.selected.len(),
+                of_names: cx.session.embedding.is_of_names(),
             };
             let (response, deed) = self.plots[space].ui(ui, rect, &scene);
             if let Some(row) = deed.hovered {
@@ -269,6 +268,10 @@ fn absent_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, count: usize) {
             (title, format!("{done} of {total} points are done; they will move in a moment."))
         }
         Phase::Failed(error) => ("There is no map".to_owned(), error.clone()),
+        _ if session.info().is_some_and(|info| info.head.is_none() && info.labels.is_some()) => {
+            let note = "Name what is known, and the map shows where images and names lie.";
+            ("Nothing is named as known".to_owned(), note.to_owned())
+        }
         _ if session.info().is_some_and(|info| info.head.is_none()) => {
             let note = "Without a projector there are no features to lay out; open a model that was \
                         fitted.";
@@ -279,9 +282,11 @@ fn absent_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, count: usize) {
             ("The map was stopped".to_owned(), note)
         }
         _ => {
+            let of_names = session.info().is_some_and(|info| info.labels.is_some());
+            let stars = if of_names { "names" } else { "class centers" };
             let note = format!(
-                "The map shows where each image's feature lies among the class centers. It needs at \
-                 least {LEAST} images that keep a token; {count} do so far."
+                "The map shows where each image's feature lies among the {stars}. It needs at least \
+                 {LEAST} images that keep a token; {count} do so far."
             );
             ("A map of features".to_owned(), note)
         }
@@ -299,7 +304,13 @@ fn hover_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: MapRow) {
     let id = match row {
         MapRow::Center(class) => {
             ui.label(egui::RichText::new(name(class)).strong().color(palette.strong));
-            ui.label("Class center. A click selects the images that are nearest to it.");
+            ui.label(match cx.session.embedding.is_of_names() {
+                true => {
+                    "Text feature of the name, placed by the images most like it. A click selects the \
+                     images that are nearest to it."
+                }
+                false => "Class center. A click selects the images that are nearest to it.",
+            });
             return;
         }
         MapRow::Image(id) => id,
@@ -325,7 +336,8 @@ fn hover_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, row: MapRow) {
             let near = entry.analysis.as_ref().and_then(|analysis| analysis.nearest.first());
             if let Some(near) = near {
                 let (class, similarity) = (name(near.class), near.similarity);
-                ui.label(format!("Nearest center: {class} ({similarity:.2})"));
+                let what = if cx.session.embedding.is_of_names() { "name" } else { "center" };
+                ui.label(format!("Nearest {what}: {class} ({similarity:.2})"));
             }
             if !entry.set.is_empty() {
                 ui.label(egui::RichText::new(format!("Set: {}", entry.set)).color(palette.weak));

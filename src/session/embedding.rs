@@ -1,20 +1,23 @@
 //! The map of features: what it is of, how far it is, where its points are.
 
+mod config;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
-
-use serde::{Deserialize, Serialize};
 
 use super::basis::Basis;
 use super::entry::Entry;
 use super::request::Effects;
 use crate::bundle::manifest::Recipe;
 use crate::eval::tsne::TsneConfig;
+use crate::pipeline::{FeatureChoice, LabelSet, Settings};
 use crate::worker::{
-    EmbeddedImage, EmbeddingEvent, EmbeddingFrame, EmbeddingRequest, EmbeddingTask,
-    FeatureDistance, ImageId, ModelInfo,
+    EmbeddedImage, EmbeddingEvent, EmbeddingFrame, EmbeddingRequest, EmbeddingTask, ImageId,
+    ModelInfo,
 };
+
+pub use config::EmbedConfig;
 
 /// Fewer images than this make no map.
 pub const LEAST: usize = 3;
@@ -30,45 +33,6 @@ pub enum EmbedCommand {
     Stop,
     /// Sets how it is made the next time.
     Configure(EmbedConfig),
-}
-
-/// How the map is made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct EmbedConfig {
-    /// How many neighbours count for a point, in effect; at least 1.
-    pub perplexity: f64,
-    /// Iterations.
-    pub iterations: usize,
-    /// Equal seeds give equal maps.
-    pub seed: u64,
-    /// What is near.
-    pub metric: FeatureDistance,
-}
-
-impl Default for EmbedConfig {
-    fn default() -> Self {
-        let TsneConfig { perplexity, iterations, seed, .. } = TsneConfig::default();
-        Self { perplexity, iterations, seed, metric: FeatureDistance::default() }
-    }
-}
-
-impl EmbedConfig {
-    /// Perplexities that can be chosen.
-    pub const PERPLEXITY: std::ops::RangeInclusive<f64> = 1.0..=500.0;
-    /// Numbers of iterations that can be chosen.
-    pub const ITERATIONS: std::ops::RangeInclusive<usize> = 10..=100_000;
-
-    /// The same, with values from a file brought to ones that can be chosen.
-    pub fn within_bounds(self) -> Self {
-        let (least, most) = Self::PERPLEXITY.into_inner();
-        let (fewest, longest) = Self::ITERATIONS.into_inner();
-        Self {
-            perplexity: self.perplexity.clamp(least, most),
-            iterations: self.iterations.clamp(fewest, longest),
-            ..self
-        }
-    }
 }
 
 /// How far the map is.
@@ -101,17 +65,18 @@ pub enum Phase {
 pub enum MapRow {
     /// An image.
     Image(ImageId),
-    /// A class center, by its class.
+    /// A class center, by its class; of a CLIP, the text feature of a name.
     Center(usize),
 }
 
 /// What the features of a map were made with.
 #[derive(Clone, Debug)]
 struct MadeWith {
-    tau: f32,
-    recipe: Recipe,
+    settings: Settings,
     config: EmbedConfig,
     info: Arc<ModelInfo>,
+    /// The same model with the names that it has now.
+    renamed: Arc<ModelInfo>,
 }
 
 /// The map of features.
@@ -151,15 +116,23 @@ impl Embedding {
         }
     }
 
-    /// What the points before projection stand for, and those after it, in the frame's order.
+    /// What the points of both spaces stand for, in the frame's order.
     pub fn rows(&self) -> [Vec<MapRow>; 2] {
         let known = self.first + self.frame.as_ref().map_or(0, |frame| frame.placed);
         let images = &self.images[..known.min(self.images.len())];
-        let before: Vec<MapRow> = images.iter().copied().map(MapRow::Image).collect();
-        let mut after = before.clone();
-        let at = self.first.min(after.len());
-        after.splice(at..at, (0..self.centers).map(MapRow::Center));
-        [before, after]
+        let texts = self.frame.as_ref().and_then(|frame| frame.texts.as_ref());
+        let texts = texts.map_or(0, |texts| texts.len());
+        [texts, texts + self.centers].map(|stars| {
+            let mut rows: Vec<MapRow> = images.iter().copied().map(MapRow::Image).collect();
+            let at = self.first.min(rows.len());
+            rows.splice(at..at, (0..stars).map(MapRow::Center));
+            rows
+        })
+    }
+
+    /// Whether the features are a CLIP's, so that stars are the text features of names.
+    pub fn is_of_names(&self) -> bool {
+        self.made_with.as_ref().is_some_and(|with| with.info.labels.is_some())
     }
 
     /// How many images were placed later.
@@ -189,16 +162,42 @@ impl Embedding {
 
     /// The τ and recipe of the features on show.
     pub fn settings(&self) -> Option<(f32, Recipe)> {
-        self.made_with.as_ref().map(|with| (with.tau, with.recipe))
+        self.made_with.as_ref().map(|with| (with.settings.tau, with.settings.recipe))
     }
 
     /// Whether the features on show are those of the settings and model in force.
     pub(super) fn is_current(&self, basis: &Basis) -> bool {
         let Some(with) = &self.made_with else { return false };
-        let settings = &basis.settings;
-        with.tau == settings.tau
-            && with.recipe == settings.recipe
+        let (made, now) = (&with.settings, &basis.settings);
+        // No τ leaves anything out of a whole image.
+        let whole = now.features == FeatureChoice::WholeImage;
+        made.features == now.features
+            && (whole || made.tau == now.tau)
+            && made.recipe == now.recipe
             && basis.info().is_some_and(|info| Arc::ptr_eq(info, &with.info))
+    }
+
+    /// A CLIP has other names: the stars follow. Whole images' features do not depend on them; which
+    /// patches are kept does.
+    pub(super) fn rename(
+        &mut self,
+        before: Option<&Arc<ModelInfo>>,
+        after: &Arc<ModelInfo>,
+        effects: &mut Effects,
+    ) {
+        let Some(with) = &mut self.made_with else { return };
+        let Some(texts) = &after.labels else { return };
+        if !before.is_some_and(|before| Arc::ptr_eq(before, &with.renamed)) {
+            return;
+        }
+        with.renamed = after.clone();
+        if with.settings.features == FeatureChoice::WholeImage {
+            with.info = after.clone();
+        }
+        if let Some(frame) = &mut self.frame {
+            leave_texts_out(frame, self.first);
+        }
+        effects.ask(EmbeddingRequest::Name { run: self.run, texts: texts.clone() });
     }
 
     /// Whether the next map would be made in another way than the one on show.
@@ -244,9 +243,10 @@ impl Embedding {
         if images.len() < LEAST {
             return;
         }
-        let (tau, recipe) = (basis.settings.tau, basis.settings.recipe);
-        let head = info.head.clone();
-        let patterns = match (recipe, &head) {
+        let settings = basis.settings.clone();
+        let texts = info.labels.clone();
+        let head = info.head.clone().filter(|_| texts.is_none());
+        let patterns = match (settings.recipe, &head) {
             (Recipe::Released, Some(head)) => head.centers().patterns(),
             _ => 1,
         };
@@ -266,8 +266,8 @@ impl Embedding {
             seed: config.seed,
             ..TsneConfig::default()
         };
-        self.made_with = Some(MadeWith { tau, recipe, config, info });
-        let task = EmbeddingTask { run, images, head, metric, patterns, config: tsne };
+        self.made_with = Some(MadeWith { settings, config, renamed: info.clone(), info });
+        let task = EmbeddingTask { run, images, head, texts, metric, patterns, config: tsne };
         effects.ask(EmbeddingRequest::Run(task));
     }
 
@@ -313,7 +313,13 @@ impl Embedding {
             (EmbeddingEvent::Preparing { .. }, _) => {}
             // A frame that was on its way when the run was called off.
             (EmbeddingEvent::Moved(_), Phase::Stopped) if self.frame.is_none() => {}
-            (EmbeddingEvent::Moved(frame), phase) => {
+            (EmbeddingEvent::Moved(mut frame), phase) => {
+                let with = self.made_with.as_ref();
+                let texts = with.and_then(|with| with.renamed.labels.as_ref());
+                let is_old = |of: &Arc<LabelSet>| texts.is_none_or(|now| !Arc::ptr_eq(of, now));
+                if frame.texts.as_ref().is_some_and(is_old) {
+                    leave_texts_out(&mut frame, self.first);
+                }
                 let last = self.made_with.as_ref().map_or(0, |with| with.config.iterations);
                 let done = frame.rests && frame.iteration >= last;
                 let preparing = matches!(phase, Phase::Preparing { .. });
@@ -336,6 +342,16 @@ impl Embedding {
     }
 }
 
+/// Takes stars out of a frame whose names are in force no more, until those of others come.
+fn leave_texts_out(frame: &mut EmbeddingFrame, first: usize) {
+    let Some(texts) = frame.texts.take() else { return };
+    for positions in &mut frame.positions {
+        let (images, rest) = positions.split_at(first.min(positions.len()));
+        let later = rest.get(texts.len()..).unwrap_or_default();
+        *positions = [images, later].concat().into();
+    }
+}
+
 /// What can be laid out of an image.
 fn features(entry: &Entry) -> Option<EmbeddedImage> {
     EmbeddedImage::new(entry.id, entry.analysis.as_ref()?)
@@ -346,3 +362,6 @@ pub(super) fn embeddable(entries: &[Entry]) -> usize {
     let has = |entry: &&Entry| entry.analysis.as_deref().is_some_and(EmbeddedImage::can_be);
     entries.iter().filter(has).count()
 }
+
+#[cfg(test)]
+mod tests;

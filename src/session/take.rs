@@ -59,6 +59,9 @@ impl Session {
             E::ModelLoading(_) => {}
             E::ModelReady(info) => self.take_model(info),
             E::LabelsSet(info) => {
+                let before = self.basis.model.info.as_ref();
+                self.embedding.rename(before, &info, &mut self.effects);
+                let images = &mut self.basis.images;
                 images.set_classes(ClassNames::of(&info.vocabulary.classes));
                 self.basis.model.info = Some(info);
             }

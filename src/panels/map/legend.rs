@@ -35,7 +35,7 @@ pub(super) fn ui(ui: &mut Ui, style: &MapStyle, cx: &PanelCtx<'_>) -> Option<Vec
         let shapes = [
             (Shape::Circle, "in-distribution"),
             (Shape::Cross, "out-of-distribution"),
-            (Shape::Star, "class center"),
+            (Shape::Star, if cx.session.embedding.is_of_names() { "name" } else { "class center" }),
         ];
         for (shape, meaning) in shapes {
             ui.horizontal(|ui| {

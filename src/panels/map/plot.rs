@@ -14,7 +14,7 @@ use crate::session::Session;
 use crate::session::embedding::MapRow;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::elided;
-use crate::worker::ImageId;
+use crate::worker::{ImageId, SPACES};
 
 /// How far from a point the pointer still means it, in points.
 const REACH: f32 = 9.0;
@@ -41,6 +41,8 @@ pub(super) struct MapScene<'a> {
     pub focus: Option<ImageId>,
     /// How many images are selected.
     pub selected: usize,
+    /// Whether stars are the text features of a CLIP's names.
+    pub of_names: bool,
 }
 
 /// What the user did in a plot.
@@ -54,11 +56,21 @@ pub(super) struct PlotResponse {
     pub caught: Option<Vec<ImageId>>,
 }
 
+/// What both spaces of a tagger's features are called, and those of a CLIP's, with what lies there.
+pub const SPACE_WORDS: [[(&str, &str); SPACES]; 2] = [
+    [
+        ("Before projection", "means of the kept tokens"),
+        ("After projection", "features and class centers"),
+    ],
+    [
+        ("Whole image", "image features and names"),
+        ("Patches", "means of the kept patches and names"),
+    ],
+];
+
 /// A plot of one space.
 #[derive(Default)]
 pub(super) struct Plot {
-    title: &'static str,
-    subtitle: &'static str,
     space: usize,
     /// The user's view; `None` shows everything.
     view: Option<View>,
@@ -80,8 +92,13 @@ struct ShownMap {
 }
 
 impl Plot {
-    pub(super) fn new(space: usize, title: &'static str, subtitle: &'static str) -> Self {
-        Self { title, subtitle, space, ..Self::default() }
+    pub(super) fn new(space: usize) -> Self {
+        Self { space, ..Self::default() }
+    }
+
+    /// Title and subtitle.
+    fn words(&self, scene: &MapScene<'_>) -> (&'static str, &'static str) {
+        SPACE_WORDS[usize::from(scene.of_names)][self.space]
     }
 
     /// Shows everything again.
@@ -135,7 +152,7 @@ impl Plot {
         let deed = self.deeds(ui, rect, view, scene, &response);
         self.points_ui(ui, rect, view, scene);
         self.marks_ui(ui, rect, view, scene);
-        let title = self.title_ui(ui, rect);
+        let title = self.title_ui(ui, rect, scene);
         if let Some(shown) = &self.shown {
             labels::paint(ui, (rect, title), view, &shown.labels);
         }
@@ -145,17 +162,18 @@ impl Plot {
     }
 
     /// What the plot shows, above the points; where it stands.
-    fn title_ui(&self, ui: &Ui, rect: Rect) -> Rect {
+    fn title_ui(&self, ui: &Ui, rect: Rect, scene: &MapScene<'_>) -> Rect {
+        let (title, subtitle) = self.words(scene);
         let palette = Palette::of_ui(ui);
         let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
         let room = rect.width() - 20.0;
-        let title = elided(&painter, self.title, 11.5, palette.text, room);
+        let title = elided(&painter, title, 11.5, palette.text, room);
         let at = rect.min + vec2(10.0, 8.0);
         let mut place = Rect::from_min_size(at, title.size());
         painter.galley(at, title, palette.text);
         let room = room - place.width() - 8.0;
         if room > 40.0 {
-            let subtitle = elided(&painter, self.subtitle, 11.5, palette.weak, room);
+            let subtitle = elided(&painter, subtitle, 11.5, palette.weak, room);
             let at = place.right_top() + vec2(8.0, 0.0);
             place.max.x = at.x + subtitle.size().x;
             painter.galley(at, subtitle, palette.weak);
@@ -168,11 +186,13 @@ impl Plot {
         let centers = rows.iter().filter(|row| matches!(row, MapRow::Center(_))).count();
         let images = rows.len() - centers - scene.style.gone[self.space].len();
         let (crosses, selected) = (scene.style.crosses, scene.selected);
-        let centers = match centers {
-            0 => String::new(),
-            centers => format!(", {centers} class centers"),
+        let centers = match (centers, scene.of_names) {
+            (0, _) => String::new(),
+            (1, true) => ", 1 name".to_owned(),
+            (names, true) => format!(", {names} names"),
+            (centers, false) => format!(", {centers} class centers"),
         };
-        let title = self.title;
+        let title = self.words(scene).0;
         format!(
             "{title}: map of {images} images, {crosses} out-of-distribution{centers}, {selected} \
              selected"

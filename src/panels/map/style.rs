@@ -101,6 +101,8 @@ impl Default for MapStyle {
 struct StyleKey {
     run: u64,
     points: [usize; SPACES],
+    /// Whether the text features of a CLIP's names are among them.
+    has_texts: bool,
     revision: u64,
     selected: Vec<ImageId>,
     color_by: ColorBy,
@@ -135,6 +137,7 @@ impl MapStyle {
         let occasion = StyleKey {
             run: session.embedding.run(),
             points: [frame.positions[0].len(), frame.positions[1].len()],
+            has_texts: frame.texts.is_some(),
             revision: session.revision(),
             selected: selected.to_vec(),
             color_by,

@@ -165,7 +165,11 @@ fn sentence(embedding: &Embedding) -> String {
     let (iteration, all) = (frame.iteration, embedding.iterations());
     let mut text = format!("{word}: {iteration} of {all} iterations");
     if let Some([before, after]) = frame.kl {
-        text += &format!(", KL divergence {before:.3} before, {after:.3} after");
+        let [first, second] = match embedding.is_of_names() {
+            true => ["of images", "of patches"],
+            false => ["before", "after"],
+        };
+        text += &format!(", KL divergence {before:.3} {first}, {after:.3} {second}");
     }
     if frame.perplexity < embedding.perplexity() {
         text += &format!(", perplexity {:.1} for so few points", frame.perplexity);
@@ -180,11 +184,15 @@ fn notes_ui(ui: &mut Ui, panel: &MapPanel, cx: &mut PanelCtx<'_>) {
     let small = |text: String, color| RichText::new(text).small().color(color);
     let without = panel.census.missing;
     if !session.is_embedding_current() && !panel.follows {
-        let text = small(format!("The map is of τ = {tau:.2}"), palette.ood);
+        let text = match tau == session.settings().tau {
+            true => "The map is of earlier settings".to_owned(),
+            false => format!("The map is of τ = {tau:.2}"),
+        };
+        let text = small(text, palette.ood);
         if ui.small_button("Update").clicked() {
             cx.send(Command::Embed(EmbedCommand::Start));
         }
-        ui.label(text).on_hover_text("τ, the recipe or the model has changed since");
+        ui.label(text).on_hover_text("τ, the recipe, the names or the model have changed since");
     } else if embedding.is_reconfigured() {
         ui.label(small("Settings apply at the next start".into(), palette.weak));
     } else if without > 0 {

@@ -10,13 +10,16 @@ use super::{
     Recall, SPACES,
 };
 use crate::eval::tsne::{Tsne, TsneError};
+use crate::pipeline::LabelSet;
 
 pub(super) struct PlaneLayout {
     maps: [Tsne; SPACES],
     form: Form,
+    /// A CLIP's text features, of unit length, which are points of both spaces.
+    texts: Option<Arc<LabelSet>>,
     /// Images that came later, in both spaces.
     later: [Matrix; SPACES],
-    /// Where they are, unless the points have moved since.
+    /// Where texts and later images are, in this order, unless the points have moved since.
     placed: Option<[Vec<[f32; 2]>; SPACES]>,
     kl: Option<([f64; SPACES], Instant)>,
     pub paused: bool,
@@ -47,7 +50,13 @@ impl PlaneLayout {
         };
         let maps = [prepare(&before, 0)?, prepare(&after, before.len())?];
         let later = [Matrix::default(), Matrix::default()];
-        Ok(Self { maps, form, later, placed: None, kl: None, paused: false, stopped: false })
+        let texts = task.texts.clone();
+        Ok(Self { maps, form, texts, later, placed: None, kl: None, paused: false, stopped: false })
+    }
+
+    /// Takes the text features of other names.
+    pub(super) fn name(&mut self, texts: &Arc<LabelSet>) {
+        (self.texts, self.placed) = (Some(texts.clone()), None);
     }
 
     /// Whether there are iterations to do now.
@@ -78,13 +87,17 @@ impl PlaneLayout {
         self.placed = None;
     }
 
-    /// Where everything is. Later images are placed once the points rest.
+    /// Where everything is. Texts and later images are placed once the points rest, by the images that
+    /// are nearest to them: texts are all nearer to each other than to any image, and laid out with
+    /// these they would make an island of their own.
     pub(super) fn frame(&mut self) -> Result<EmbeddingFrame, TsneError> {
         let rests = !self.moves();
-        if self.placed.is_none() && rests && self.later[0].len() > 0 {
-            let [before, after] =
-                [0, 1].map(|space| self.maps[space].place(&self.later[space].values));
-            self.placed = Some([before?, after?]);
+        let texts = self.texts.as_ref().map_or(&[][..], |texts| &texts.features);
+        let stars = self.texts.as_ref().map_or(0, |texts| texts.len());
+        if self.placed.is_none() && rests && stars + self.later[0].len() > 0 {
+            let place =
+                |space: usize| self.maps[space].place(&[texts, &self.later[space].values].concat());
+            self.placed = Some([place(0)?, place(1)?]);
         }
         let stale = |(_, at): &([f64; SPACES], Instant)| rests || at.elapsed() >= KL_EVERY;
         if self.kl.as_ref().is_none_or(stale) {
@@ -92,7 +105,7 @@ impl PlaneLayout {
             self.kl = Some(([before.kl(), after.kl()], Instant::now()));
         }
         let placed = self.later[0].len();
-        let nowhere = vec![[f32::NAN; 2]; placed];
+        let nowhere = vec![[f32::NAN; 2]; stars + placed];
         let positions = [0, 1].map(|space| {
             let later = self.placed.as_ref().map_or(&nowhere, |placed| &placed[space]);
             let all = self.maps[space].positions().iter().chain(later);
@@ -100,6 +113,7 @@ impl PlaneLayout {
         });
         Ok(EmbeddingFrame {
             positions,
+            texts: self.texts.clone(),
             iteration: self.maps[0].iteration(),
             kl: self.kl.as_ref().map(|(kl, _)| *kl),
             perplexity: self.maps[0].perplexity(),

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{Event, ImageId};
 use super::{Outbox, Recall};
 use crate::eval::tsne::TsneConfig;
-use crate::pipeline::Analysis;
+use crate::pipeline::{Analysis, LabelSet};
 use crate::score::Head;
 
 use features::Matrix;
@@ -29,7 +29,8 @@ const ITERATIONS_A_FRAME: usize = 12;
 /// How often the divergence is told while points move; it costs an iteration.
 const KL_EVERY: Duration = Duration::from_millis(200);
 
-/// Number of spaces that are laid out side by side: before projection and after it.
+/// Number of spaces that are laid out side by side: of a tagger before projection and after it; of a
+/// CLIP the whole image's features and the means of the kept patches'.
 pub const SPACES: usize = 2;
 
 /// How far two features are from each other.
@@ -71,9 +72,11 @@ pub struct EmbeddingTask {
     pub run: u64,
     /// The images.
     pub images: Vec<EmbeddedImage>,
-    /// Class centers to lay out among the features after projection: they are points of that space,
-    /// and one without images near it gets a place of its own.
+    /// Of a tagger, class centers to lay out among the features after projection: they are points of
+    /// that space, and one without images near it gets a place of its own.
     pub head: Option<Arc<Head>>,
+    /// Of a CLIP, the text features of its names; they are placed among the images once those rest.
+    pub texts: Option<Arc<LabelSet>>,
     /// What is near.
     pub metric: FeatureDistance,
     /// Channel groups that are compared each on its own after projection; 1 for all together.
@@ -99,14 +102,24 @@ pub enum EmbeddingRequest {
         /// The images.
         images: Vec<EmbeddedImage>,
     },
+    /// Places the text features of other names in place of those there are. They move nothing.
+    Name {
+        /// The run whose points are meant; another's are left alone.
+        run: u64,
+        /// The text features.
+        texts: Arc<LabelSet>,
+    },
 }
 
 /// Where the points are.
 #[derive(Clone, Debug)]
 pub struct EmbeddingFrame {
-    /// Before projection: the images, then those placed later. After: the images, the class centers,
-    /// then those placed later. Placed ones are not finite until the points rest.
+    /// In both spaces the images, then stars, then the images placed later. Stars are, of a tagger, the
+    /// class centers, after projection alone; of a CLIP, `texts`. Placed ones, and texts, are not finite
+    /// until the points rest.
     pub positions: [Arc<[[f32; 2]]>; SPACES],
+    /// The text features that are among the positions.
+    pub texts: Option<Arc<LabelSet>>,
     /// Iterations done.
     pub iteration: usize,
     /// The KL divergence of both maps in nats, where it is known.
@@ -212,7 +225,10 @@ impl EmbeddingWork {
                     layout.add(&images, &self.recall);
                 }
             }
-            EmbeddingRequest::Place { .. } => return,
+            EmbeddingRequest::Name { run, texts } if run == self.run => {
+                self.with_layout(|layout| layout.name(&texts));
+            }
+            EmbeddingRequest::Place { .. } | EmbeddingRequest::Name { .. } => return,
             EmbeddingRequest::Pause => self.with_layout(|layout| layout.paused = true),
             EmbeddingRequest::Resume => self.with_layout(|layout| layout.paused = false),
             EmbeddingRequest::Stop => self.with_layout(|layout| layout.stopped = true),

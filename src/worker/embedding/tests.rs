@@ -52,6 +52,7 @@ fn task(bench: &Bench, run: u64, images: usize, iterations: usize) -> EmbeddingT
         run,
         images: (0..images).map(|number| image(number, &bench.seen)).collect(),
         head: Some(head()),
+        texts: None,
         metric: FeatureDistance::Cosine,
         patterns: 1,
         config: TsneConfig { iterations, perplexity: 8.0, ..TsneConfig::default() },
@@ -176,4 +177,56 @@ fn an_image_that_keeps_nothing_is_not_laid_out() {
     let mut analysis = (*kept.analysis).clone();
     analysis.decomposition.mask = vec![false; 3];
     assert!(EmbeddedImage::new(kept.id, &Arc::new(analysis)).is_none());
+}
+
+/// A CLIP's image: its own feature and two patches lie about one of three corners.
+fn clip_image(number: usize, seen: &Mutex<Seen>) -> EmbeddedImage {
+    let image = image(number, seen);
+    let mut all = seen.lock().unwrap();
+    let tagged = all.get_mut(&image.id).unwrap();
+    tagged.arch = Arch::Clip;
+    image
+}
+
+/// Text features at the corners, in an order.
+fn texts(corners: [usize; 3]) -> Arc<LabelSet> {
+    let unit = (1.0 / (0..WIDTH).filter(|at| at % 3 == 0).count() as f32).sqrt();
+    let corner =
+        |corner: usize| (0..WIDTH).map(move |at| if at % 3 == corner { unit } else { 0.0 });
+    let features = corners.into_iter().flat_map(corner).collect();
+    Arc::new(LabelSet { width: WIDTH, features, ..LabelSet::default() })
+}
+
+#[test]
+fn names_lie_among_the_images_like_them_and_move_none_when_they_change() {
+    let bench = Bench::new();
+    let images = (0..60).map(|number| clip_image(number, &bench.seen)).collect();
+    let (head, texts_now) = (None, Some(texts([0, 1, 2])));
+    let task = EmbeddingTask { images, head, texts: texts_now, ..task(&bench, 9, 0, 300) };
+    bench.embedder.ask(EmbeddingRequest::Run(task));
+    let moving = bench.frame(9, |frame| frame.iteration > 0 && !frame.rests);
+    assert!(moving.positions.iter().all(|space| space.len() == 63 && space[60][0].is_nan()));
+    let near = |frame: &EmbeddingFrame, space: usize, star: usize| {
+        let at = &frame.positions[space];
+        let to = |i: usize| distance(at[i], at[60 + star]);
+        (0..60).min_by(|&a, &b| to(a).total_cmp(&to(b))).unwrap() % 3
+    };
+    let mut before = bench.frame(9, |frame| frame.rests);
+    for corners in [[0, 1, 2], [2, 0, 1]] {
+        let texts = texts(corners);
+        bench.embedder.ask(EmbeddingRequest::Name { run: 8, texts: texts.clone() });
+        bench.embedder.ask(EmbeddingRequest::Name { run: 9, texts: texts.clone() });
+        let named = |frame: &EmbeddingFrame| Arc::ptr_eq(frame.texts.as_ref().unwrap(), &texts);
+        let after = bench.frame(9, named);
+        for space in 0..SPACES {
+            assert_eq!(after.positions[space][..60], before.positions[space][..60]);
+            assert_eq!([0, 1, 2].map(|star| near(&after, space, star)), corners, "{space}");
+        }
+        before = after;
+    }
+    // An image that comes later stands behind the names.
+    let images = vec![clip_image(60, &bench.seen)];
+    bench.embedder.ask(EmbeddingRequest::Place { run: 9, images });
+    let placed = bench.frame(9, |frame| frame.placed == 1);
+    assert!(placed.positions.iter().all(|space| space.len() == 64 && space[63][0].is_finite()));
 }
