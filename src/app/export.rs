@@ -77,7 +77,13 @@ fn table(session: &Session, what: Exported, path: PathBuf, recall: Recall) -> Re
     Ok(Box::new(move |control| {
         let row = |(id, image): &(ImageId, ExportedImage)| {
             let going_on = !control.is_cancelled();
-            going_on.then(|| image.row(recall(*id).as_ref(), &info.vocabulary, &settings))
+            going_on.then(|| {
+                image.row(
+                    recall(*id).as_ref(),
+                    (&info.vocabulary, info.labels.as_deref()),
+                    &settings,
+                )
+            })
         };
         // A table that was stopped is not written, not even in part.
         let rows: Option<Vec<_>> = images.par_iter().map(row).collect();

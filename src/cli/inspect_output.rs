@@ -12,7 +12,7 @@ use super::inspect::Prepared;
 use crate::fs;
 use crate::image::png;
 use crate::overlay;
-use crate::pipeline::{Analysis, LabelSet, Nearest, Pipeline, Settings, TaggerOutput};
+use crate::pipeline::{Analysis, LabelSet, NamedCosine, Nearest, Pipeline, Settings, TaggerOutput};
 use crate::score::verdict::Outcome;
 
 /// Tags or names that are listed for a person.
@@ -40,19 +40,6 @@ struct Tag<'a> {
     in_vocabulary: bool,
 }
 
-/// A name that a CLIP was given.
-#[derive(Serialize)]
-struct Label<'a> {
-    name: &'a str,
-    /// Cosine of the image's feature with the name's.
-    similarity: f32,
-    /// Its share of the softmax over all names.
-    probability: f32,
-    /// The no side's probability that the image does not show it; of a CLIPN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    denied: Option<f32>,
-}
-
 impl Line<'_> {
     /// The tags above their threshold, most probable first.
     fn tags(&self) -> Vec<Tag<'_>> {
@@ -76,24 +63,9 @@ impl Line<'_> {
     }
 
     /// A CLIP's names with what it makes of them, most similar first; `None` of a tagger.
-    fn labels(&self) -> Option<Vec<Label<'_>>> {
-        let set = self.pipeline.label_set()?;
-        let own = || set.cosines(&self.tagged.tokens[..self.tagged.width], &[], false);
-        let cosines = self.analysis.cosines.clone().unwrap_or_else(own);
-        let (probabilities, denied) = (cosines.probabilities(), cosines.denied());
-        let names = self.pipeline.vocabulary().tags.iter().enumerate();
-        let mut labels: Vec<Label> = names
-            .filter_map(|(at, name)| {
-                Some(Label {
-                    name,
-                    similarity: *cosines.image.get(at)?,
-                    probability: *probabilities.get(at)?,
-                    denied: denied.as_ref().and_then(|denied| denied.get(at).copied()),
-                })
-            })
-            .collect();
-        labels.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
-        Some(labels)
+    fn labels(&self) -> Option<Vec<NamedCosine>> {
+        let names = &self.pipeline.vocabulary().tags;
+        Some(self.pipeline.label_set()?.named(names, self.tagged, Some(self.analysis)))
     }
 
     fn json(&self) -> serde_json::Value {
@@ -158,7 +130,7 @@ impl Line<'_> {
             self.tagged.positions(),
         );
         if let Some(labels) = self.labels() {
-            for Label { name, similarity, probability, denied } in labels.iter().take(SHOWN) {
+            for NamedCosine { name, similarity, probability, denied } in labels.iter().take(SHOWN) {
                 let denied = denied.map_or(String::new(), |no| format!("  no {no:.3}"));
                 text += &format!("     {name:<30} {similarity:.3}  {probability:.3}{denied}\n");
             }

@@ -159,6 +159,8 @@ impl<'a> SetScorer<'a> {
                 classes: classes.iter().map(|class| class.name.clone()).collect(),
                 tags: self.pipeline.vocabulary().tags.len(),
                 odin: self.plan.odin,
+                arch: manifest.arch,
+                detector: self.pipeline.settings_of(self.plan.recipe).detector,
             },
             features: self.features.clone(),
             main: self.main,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::manifest::Recipe;
+use crate::bundle::manifest::{Arch, Recipe};
 pub use crate::pipeline::Features;
 use crate::pipeline::OdinInput;
 use crate::score::ScoreError;
@@ -104,10 +104,32 @@ pub struct ModelFacts {
     pub tau: f32,
     /// Names of the in-distribution classes.
     pub classes: Vec<String>,
-    /// Number of tags.
+    /// Number of tags; of a CLIP, of names.
     pub tags: usize,
     /// What ODIN moved.
     pub odin: OdinInput,
+    /// A tagger or a CLIP.
+    #[serde(default)]
+    pub arch: Arch,
+    /// The detector that decides where nobody says.
+    #[serde(default)]
+    pub detector: String,
+}
+
+impl ModelFacts {
+    /// What it knows, in words.
+    pub fn labels(&self) -> String {
+        match (self.arch, self.classes.len()) {
+            (Arch::Ram, classes) => format!("{classes} classes, {} tags", self.tags),
+            (Arch::Clip, 1) => "1 known name".to_owned(),
+            (Arch::Clip, names) => format!("{names} known names"),
+        }
+    }
+
+    /// What ODIN moved, in words; `None` of a model that has no ODIN.
+    pub fn odin(&self) -> Option<String> {
+        (self.arch == Arch::Ram).then(|| format!("ODIN moves the {}", self.odin))
+    }
 }
 
 /// Scores of an in-distribution set and of others, under many detectors and settings.

@@ -28,11 +28,11 @@ pub enum ExportError {
 /// The forms of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableForm {
-    /// One line for each image; tags as `name=probability` joined by semicolons.
+    /// One line for each image; tags and labels as `name=probability` joined by semicolons.
     Csv,
     /// An array of objects.
     Json,
-    /// Columns; tags as a list of structures.
+    /// Columns; tags and labels as lists of structures.
     Parquet,
 }
 

@@ -7,18 +7,19 @@ use arrow::array::{
     ArrayRef, BooleanArray, Float32Array, ListArray, RecordBatch, StringArray, StructArray,
     UInt32Array,
 };
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
 
 use super::{ImageRow, TagRow};
+use crate::pipeline::NamedCosine;
 use crate::score::verdict::Rejection;
 
 /// Rows of one row group.
 const GROUP: usize = 16_384;
 
-/// One column for each field of [`ImageRow`], `tags` as `list<struct<…>>`.
+/// One column for each field of [`ImageRow`], `tags` and `labels` as `list<struct<…>>`.
 pub(super) fn write(out: &mut (impl Write + Send), rows: &[ImageRow]) -> io::Result<()> {
     let other = |error: ArrowError| io::Error::other(error.to_string());
     let schema = batch(&[]).map_err(other)?.schema();
@@ -63,6 +64,7 @@ fn batch(rows: &[ImageRow]) -> Result<RecordBatch, ArrowError> {
         ("kept_tokens", count(|row| row.kept_tokens), true),
         ("total_tokens", count(|row| row.total_tokens), true),
         ("tags", Arc::new(tags(rows)?) as ArrayRef, false),
+        ("labels", Arc::new(labels(rows)?) as ArrayRef, true),
         ("error", maybe_text(|row| row.error.as_deref()), true),
     ])
 }
@@ -78,12 +80,41 @@ fn tags(rows: &[ImageRow]) -> Result<ListArray, ArrowError> {
         numbers(|tag| tag.threshold),
         Arc::new(BooleanArray::from_iter(all().map(|tag| Some(tag.in_vocabulary)))),
     ];
-    let names = ["name", "probability", "threshold", "in_vocabulary"];
-    let field =
-        |(name, column): (&str, &ArrayRef)| Field::new(name, column.data_type().clone(), false);
-    let fields: Fields = names.into_iter().zip(&columns).map(field).collect();
-    let tags = StructArray::try_new(fields.clone(), columns, None)?;
+    let names =
+        [("name", false), ("probability", false), ("threshold", false), ("in_vocabulary", false)];
+    list(&names, columns, rows.iter().map(|row| row.tags.len()), None)
+}
+
+fn labels(rows: &[ImageRow]) -> Result<ListArray, ArrowError> {
+    let all = || rows.iter().flat_map(|row| row.labels.iter().flatten());
+    let numbers = |of: fn(&NamedCosine) -> Option<f32>| {
+        Arc::new(all().map(of).collect::<Float32Array>()) as ArrayRef
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(all().map(|label| &label.name))),
+        numbers(|label| Some(label.similarity)),
+        numbers(|label| Some(label.probability)),
+        numbers(|label| label.denied),
+    ];
+    let names = [("name", false), ("similarity", false), ("probability", false), ("denied", true)];
+    let lengths = rows.iter().map(|row| row.labels.as_ref().map_or(0, Vec::len));
+    let there = NullBuffer::from_iter(rows.iter().map(|row| row.labels.is_some()));
+    list(&names, columns, lengths, Some(there))
+}
+
+/// Rows of structures: names of the fields and whether they may be empty, their columns, and how many
+/// structures each row has.
+fn list(
+    names: &[(&str, bool)],
+    columns: Vec<ArrayRef>,
+    lengths: impl IntoIterator<Item = usize>,
+    there: Option<NullBuffer>,
+) -> Result<ListArray, ArrowError> {
+    let field = |(&(name, nullable), column): (&(&str, bool), &ArrayRef)| {
+        Field::new(name, column.data_type().clone(), nullable)
+    };
+    let fields: Fields = names.iter().zip(&columns).map(field).collect();
+    let structs = StructArray::try_new(fields.clone(), columns, None)?;
     let item = Arc::new(Field::new("item", DataType::Struct(fields), false));
-    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|row| row.tags.len()));
-    ListArray::try_new(item, offsets, Arc::new(tags), None)
+    ListArray::try_new(item, OffsetBuffer::from_lengths(lengths), Arc::new(structs), there)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::bundle::vocabulary::Vocabulary;
 use crate::dataset::csv_text::safe_cell;
-use crate::pipeline::{Analysis, Settings, TaggerOutput};
+use crate::pipeline::{Analysis, LabelSet, NamedCosine, Settings, TaggerOutput};
 use crate::score::verdict::{Outcome, Rejection};
 
 /// What is known of an image, held without copies until a thread makes a row of it.
@@ -75,18 +75,21 @@ pub struct ImageRow {
     pub kept_tokens: Option<u32>,
     /// All image tokens.
     pub total_tokens: Option<u32>,
-    /// The tags above their thresholds, the most probable first.
+    /// The tags above their thresholds, the most probable first; of a CLIP, the names.
     pub tags: Vec<TagRow>,
+    /// Of a CLIP, all known names, the most similar first; `None` of a tagger.
+    pub labels: Option<Vec<NamedCosine>>,
     /// Why there is no result.
     pub error: Option<String>,
 }
 
 impl ExportedImage {
-    /// The row of this image at these settings; `tagged` is what the tagger made of it.
+    /// The row of this image at these settings; `tagged` is what the network made of it, `labels` are a
+    /// CLIP's names.
     pub fn row(
         &self,
         tagged: Option<&TaggerOutput>,
-        vocabulary: &Vocabulary,
+        (vocabulary, labels): (&Vocabulary, Option<&LabelSet>),
         settings: &Settings,
     ) -> ImageRow {
         let analysis = self.analysis.as_deref();
@@ -110,6 +113,9 @@ impl ExportedImage {
             kept_tokens: analysis.and_then(|analysis| count(analysis.decomposition.kept())),
             total_tokens: analysis.and_then(|analysis| count(analysis.decomposition.mask.len())),
             tags: tagged.map(|tagged| tags(tagged, vocabulary)).unwrap_or_default(),
+            labels: labels
+                .zip(tagged)
+                .map(|(labels, tagged)| labels.named(&vocabulary.tags, tagged, analysis)),
             error: self.error.clone(),
         }
     }
@@ -149,6 +155,7 @@ pub(super) fn write_csv(out: &mut impl Write, rows: &[ImageRow]) -> io::Result<(
         "kept_tokens",
         "total_tokens",
         "tags",
+        "labels",
         "error",
     ])?;
     let number = |value: Option<f32>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -158,6 +165,8 @@ pub(super) fn write_csv(out: &mut impl Write, rows: &[ImageRow]) -> io::Result<(
     for row in rows {
         let tag = |tag: &TagRow| format!("{}={}", tag.name, tag.probability);
         let tags: Vec<String> = row.tags.iter().map(tag).collect();
+        let label = |label: &NamedCosine| format!("{}={}", label.name, label.probability);
+        let labels: Vec<String> = row.labels.iter().flatten().map(label).collect();
         writer.write_record([
             safe(&row.path),
             safe(&row.set),
@@ -176,6 +185,7 @@ pub(super) fn write_csv(out: &mut impl Write, rows: &[ImageRow]) -> io::Result<(
             count(row.kept_tokens),
             count(row.total_tokens),
             safe(&tags.join(";")),
+            safe(&labels.join(";")),
             text(&row.error),
         ])?;
     }

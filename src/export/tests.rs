@@ -5,6 +5,7 @@ use arrow::array::{Array as _, AsArray as _};
 use super::plots::{self, NamedScores};
 use super::*;
 use crate::figures::chart::Mark;
+use crate::pipeline::NamedCosine;
 use crate::score::verdict::{Outcome, Rejection};
 
 fn row(path: &str, tags: usize) -> ImageRow {
@@ -32,6 +33,7 @@ fn row(path: &str, tags: usize) -> ImageRow {
         kept_tokens: Some(12),
         total_tokens: Some(145),
         tags: (0..tags).map(tag).collect(),
+        labels: None,
         error: None,
     }
 }
@@ -76,6 +78,44 @@ fn tables_say_the_same_in_every_form() {
     assert_eq!([tags.value_length(0), tags.value_length(1)], [2, 0]);
     // Nothing but the tables is left behind.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn a_clip_s_names_are_labels_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let label = |name: &str, similarity: f32, denied: Option<f32>| NamedCosine {
+        name: name.into(),
+        similarity,
+        probability: 0.5,
+        denied,
+    };
+    let with = |denied| vec![label("cat", 0.25, denied), label("sea lion", 0.125, denied)];
+    let rows = [
+        ImageRow { labels: Some(with(Some(0.75))), ..row("a.png", 1) },
+        ImageRow { labels: Some(with(None)), ..row("b.png", 1) },
+        row("tagged.png", 1),
+    ];
+    let at = |name: &str| folder.path().join(name);
+    for ending in TableForm::ENDINGS {
+        write_table(&at(&format!("table.{ending}")), &rows).unwrap();
+    }
+    let csv = fs::read_to_string(at("table.csv")).unwrap();
+    assert_eq!(csv.matches("cat=0.5;sea lion=0.5").count(), 2, "{csv}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(at("table.json")).unwrap()).unwrap();
+    assert_eq!(json[0]["labels"][0]["similarity"], 0.25);
+    assert_eq!(json[0]["labels"][1]["denied"], 0.75);
+    assert!(json[1]["labels"][0].get("denied").is_none() && json[2]["labels"].is_null());
+    let file = fs::File::open(at("table.parquet")).unwrap();
+    let reader = ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file);
+    let batches: Vec<_> = reader.unwrap().build().unwrap().map(Result::unwrap).collect();
+    let labels = batches[0].column_by_name("labels").unwrap();
+    let labels = labels.as_any().downcast_ref::<arrow::array::ListArray>().unwrap();
+    assert!(labels.is_null(2) && labels.value_length(0) == 2 && labels.value_length(1) == 2);
+    let (first, second) = (labels.value(0), labels.value(1));
+    let denied =
+        |of: &arrow::array::ArrayRef| of.as_struct().column_by_name("denied").unwrap().null_count();
+    assert_eq!([denied(&first), denied(&second)], [0, 2]);
 }
 
 #[test]

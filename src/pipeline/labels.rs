@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Attention, Keep, TaggerOutput};
+use serde::Serialize;
+
+use super::{Analysis, Attention, Keep, TaggerOutput};
 use crate::bundle::known::KnownName;
 use crate::bundle::vocabulary::Vocabulary;
 use crate::decompose::{self, Fallback};
@@ -52,7 +54,37 @@ pub struct Cosines {
     pub prompted: Option<(Vec<f32>, Vec<f32>)>,
 }
 
+/// A known name, with what a CLIP makes of it for one image.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamedCosine {
+    /// The name.
+    pub name: String,
+    /// Cosine of the image's feature with the name's, −1 to 1.
+    pub similarity: f32,
+    /// Its share of the softmax over all names, 0 to 1.
+    pub probability: f32,
+    /// The no side's probability that the image does not show it, 0 to 1; of a CLIPN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied: Option<f32>,
+}
+
 impl Cosines {
+    /// What each name has, the most similar first.
+    pub fn named(&self, names: &[String]) -> Vec<NamedCosine> {
+        let (probabilities, denied) = (self.probabilities(), self.denied());
+        let named = |(at, name): (usize, &String)| {
+            Some(NamedCosine {
+                name: name.clone(),
+                similarity: *self.image.get(at)?,
+                probability: *probabilities.get(at)?,
+                denied: denied.as_ref().and_then(|denied| denied.get(at).copied()),
+            })
+        };
+        let mut all: Vec<NamedCosine> = names.iter().enumerate().filter_map(named).collect();
+        all.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
+        all
+    }
+
     /// Those of the image's feature with names alone.
     pub fn of_image(self) -> Self {
         Self { image: self.image, no: self.no, ..Self::default() }
@@ -143,6 +175,19 @@ impl LabelSet {
             negatives: self.negatives.as_ref().map(of),
             prompted: self.prompted.as_ref().map(|texts| (of(texts), self.with(texts, patches))),
         }
+    }
+
+    /// What each name has of an image: by the feature that is judged, or by the image's own where it is
+    /// rejected.
+    pub fn named(
+        &self,
+        names: &[String],
+        seen: &TaggerOutput,
+        analysis: Option<&Analysis>,
+    ) -> Vec<NamedCosine> {
+        let judged = analysis.and_then(|analysis| analysis.cosines.clone());
+        let own = || self.cosines(seen.tokens.get(..seen.width).unwrap_or_default(), &[], false);
+        judged.unwrap_or_else(own).named(names)
     }
 
     /// Maps of some names: their cosines with each patch. The image's own feature, at position 0, lies

@@ -45,7 +45,7 @@ pub use analysis::{Analysis, Decomposition, Nearest, Settings, lambda_in_force};
 pub use error::{ImageName, PipelineError};
 pub use clip::NO_TEMPLATE;
 pub use features::{Features, Image, ImageFeature, Inputs};
-pub use labels::{Cosines, LabelSet, Labels};
+pub use labels::{Cosines, LabelSet, Labels, NamedCosine};
 pub use odin::OdinInput;
 pub use project::Projected;
 pub use remembered::Remembered;

@@ -5,15 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::bundle::embedded;
+use crate::bundle::{Bundle, embedded};
 use crate::cli::CliResult;
-use crate::cli::output::{note, say};
+use crate::cli::output::say;
 use crate::demo::HELD_OUT_SEED;
 use crate::demo::clip::{DetectorQuality, HeldOut, judge, names_found};
 use crate::gpu::{self, DeviceChoice};
-use crate::nn::clip::tokenizer::Tokenizer;
-use crate::nn::clip::{Checkpoint, Clip};
-use crate::nn::weights::WeightLoader;
+use crate::pipeline::Pipeline;
 
 /// Arguments of `demo evaluate-clip`.
 #[derive(Args)]
@@ -24,7 +22,7 @@ show one of them are set against scenes that show none.
 Example:
   tagood-lens demo evaluate-clip --template 'a drawing of a {}.'")]
 pub(super) struct EvaluateClipArgs {
-    /// A CLIP: its weights file, or its folder; the embedded one if not given
+    /// A CLIP: its bundle, its weights file, or its folder; the embedded one if not given
     #[arg(long, value_name = "CLIP")]
     model: Option<PathBuf>,
     /// Scenes of known objects
@@ -50,16 +48,21 @@ impl EvaluateClipArgs {
     /// # Errors
     /// If the model cannot be loaded or the device fails.
     pub(super) fn run(self) -> CliResult {
-        let device = gpu::compute(self.device)?.device;
-        let (checkpoint, tokenizer) = self.open()?;
-        let clip =
-            Clip::new(&checkpoint.config, &WeightLoader::stored(&checkpoint.source, &device))?;
-        let side = checkpoint.config.image.image;
-        let scenes = u64::from(self.scenes);
-        let held_out = HeldOut::encode(&clip, side, HELD_OUT_SEED, scenes, &device)?;
+        let compute = gpu::compute(self.device)?;
+        let bundle = match &self.model {
+            Some(path) => Bundle::open(path)?,
+            None => embedded::clip_bundle()?,
+        };
+        anyhow::ensure!(
+            bundle.clip.is_some(),
+            "this is no CLIP; `demo evaluate` judges taggers: {}",
+            bundle.path.display()
+        );
+        let mut pipeline = Pipeline::load(&bundle, &compute)?;
+        let held_out = HeldOut::see(&pipeline, HELD_OUT_SEED, u64::from(self.scenes))?;
         let splits = u64::from(self.splits);
-        let detectors = judge(&clip, &tokenizer, &held_out, &self.template, splits)?;
-        let names = names_found(&clip, &tokenizer, &held_out, &self.template)?;
+        let detectors = judge(&mut pipeline, &held_out, &self.template, splits)?;
+        let names = names_found(&mut pipeline, &held_out, &self.template)?;
         if self.json {
             let report = serde_json::json!({
                 "scenes": self.scenes,
@@ -80,25 +83,6 @@ impl EvaluateClipArgs {
             say!("{:<16}{:<16}{:>7.1}%", found.class, found.name, 100.0 * found.share)?;
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    fn open(&self) -> anyhow::Result<(Checkpoint, Tokenizer)> {
-        let (checkpoint, tokenizer) = match &self.model {
-            Some(path) => {
-                let checkpoint = Checkpoint::open(path, None)?;
-                let tokenizer = checkpoint.tokenizer()?;
-                (checkpoint, tokenizer)
-            }
-            None => {
-                let checkpoint = embedded::clip()?;
-                let tokenizer = embedded::clip_tokenizer(&checkpoint.config)?;
-                (checkpoint, tokenizer)
-            }
-        };
-        if let Some(warning) = checkpoint.warning() {
-            note!("{warning}");
-        }
-        Ok((checkpoint, tokenizer))
     }
 }
 

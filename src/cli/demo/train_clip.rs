@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use burn::tensor::Device;
 use clap::Args;
 
-use crate::bundle::Precision;
+use crate::bundle::{Bundle, Precision, known};
 use crate::cli::CliResult;
 use crate::cli::output::{note, say};
 use crate::demo::clip::{
-    self, ClipTrainConfig, HeldOut, ImageLosses, ImageTrainer, TextTrainer, judge,
+    self, ClipTrainConfig, DetectorQuality, HeldOut, ImageLosses, ImageTrainer, TextTrainer, judge,
 };
 use crate::demo::train::checkpoint_path;
 use crate::fit::checkpoint;
@@ -20,6 +20,7 @@ use crate::fit::clipn::ClipFolder;
 use crate::gpu::{self, DeviceChoice};
 use crate::image::Normalisation;
 use crate::nn::source::Source;
+use crate::pipeline::Pipeline;
 
 /// Seed of validation scenes; training and evaluation use others.
 const VALIDATION_SEED: u64 = 0x7E57;
@@ -76,14 +77,7 @@ impl TrainClipArgs {
             train_text(&config, &json, &text, &device)?;
         }
         let trainer = self.train_image(&config, &json, &text, &device)?;
-        let model = ClipFolder {
-            tensors: &trainer.weights(),
-            precision: Precision::Single,
-            shape: &config.clip,
-            normalisation: Normalisation::CLIP,
-            tokenizer: Some(json.as_bytes()),
-        };
-        model.write(&self.out)?;
+        write(&trainer, &config, &json, &self.out)?;
         say!("the CLIP: {}", self.out.display())?;
         Ok(ExitCode::SUCCESS)
     }
@@ -114,19 +108,49 @@ impl TrainClipArgs {
             }
             if step.is_multiple_of(250) || step == config.steps {
                 trainer.save(&checkpoint)?;
-                let clip = trainer.snapshot(device)?;
-                let side = config.clip.image.image;
-                let held_out =
-                    HeldOut::encode(&clip, side, VALIDATION_SEED, VALIDATION_SCENES, device)?;
-                let mut line = String::new();
-                for found in judge(&clip, &tokenizer()?, &held_out, "a photo of a {}.", 10)? {
-                    line.push_str(&format!("  {} {:.3}", found.detector, found.auroc));
-                }
-                note!("{line}");
+                note!("{}", self.validate(&trainer, config, json)?);
             }
         }
         Ok(trainer)
     }
+
+    /// How well the detectors do on scenes that are not trained on, on one line. The model is judged as
+    /// it will be written.
+    fn validate(
+        &self,
+        trainer: &ImageTrainer,
+        config: &ClipTrainConfig,
+        json: &str,
+    ) -> anyhow::Result<String> {
+        let path = self.work.join("validated");
+        if path.exists() {
+            std::fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        write(trainer, config, json, &path)?;
+        let mut pipeline = Pipeline::load(&Bundle::open(&path)?, &gpu::compute(self.device)?)?;
+        let held_out = HeldOut::see(&pipeline, VALIDATION_SEED, VALIDATION_SCENES)?;
+        let found = judge(&mut pipeline, &held_out, known::DEFAULT_TEMPLATE, 10)?;
+        let of = |found: &DetectorQuality| format!("  {} {:.3}", found.detector, found.auroc);
+        Ok(found.iter().map(of).collect())
+    }
+}
+
+/// Writes the CLIP as open_clip has them.
+fn write(
+    trainer: &ImageTrainer,
+    config: &ClipTrainConfig,
+    json: &str,
+    path: &Path,
+) -> anyhow::Result<()> {
+    let model = ClipFolder {
+        tensors: &trainer.weights(),
+        precision: Precision::Single,
+        shape: &config.clip,
+        normalisation: Normalisation::CLIP,
+        tokenizer: Some(json.as_bytes()),
+    };
+    Ok(model.write(path)?)
 }
 
 fn train_text(

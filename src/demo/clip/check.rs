@@ -1,24 +1,25 @@
 //! How well a CLIP of the procedural world tells named objects from others, on scenes that it was not
-//! trained on: nine of the eighteen classes are named known, and the other nine are shown.
+//! trained on: nine of the eighteen classes are named known, and the other nine are shown. Scores are
+//! those of [`Pipeline::score`], as everywhere.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::{ids, unit};
+use crate::bundle::known::{KnownName, plain};
+use crate::bundle::manifest::Recipe;
 use crate::demo::nouns::{self, ABSENT};
 use crate::demo::rng::SceneRng;
 use crate::demo::{ID_CLASSES, Scene, Set, scene};
 use crate::eval::metrics::RankedScores;
-use crate::image::{Normalisation, RgbImage, Transform, tensor_data};
-use crate::nn::clip::tokenizer::Tokenizer;
-use crate::nn::clip::{Clip, NoPrompt};
-use crate::score::distance::Centers;
-use crate::score::negatives::NOUN_TEMPLATE;
-use crate::score::{
-    self, FittedDetector, Head, Input, LOGIT_SCALE, NameCosines, Sample, Statistics,
+use crate::image::RgbImage;
+use crate::pipeline::{
+    Column, Features, Image, Keep, Labels, OdinInput, Pipeline, PipelineError, ScorePlan,
+    TaggerOutput,
 };
+use crate::score::negatives::NegativeWords;
+use crate::score::{FittedDetector, Input};
 
 /// The domain of the splits' random draws.
 const SPLIT_DOMAIN: u64 = 42;
@@ -30,16 +31,8 @@ const BATCH: usize = 16;
 pub struct HeldOut {
     /// For each scene the classes it shows, the main one first.
     classes: Vec<Vec<usize>>,
-    /// Unit features: the image's, then its patches', `[scenes, 1 + patches, joint]`.
-    features: Vec<f32>,
-    joint: usize,
-}
-
-/// The network's input for a scene of any size.
-fn prepared(scene: &Scene, side: u32) -> Vec<f32> {
-    let (size, pixels) = (scene.size as u32, scene.image.clone());
-    let Some(picture) = RgbImage::from_raw(size, size, pixels) else { return Vec::new() };
-    tensor_data(&Transform::Clip.apply(&picture, side), &Normalisation::CLIP)
+    /// What the network makes of each.
+    seen: Vec<TaggerOutput>,
 }
 
 /// How one detector does.
@@ -57,35 +50,21 @@ pub struct DetectorQuality {
 }
 
 impl HeldOut {
-    /// Draws `count` scenes of a seed, at full size, and encodes them as any picture is.
+    /// Draws `count` scenes of a seed, at full size, and has them seen as any picture is.
     ///
     /// # Errors
     /// If the device fails.
-    pub fn encode(
-        clip: &Clip,
-        side: usize,
-        seed: u64,
-        count: u64,
-        device: &Device,
-    ) -> anyhow::Result<Self> {
-        let mut held_out = Self { classes: Vec::new(), features: Vec::new(), joint: 0 };
+    pub fn see(pipeline: &Pipeline, seed: u64, count: u64) -> Result<Self, PipelineError> {
+        let mut held_out = Self { classes: Vec::new(), seen: Vec::new() };
         for first in (0..count).step_by(BATCH) {
             let range = first..(first + BATCH as u64).min(count);
-            let drawn: Vec<(Scene, Vec<f32>)> = range
-                .into_par_iter()
-                .map(|index| {
-                    let scene = scene(Set::Id, seed, index);
-                    let values = prepared(&scene, side as u32);
-                    (scene, values)
-                })
-                .collect();
-            let (scenes, values): (Vec<Scene>, Vec<Vec<f32>>) = drawn.into_iter().unzip();
-            let values = values.concat();
-            let shape = [scenes.len(), 3, side, side];
-            let images = Tensor::from_data(TensorData::new(values, shape), device);
-            let features = unit(clip.image.forward(images));
-            held_out.joint = features.dims()[2];
-            held_out.features.extend(features.try_into_data()?.iter::<f32>());
+            let drawn = range.into_par_iter().map(|index| {
+                let scene = scene(Set::Id, seed, index);
+                let values = prepared(pipeline, &scene);
+                (scene, values)
+            });
+            let (scenes, values): (Vec<Scene>, Vec<Vec<f32>>) = drawn.unzip();
+            held_out.seen.extend(pipeline.tag(&values, Keep::Id)?);
             for scene in scenes {
                 let main = scene.class.into_iter();
                 let others = scene.tags.iter().copied().filter(|&tag| tag < ID_CLASSES.len());
@@ -95,50 +74,59 @@ impl HeldOut {
         Ok(held_out)
     }
 
-    /// The whole image's feature and the patches' local features of a scene, row after row.
-    fn of(&self, scene: usize) -> (&[f32], &[f32]) {
-        let each = self.features.len() / self.classes.len().max(1);
-        self.features[scene * each..][..each].split_at(self.joint)
+    /// The scenes that hold for a set of known classes: those whose main object is known, and those
+    /// that show none. A scene of another class that shows a known object too is neither.
+    fn split(&self, known: &[usize]) -> [Vec<Image<'_>>; 2] {
+        let scenes = || self.classes.iter().zip(&self.seen);
+        let main = |(classes, _): &(&Vec<usize>, &TaggerOutput)| {
+            classes.first().is_some_and(|class| known.contains(class))
+        };
+        let none = |(classes, _): &(&Vec<usize>, &TaggerOutput)| {
+            !classes.iter().any(|class| known.contains(class))
+        };
+        let image = |(_, seen)| Image::from(seen);
+        [scenes().filter(main).map(image).collect(), scenes().filter(none).map(image).collect()]
+    }
+}
+
+/// The network's input for a scene of any size.
+fn prepared(pipeline: &Pipeline, scene: &Scene) -> Vec<f32> {
+    let (size, pixels) = (scene.size as u32, scene.image.clone());
+    let picture = RgbImage::from_raw(size, size, pixels);
+    picture.map(|picture| pipeline.prepare(&picture)).unwrap_or_default()
+}
+
+/// Names without synonyms, in one template.
+fn labels(names: impl IntoIterator<Item = String>, template: &str) -> Labels {
+    let plain = |name| KnownName { name, synonyms: Vec::new() };
+    Labels {
+        known: names.into_iter().map(plain).collect(),
+        templates: vec![template.to_owned()],
+        negatives: None,
     }
 }
 
 /// The mean over `splits` of how each detector that the model has all for tells scenes of nine named
-/// classes from scenes that show none of them. Names stand in `template`, as `{}`.
+/// classes from scenes that show none of them. Names stand in `template`, as `{}`; negative words name
+/// what no scene shows.
 ///
 /// # Errors
 /// If a text cannot be encoded or the device fails.
 pub fn judge(
-    clip: &Clip,
-    tokenizer: &Tokenizer,
+    pipeline: &mut Pipeline,
     held_out: &HeldOut,
     template: &str,
     splits: u64,
 ) -> anyhow::Result<Vec<DetectorQuality>> {
-    let names: Vec<String> = ID_CLASSES.iter().map(|name| template.replace("{}", name)).collect();
-    let names = ids(tokenizer, &names)?;
-    let read = |features: Tensor<2>| -> anyhow::Result<Vec<f32>> {
-        Ok(unit(features).try_into_data()?.iter::<f32>().collect())
-    };
-    let texts = read(clip.text.forward(&names))?;
-    let no = match &clip.no {
-        Some(no) => Some(read(no.forward(&names, NoPrompt::Mean))?),
-        None => None,
-    };
-    let words: Vec<String> = ABSENT.iter().map(|word| NOUN_TEMPLATE.replace("{}", word)).collect();
-    let negatives = read(clip.text.forward(&ids(tokenizer, &words)?))?;
+    let absent = ABSENT.map(str::to_owned).to_vec();
+    let words = NegativeWords { nouns: absent, ..NegativeWords::default() };
     let mut tallies: Vec<(&'static str, Vec<SplitOutcome>)> = Vec::new();
     for split in 0..splits {
         let known = split_of(split);
-        let rows = |all: &[f32]| -> Vec<f32> {
-            known
-                .iter()
-                .flat_map(|&at| &all[at * held_out.joint..][..held_out.joint])
-                .copied()
-                .collect()
-        };
-        let texts =
-            SplitTexts { known: rows(&texts), no: no.as_deref().map(rows), negatives: &negatives };
-        for (detector, outcome) in texts.outcomes(held_out, &known)? {
+        let names = known.iter().map(|&class| ID_CLASSES[class].to_owned());
+        let negatives = Some((words.clone(), PathBuf::from("the drawn world's own")));
+        pipeline.set_labels(Labels { negatives, ..labels(names, template) })?;
+        for (detector, outcome) in outcomes(pipeline, held_out.split(&known))? {
             match tallies.iter_mut().find(|(id, _)| *id == detector) {
                 Some((_, outcomes)) => outcomes.push(outcome),
                 None => tallies.push((detector, vec![outcome])),
@@ -165,36 +153,36 @@ pub struct NameFound {
 /// # Errors
 /// If a text cannot be encoded or the device fails.
 pub fn names_found(
-    clip: &Clip,
-    tokenizer: &Tokenizer,
+    pipeline: &mut Pipeline,
     held_out: &HeldOut,
     template: &str,
 ) -> anyhow::Result<Vec<NameFound>> {
-    let encode = |names: &[&str]| -> anyhow::Result<Vec<f32>> {
-        let texts: Vec<String> = names.iter().map(|name| template.replace("{}", name)).collect();
-        let features = unit(clip.text.forward(&ids(tokenizer, &texts)?));
-        Ok(features.try_into_data()?.iter::<f32>().collect())
-    };
-    let own = encode(&ID_CLASSES)?;
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    let mut found = Vec::new();
-    for (class, class_name) in ID_CLASSES.iter().enumerate() {
-        for noun in nouns::names(class) {
-            let text = encode(&[noun.one])?;
-            let scenes = (0..held_out.classes.len())
-                .filter(|&scene| held_out.classes[scene].first() == Some(&class));
-            let (mut won, mut all) = (0, 0);
-            for scene in scenes {
-                let (image, _) = held_out.of(scene);
-                let score = dot(image, &text);
-                let others = own.chunks(held_out.joint).enumerate().filter(|(at, _)| *at != class);
-                won += usize::from(others.into_iter().all(|(_, other)| dot(image, other) < score));
-                all += 1;
-            }
-            let share = won as f64 / f64::from(all.max(1));
-            found.push(NameFound { class: class_name, name: noun.one, share });
-        }
+    let all = (0..ID_CLASSES.len()).flat_map(|class| {
+        nouns::names(class).iter().map(move |noun| (class, noun.one)).collect::<Vec<_>>()
+    });
+    let mut known: BTreeSet<String> = ID_CLASSES.iter().map(|name| plain(name)).collect();
+    // The classes' own names come first.
+    let mut names: Vec<(usize, &'static str)> = ID_CLASSES.iter().copied().enumerate().collect();
+    names.extend(all.filter(|(_, name)| known.insert(plain(name))));
+    pipeline.set_labels(labels(names.iter().map(|(_, name)| (*name).to_owned()), template))?;
+    let set = pipeline.label_set().cloned().unwrap_or_default();
+    let logits: Vec<Vec<f32>> =
+        held_out.seen.iter().map(|seen| set.logits(&seen.tokens[..seen.width])).collect();
+    let mut found: Vec<NameFound> = Vec::with_capacity(names.len());
+    for (at, &(class, name)) in names.iter().enumerate() {
+        let of_class = |scene: &usize| held_out.classes[*scene].first() == Some(&class);
+        let scenes: Vec<usize> = (0..held_out.classes.len()).filter(of_class).collect();
+        let wins = |&&scene: &&usize| {
+            let others = (0..ID_CLASSES.len()).filter(|&other| other != class);
+            let logits = &logits[scene];
+            others.into_iter().all(|other| logits[other] < logits[at])
+        };
+        let won = scenes.iter().filter(wins).count();
+        let share = won as f64 / scenes.len().max(1) as f64;
+        found.push(NameFound { class: ID_CLASSES[class], name, share });
     }
+    // Stable: a class's own name stays the first.
+    found.sort_by_key(|found| ID_CLASSES.iter().position(|class| *class == found.class));
     Ok(found)
 }
 
@@ -231,93 +219,39 @@ fn quality(detector: &'static str, outcomes: &[SplitOutcome]) -> DetectorQuality
     }
 }
 
-/// The texts of one split, of unit length, row after row.
-struct SplitTexts<'a> {
-    known: Vec<f32>,
-    no: Option<Vec<f32>>,
-    negatives: &'a [f32],
-}
-
-/// The cosines of one scene.
-struct SceneCosines {
-    image: Vec<f32>,
-    local: Vec<f32>,
-    no: Option<Vec<f32>>,
-    negatives: Vec<f32>,
-    logits: Vec<f32>,
-}
-
-impl SplitTexts<'_> {
-    /// What the detectors do that this model's cosines are enough for.
-    fn outcomes(
-        &self,
-        held_out: &HeldOut,
-        known: &[usize],
-    ) -> anyhow::Result<Vec<(&'static str, SplitOutcome)>> {
-        let shows_known =
-            |scene: &usize| held_out.classes[*scene].iter().any(|c| known.contains(c));
-        let main_is_known =
-            |scene: &usize| held_out.classes[*scene].first().is_some_and(|c| known.contains(c));
-        let all = 0..held_out.classes.len();
-        // A scene of another class that shows a known object too is neither.
-        let id: Vec<usize> = all.clone().filter(main_is_known).collect();
-        let ood: Vec<usize> = all.filter(|scene| !shows_known(scene)).collect();
-        let cosines = |scenes: &[usize]| -> Vec<SceneCosines> {
-            scenes.par_iter().map(|&scene| self.cosines(held_out, scene)).collect()
-        };
-        let (id, ood) = (cosines(&id), cosines(&ood));
-        let head = self.head(known.len(), held_out.joint)?;
-        let mut outcomes = Vec::new();
-        for detector in score::all() {
-            let needs = detector.info().needs;
-            // The others need what `fit` makes.
-            let is_of_names = needs.iter().any(|input| input.is_of_names());
-            if !(is_of_names || needs == [Input::ClassLogits]) {
-                continue;
-            }
-            let Ok(bound) = score::bind(*detector, &Statistics::default(), &head) else { continue };
-            outcomes.push((detector.info().id, outcome(&bound, &id, &ood)?));
-        }
-        Ok(outcomes)
-    }
-
-    fn cosines(&self, held_out: &HeldOut, scene: usize) -> SceneCosines {
-        let (image, local) = held_out.of(scene);
-        let with = |rows: &[f32], texts: &[f32]| -> Vec<f32> {
-            let texts = texts.chunks(held_out.joint);
-            let dot = |row: &[f32], text: &[f32]| row.iter().zip(text).map(|(a, b)| a * b).sum();
-            let rows = rows.chunks(held_out.joint);
-            rows.flat_map(|row| texts.clone().map(move |text| dot(row, text))).collect()
-        };
-        let whole = with(image, &self.known);
-        SceneCosines {
-            logits: whole.iter().map(|cosine| LOGIT_SCALE * cosine).collect(),
-            image: whole,
-            local: with(local, &self.known),
-            no: self.no.as_ref().map(|no| with(image, no)),
-            negatives: with(image, self.negatives),
-        }
-    }
-
-    fn head(&self, classes: usize, joint: usize) -> anyhow::Result<Arc<Head>> {
-        let centers = Centers::new(self.known.clone(), [classes, 1, joint])?;
-        let weight = self.known.iter().map(|value| LOGIT_SCALE * value).collect();
-        let mut inputs = vec![Input::NameCosines, Input::LocalCosines, Input::NegativeCosines];
-        inputs.extend(self.no.as_ref().map(|_| Input::NoCosines));
-        Ok(Arc::new(Head::new(weight, vec![0.0; classes], centers)?.with_names(&inputs)))
-    }
-}
-
-fn outcome(
-    detector: &FittedDetector,
-    id: &[SceneCosines],
-    ood: &[SceneCosines],
-) -> anyhow::Result<SplitOutcome> {
-    let scores = |scenes: &[SceneCosines]| -> anyhow::Result<Vec<f32>> {
-        let samples: Vec<Sample> = scenes.iter().map(sample).collect();
-        Ok(detector.score_batch(&samples)?)
+/// What the detectors do that need names and nothing that `fit` makes.
+fn outcomes(
+    pipeline: &Pipeline,
+    [id, ood]: [Vec<Image<'_>>; 2],
+) -> anyhow::Result<Vec<(&'static str, SplitOutcome)>> {
+    let of_names = |info: &&crate::score::Info| {
+        let needs = info.needs;
+        needs.iter().any(|input| input.is_of_names()) || needs == [Input::ClassLogits]
     };
-    let (id, ood) = (scores(id)?, scores(ood)?);
+    let infos = pipeline.detectors();
+    let detectors = infos.into_iter().filter(|info| of_names(info));
+    let detectors: Vec<&FittedDetector> =
+        detectors.filter_map(|info| pipeline.detector(info.id)).collect();
+    let scores = |images: &[Image<'_>]| -> anyhow::Result<Vec<Vec<f32>>> {
+        let column = Column { features: Features::WholeImage, detectors: detectors.clone() };
+        let plan =
+            ScorePlan { recipe: Recipe::Paper, odin: OdinInput::Tokens, columns: vec![column] };
+        let scored = pipeline.score(images, &plan)?;
+        let of_detectors = scored.into_iter().flat_map(|column| column.scores);
+        let ranked = |scores: Result<Vec<crate::score::verdict::Score>, _>| {
+            Ok(scores?.into_iter().map(|score| score.ranked).collect())
+        };
+        of_detectors.map(ranked).collect()
+    };
+    let both = scores(&id)?.into_iter().zip(scores(&ood)?);
+    detectors
+        .iter()
+        .zip(both)
+        .map(|(detector, (id, ood))| Ok((detector.info().id, outcome(detector, id, ood)?)))
+        .collect()
+}
+
+fn outcome(detector: &FittedDetector, id: Vec<f32>, ood: Vec<f32>) -> anyhow::Result<SplitOutcome> {
     let share = |scores: &[f32], is_right: &dyn Fn(f32) -> bool| {
         scores.iter().filter(|score| is_right(**score)).count() as f64 / scores.len().max(1) as f64
     };
@@ -328,46 +262,51 @@ fn outcome(
     Ok(SplitOutcome { auroc: metrics.auroc, fpr95: metrics.fpr95, decided })
 }
 
-fn sample(cosines: &SceneCosines) -> Sample<'_> {
-    let names = NameCosines {
-        image: &cosines.image,
-        local: &cosines.local,
-        no: cosines.no.as_deref(),
-        negatives: Some(&cosines.negatives),
-        prompted: None,
-    };
-    Sample { class_logits: &cosines.logits, names: Some(names), ..Sample::default() }
-}
-
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
     use crate::bundle::embedded;
     use crate::demo::HELD_OUT_SEED;
-    use crate::nn::weights::WeightLoader;
+    use crate::gpu::{self, DeviceChoice};
 
     #[test]
     fn the_embedded_clip_tells_named_objects_from_others() {
-        let checkpoint = embedded::clip().unwrap();
-        let tokenizer = embedded::clip_tokenizer(&checkpoint.config).unwrap();
-        let device = Device::flex();
-        let from = WeightLoader::stored(&checkpoint.source, &device);
-        let clip = Clip::new(&checkpoint.config, &from).unwrap();
-        let side = checkpoint.config.image.image;
-        let held_out = HeldOut::encode(&clip, side, HELD_OUT_SEED, 200, &device).unwrap();
-        let found = judge(&clip, &tokenizer, &held_out, "a photo of a {}.", 5).unwrap();
+        let compute = gpu::compute(DeviceChoice::Cpu).unwrap();
+        let mut pipeline = Pipeline::load(&embedded::clip_bundle().unwrap(), &compute).unwrap();
+        let held_out = HeldOut::see(&pipeline, HELD_OUT_SEED, 200).unwrap();
+        let found = judge(&mut pipeline, &held_out, "a photo of a {}.", 5).unwrap();
         let auroc = |id: &str| found.iter().find(|found| found.detector == id).unwrap().auroc;
         assert!(auroc("clipn-atd") > 0.95, "{found:?}");
         assert!(auroc("mcm") > 0.95, "{found:?}");
         let decision = found.iter().find(|found| found.detector == "clipn-atd-decision").unwrap();
         assert!(decision.decided.unwrap().iter().all(|&share| share > 0.8), "{decision:?}");
         // Other names reach the same objects.
-        let names = names_found(&clip, &tokenizer, &held_out, "a photo of a {}.").unwrap();
+        let names = names_found(&mut pipeline, &held_out, "a photo of a {}.").unwrap();
         for name in ["aeroplane", "kitty", "bike", "mug"] {
             let share = names.iter().find(|found| found.name == name).unwrap().share;
             assert!(share > 0.8, "{name}: {share}");
+        }
+    }
+
+    #[test]
+    fn scenes_are_scored_as_inspect_scores_them() {
+        use crate::pipeline::Settings;
+        let compute = gpu::compute(DeviceChoice::Cpu).unwrap();
+        let mut pipeline = Pipeline::load(&embedded::clip_bundle().unwrap(), &compute).unwrap();
+        let held_out = HeldOut::see(&pipeline, HELD_OUT_SEED, 60).unwrap();
+        let found = judge(&mut pipeline, &held_out, "a photo of a {}.", 1).unwrap();
+        let known = split_of(0);
+        for id in ["mcm", "gl-mcm", "clipn-atd"] {
+            let settings = Settings { detector: id.into(), ..pipeline.default_settings() };
+            let [id_scores, ood_scores] = held_out.split(&known).map(|images| {
+                let score = |image: &Image<'_>| {
+                    pipeline.analyse(image.tagged, &settings).unwrap().verdict.score.unwrap()
+                };
+                images.iter().map(score).collect::<Vec<f32>>()
+            });
+            let auroc = RankedScores::from_sets(id_scores, ood_scores).unwrap().metrics().auroc;
+            let of = found.iter().find(|found| found.detector == id).unwrap();
+            assert_eq!(of.auroc, auroc, "{id}");
         }
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::batch::{CaptionedBatch, prompts};
-use super::{ClipTrainConfig, MARGIN, NAMED, SCALE, clip_of, cross_entropy, ids, shares, unit};
+use super::{ClipTrainConfig, MARGIN, NAMED, SCALE, cross_entropy, ids, shares, unit};
 use crate::demo::ID_CLASSES;
 use crate::demo::train::{SHARDS, shards};
 use crate::fit::checkpoint;
@@ -135,14 +135,6 @@ impl ImageTrainer {
     /// All weights under their published names, the image side's averaged.
     pub fn weights(&self) -> Vec<NamedTensor> {
         named_tensors(&self.optimizer.averaged(self.clip.clone()), &self.names)
-    }
-
-    /// A CLIP for inference with the averaged weights.
-    ///
-    /// # Errors
-    /// Never for weights of this trainer.
-    pub fn snapshot(&self, device: &Device) -> anyhow::Result<Clip> {
-        clip_of(&self.weights(), &self.config.clip, device)
     }
 
     /// One optimizer step; the losses before it.

@@ -7,6 +7,7 @@ use super::{
     AtLambda, Bootstrap, DetectorReport, DetectorResult, RefitReport, Report, ReportError,
     SetFacts, SetResult, Setting,
 };
+use crate::bundle::manifest::Arch;
 use crate::eval::scores::{Column, Features, ScoreTable, ScoredImage, SetScores};
 use crate::eval::separation::{Separation, SetSeparation};
 use crate::score::verdict::Rejection;
@@ -63,7 +64,8 @@ fn settings(table: &ScoreTable) -> Vec<Setting> {
     let ordered = table.features.get(table.main).into_iter().chain(others.map(|(_, f)| f));
     for &features in ordered {
         settings.push(Setting { features, tag_rule: true });
-        if features == Features::WholeImage {
+        // A CLIP has no rule of tags: the best name counts in any case.
+        if features == Features::WholeImage && table.model.arch == Arch::Ram {
             settings.push(Setting { features, tag_rule: false });
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::csv::ROC_POINTS;
 use super::{DetectorResult, Report, SetFacts};
+use crate::bundle::manifest::Arch;
 use crate::eval::metrics::{Metric, Metrics};
 use crate::eval::scores::Features;
 
@@ -41,13 +42,12 @@ pub(super) fn page(report: &Report) -> String {
     put(
         &mut text,
         &format!(
-            "Model `{}` ({} classes, {} tags), recipe `{}`, τ = {}; ODIN moves the {}. {}.\n",
+            "Model `{}` ({}), recipe `{}`, τ = {}{}. {}.\n",
             model.name.replace('`', "'"),
-            model.classes.len(),
-            model.tags,
+            model.labels(),
             model.recipe,
             model.tau,
-            model.odin,
+            model.odin().map_or(String::new(), |odin| format!("; {odin}")),
             report.program
         ),
     );
@@ -134,6 +134,14 @@ fn pair(metrics: Option<&Metrics>) -> [String; 2] {
     }
 }
 
+/// What an image lacks for which nothing known counts.
+pub(super) fn no_label(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Ram => "no ID tag",
+        Arch::Clip => "no name",
+    }
+}
+
 fn sets_table(report: &Report) -> String {
     let row = |kind: &str, set: &SetFacts| {
         vec![
@@ -146,7 +154,8 @@ fn sets_table(report: &Report) -> String {
             set.accuracy.map(|a| format!("{} %", percent(a))).unwrap_or_else(|| "–".into()),
         ]
     };
-    let header = ["set", "", "images", "unreadable", "no ID tag", "nothing kept", "class accuracy"];
+    let none = no_label(report.model.arch);
+    let header = ["set", "", "images", "unreadable", none, "nothing kept", "class accuracy"];
     let ood = report.ood.iter().map(|set| row("OOD", set));
     markdown(&header, std::iter::once(row("ID", &report.id)).chain(ood))
 }
@@ -238,10 +247,13 @@ fn tau_sections(text: &mut String, report: &Report) {
         return;
     }
     put(text, "## τ at inference (the paper's figure 5)\n");
+    let rule = match report.model.arch {
+        Arch::Ram => ", with the rule of the tags still before it",
+        Arch::Clip => "",
+    };
     put(
         text,
-        "Mean AUROC / FPR95 over the sets; `whole` is the whole image's feature, with the rule of the \
-         tags still before it.\n",
+        &format!("Mean AUROC / FPR95 over the sets; `whole` is the whole image's feature{rule}.\n"),
     );
     let mut columns: Vec<usize> =
         (0..report.settings.len()).filter(|&at| report.settings[at].tag_rule).collect();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::bundle::manifest::Recipe;
+use crate::bundle::manifest::{Arch, Recipe};
 use crate::eval::scores::{Column, DetectorFacts, ScoreTable, ScoredImage, SetScores};
 use crate::pipeline::OdinInput;
 use crate::score::verdict::Rejection;
@@ -43,6 +43,8 @@ fn table() -> ScoreTable {
             classes: vec!["cat".into(), "dog".into()],
             tags: 9,
             odin: OdinInput::Tokens,
+            arch: Arch::Ram,
+            detector: Recipe::Paper.detector().into(),
         },
         features: vec![Features::Objects { tau: 0.5 }, Features::WholeImage],
         main: 0,
@@ -53,6 +55,34 @@ fn table() -> ScoreTable {
             set("near", &[Some(3.5), None], &[3.5, 0.0], 3),
         ],
     }
+}
+
+#[test]
+fn a_clip_is_reported_by_its_names() {
+    let mut table = table();
+    (table.model.arch, table.model.tags) = (Arch::Clip, 2);
+    table.model.detector = "energy".into();
+    // As `evaluate` has it for a CLIP: the whole image first.
+    (table.main, table.features) = (0, vec![Features::WholeImage, Features::Objects { tau: 0.5 }]);
+    for set in std::iter::once(&mut table.id).chain(&mut table.ood) {
+        set.columns[0].reverse();
+        set.columns[0][1] = Column::Scores(vec![Some(1.0); set.images.len()]);
+    }
+    let report = Report::new(&table, None, Vec::new()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("report");
+    write(&report, &table, &out).unwrap();
+    for file in ["table.md", "report.html"] {
+        let text = std::fs::read_to_string(out.join(file)).unwrap();
+        assert!(text.contains("2 known names"), "{file}: {text}");
+        for of_taggers in ["ODIN", "ID tag", "rule of the tags", "tagger", " tags"] {
+            assert!(!text.contains(of_taggers), "{file} says {of_taggers}");
+        }
+        assert_eq!(text.matches("no name").count(), 1, "{file}");
+    }
+    // The page begins with the detector that decides.
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("selected>&lt;energy&gt;</option>"), "{page}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::Report;
 use super::csv::ROC_POINTS;
 use super::markdown::{LEGEND, percent};
+use crate::bundle::manifest::Arch;
 use crate::eval::scores::ScoreTable;
 use crate::figures::{escape, palette};
 use tables::{ablations, counts, detectors_table, metrics_table};
@@ -80,25 +81,23 @@ fn set_names(report: &Report) -> Vec<&str> {
 
 /// The recipe's own detector, or the first that could score.
 fn chosen(report: &Report) -> usize {
-    let own = report.model.recipe.detector();
+    let own = &report.model.detector;
     let scored = |at: &usize| report.detectors[*at].outcomes[0].mean().is_some();
     let all = 0..report.detectors.len();
-    let own = all.clone().filter(scored).find(|&at| report.detectors[at].id == own);
+    let own = all.clone().filter(scored).find(|&at| report.detectors[at].id == *own);
     own.or_else(|| all.clone().find(scored)).unwrap_or_default()
 }
 
 fn head(report: &Report, title: &str) -> String {
     let model = &report.model;
     let mut html = format!(
-        "<h1>{}</h1>\n<p class=\"dim\">Model <b>{}</b>, {} classes, {} tags · recipe {} · τ = {} · \
-         ODIN moves the {}</p>\n",
+        "<h1>{}</h1>\n<p class=\"dim\">Model <b>{}</b>, {} · recipe {} · τ = {}{}</p>\n",
         escape(title),
         escape(&model.name),
-        model.classes.len(),
-        model.tags,
+        model.labels(),
         model.recipe,
         model.tau,
-        model.odin
+        model.odin().map_or(String::new(), |odin| format!(" · {odin}"))
     );
     html.push_str("<nav><a href=\"#detectors\">Detectors</a><a href=\"#sets\">Set by set</a>");
     if report.settings.len() > 1 {
@@ -166,14 +165,17 @@ fn set_section(report: &Report, table: &ScoreTable, set: usize, chosen: usize) -
     let (facts, scores) = (&report.ood[set], &table.ood[set]);
     let roc = plots::roc(report, table, scores, chosen);
     let histograms = plots::histograms(report, table, scores, chosen);
+    let without = match report.model.arch {
+        Arch::Ram => format!(", {} without an ID tag", facts.without_id_tag),
+        Arch::Clip => String::new(),
+    };
     format!(
-        "<h3>{} <span class=\"dim\">· {} images, {} without an ID tag</span></h3>\n\
+        "<h3>{} <span class=\"dim\">· {} images{without}</span></h3>\n\
          <div class=\"plots\"><figure>{roc}<figcaption>ROC, all detectors in grey; dotted: 95 % of \
          ID kept</figcaption></figure>\n<figure>{histograms}<figcaption>Scores as shares of each \
          set; dashed: the model’s λ. The outermost bars hold what lies beyond.</figcaption></figure></div>\n",
         escape(&facts.name),
-        facts.images,
-        facts.without_id_tag
+        facts.images
     )
 }
 
@@ -182,9 +184,13 @@ fn tau_section(report: &Report, chosen: usize) -> String {
     if report.settings.len() < 2 {
         return String::new();
     }
+    let rule = match report.model.arch {
+        Arch::Ram => ", the rule of the tags still standing before it",
+        Arch::Clip => "",
+    };
     format!(
         "<h2 id=\"tau\">τ at inference</h2>\n<p class=\"dim\">The paper’s figure 5: the detector chosen \
-         above at other τ, and on the whole image, the rule of the tags still standing before it.</p>\n{}",
+         above at other τ, and on the whole image{rule}.</p>\n{}",
         plots::over_tau(report, chosen)
     )
 }

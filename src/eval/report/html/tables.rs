@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::set_names;
 use crate::eval::metrics::{Metric, Metrics};
-use crate::eval::report::markdown::{heading, percent};
+use crate::eval::report::markdown::{heading, no_label, percent};
 use crate::eval::report::{DetectorResult, Report};
 use crate::figures::escape;
 
@@ -165,10 +165,11 @@ pub(super) fn metrics_table(report: &Report, chosen: usize) -> String {
 
 /// How many images of each set were scored, or why not.
 pub(super) fn counts(report: &Report) -> String {
-    let mut html = String::from(
+    let mut html = format!(
         "<h2 id=\"counts\">Counts</h2>\n<div class=\"scroll\"><table><thead><tr><th>set</th><th></th>\
-         <th>images</th><th>unreadable</th><th>no ID tag</th><th>nothing kept</th><th>class accuracy</th>\
+         <th>images</th><th>unreadable</th><th>{}</th><th>nothing kept</th><th>class accuracy</th>\
          </tr></thead><tbody>",
+        no_label(report.model.arch)
     );
     let sets = std::iter::once((&report.id, "ID")).chain(report.ood.iter().map(|set| (set, "OOD")));
     for (set, kind) in sets {
