@@ -42,8 +42,8 @@ use tagger::Tagger;
 
 pub use crate::bundle::manifest::FeatureChoice;
 pub use analysis::{Analysis, Decomposition, Nearest, Settings, lambda_in_force};
-pub use error::{ImageName, PipelineError};
 pub use clip::NO_TEMPLATE;
+pub use error::{ImageName, PipelineError};
 pub use features::{Features, Image, ImageFeature, Inputs};
 pub use labels::{Cosines, LabelSet, Labels, NamedCosine};
 pub use odin::OdinInput;

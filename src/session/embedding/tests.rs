@@ -56,7 +56,7 @@ fn mapped(info: &Arc<ModelInfo>) -> (Session, u64) {
     let images: Vec<(ImageId, ImageSource)> = (0..LEAST).map(image).collect();
     let ids: Vec<ImageId> = images.iter().map(|(id, _)| *id).collect();
     let job = JobId::unique();
-    session.take(Event::Listed { job, images, folders: Vec::new() }.into());
+    session.take(Event::Listed { job, images, folders: Vec::new(), more: false }.into());
     session.take(Event::JobEnded(job).into());
     for image in ids {
         let mask = vec![true; 5];
