@@ -175,7 +175,8 @@ fn write_figure(figure: Figure, path: PathBuf) -> Task {
 /// Draws with the window's fonts, off-screen.
 fn write_png(figure: &Figure, path: &Path, control: &JobControl) -> Result<(), String> {
     let [width, height] = figure.size;
-    let picture = offscreen::picture(vec2(width, height), SHARPNESS, |ui| {
+    let sheet = offscreen::Sheet { size: vec2(width, height), pixels_per_point: SHARPNESS };
+    let picture = offscreen::picture(sheet, |ui| {
         let sheet = Rect::from_min_size(pos2(0.0, 0.0), vec2(width, height));
         let painter = ui.painter().with_clip_rect(sheet);
         painter.rect_filled(sheet, 0.0, Color32::WHITE);

@@ -69,6 +69,15 @@ pub fn render_state(choice: DeviceChoice) -> anyhow::Result<RenderState> {
     Ok(state)
 }
 
+/// What is drawn on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sheet {
+    /// Its size, in points.
+    pub size: Vec2,
+    /// The scale of the screen that it stands for.
+    pub pixels_per_point: f32,
+}
+
 /// Runs the app until all is there, does what is to be done `then`, one after the other and each to
 /// its end, and writes what its window would show.
 ///
@@ -78,11 +87,11 @@ pub fn screenshot(
     app: &mut App,
     ctx: &egui::Context,
     choice: DeviceChoice,
-    size: Vec2,
+    sheet: Sheet,
     (then, out): (Vec<UserCommand>, &Path),
 ) -> anyhow::Result<()> {
     let mut then = then.into_iter();
-    let screen = Screen { state: render_state(choice)?, size, started: Instant::now() };
+    let screen = Screen { state: render_state(choice)?, sheet, started: Instant::now() };
     // Frames after the last event let layouts settle and animations end.
     let mut calm = 0;
     while calm < 2 * STEADY {
@@ -107,42 +116,40 @@ pub fn screenshot(
     fs::write(out, png(&pixels)?).with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// What `draw` draws on a sheet of this size in points, with more than one pixel for each.
+/// What `draw` draws on a sheet.
 ///
 /// # Errors
 /// If there is no adapter, or it fails.
 pub fn picture(
-    size: Vec2,
-    pixels_per_point: f32,
+    sheet: Sheet,
     mut draw: impl FnMut(&mut egui::Ui),
 ) -> anyhow::Result<image::RgbaImage> {
-    let screen = Screen { state: render_state(DeviceChoice::Auto)?, size, started: Instant::now() };
+    let state = render_state(DeviceChoice::Auto)?;
+    let screen = Screen { state, sheet, started: Instant::now() };
     let ctx = egui::Context::default();
     system_fonts::install(&ctx, true);
-    let mut input = screen.input();
-    let viewport = input.viewports.entry(ViewportId::ROOT).or_default();
-    viewport.native_pixels_per_point = Some(pixels_per_point);
-    let output = ctx.run_ui(input, |ui| draw(ui));
+    let output = ctx.run_ui(screen.input(), |ui| draw(ui));
     screen.upload(&output);
     screen.draw(&ctx, output)
 }
 
 struct Screen {
     state: RenderState,
-    size: Vec2,
+    sheet: Sheet,
     started: Instant,
 }
 
 impl Screen {
     fn input(&self) -> RawInput {
         let mut input = RawInput {
-            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, self.size)),
+            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, self.sheet.size)),
             time: Some(self.started.elapsed().as_secs_f64()),
             max_texture_side: Some(self.state.device.limits().max_texture_dimension_2d as usize),
             focused: true,
             ..Default::default()
         };
-        input.viewports.entry(ViewportId::ROOT).or_default().native_pixels_per_point = Some(1.0);
+        let viewport = input.viewports.entry(ViewportId::ROOT).or_default();
+        viewport.native_pixels_per_point = Some(self.sheet.pixels_per_point);
         input
     }
 
@@ -166,8 +173,8 @@ impl Screen {
 
     fn draw(&self, ctx: &egui::Context, output: FullOutput) -> anyhow::Result<image::RgbaImage> {
         let RenderState { device, queue, renderer, target_format, .. } = &self.state;
-        let pixels = self.size * output.pixels_per_point;
-        let [width, height] = [pixels.x.ceil() as u32, pixels.y.ceil() as u32];
+        let pixels = self.sheet.size * output.pixels_per_point;
+        let [width, height] = [pixels.x.round() as u32, pixels.y.round() as u32];
         let screen = ScreenDescriptor {
             size_in_pixels: [width, height],
             pixels_per_point: output.pixels_per_point,

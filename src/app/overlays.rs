@@ -2,12 +2,13 @@
 
 use eframe::egui::{
     self, Align2, Color32, FontId, Frame, Grid, Id, Key, Margin, Modal, RichText, ScrollArea,
-    Stroke, StrokeKind, Ui,
+    Sense, Stroke, StrokeKind, Ui, UiBuilder, vec2,
 };
 
 use super::actions::{Action, actions, key_text};
 use crate::panels::UserCommand;
 use crate::ui::theme::Palette;
+use crate::ui::widgets::empty_note;
 
 #[derive(Default)]
 pub(super) struct CommandPalette {
@@ -56,8 +57,15 @@ impl CommandPalette {
             self.chosen =
                 (self.chosen + usize::from(down)).saturating_sub(usize::from(up)).min(last);
             ui.add_space(4.0);
-            let height = (room.y - 190.0).clamp(80.0, 380.0);
-            ScrollArea::vertical().max_height(height).show(ui, |ui| {
+            // As high whatever was found: an area that shrinks would not grow again.
+            let size = vec2(ui.available_width(), (room.y - 190.0).clamp(80.0, 380.0));
+            let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
+            let ui = &mut ui.new_child(UiBuilder::new().max_rect(rect));
+            if found.is_empty() {
+                let note = format!("No command is called like “{}”.", self.text.trim());
+                return empty_note(ui, "Nothing found", &note);
+            }
+            ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
                 for (row, action) in found.iter().enumerate() {
                     let response = row_ui(ui, action, row == self.chosen);
                     if row == self.chosen && (up || down) {
@@ -81,7 +89,7 @@ fn row_ui(ui: &mut Ui, action: &Action, chosen: bool) -> egui::Response {
     let key = action.key.map(|key| key_text(ui.ctx(), &key)).unwrap_or_default();
     let button = egui::Button::selectable(chosen, &*action.name)
         .right_text(RichText::new(key).color(palette.weak).small())
-        .min_size(egui::vec2(ui.available_width(), 26.0));
+        .min_size(vec2(ui.available_width(), 26.0));
     ui.add(button)
 }
 

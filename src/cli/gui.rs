@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
-use eframe::egui::{self, Theme, Vec2, vec2};
+use eframe::egui::{self, Theme, vec2};
 use eframe::egui_wgpu::WgpuConfiguration;
 
 use super::model::ModelArgs;
@@ -54,6 +54,9 @@ pub struct GuiArgs {
     /// Size of the picture in pixels
     #[arg(long, value_name = "WxH", default_value = "1600x1000", value_parser = parse_size)]
     size: [u16; 2],
+    /// Pixels of the picture for each point of the window, as on a screen of that scale
+    #[arg(long, value_name = "SCALE", default_value_t = 1.0, requires = "screenshot", value_parser = parse_scale)]
+    scale: f32,
     /// The image to show, by its place among the images named, from 1
     #[arg(long, value_name = "N", default_value_t = 1, requires = "screenshot", value_parser = parse_place)]
     select: usize,
@@ -109,6 +112,11 @@ fn parse_beside(text: &str) -> Result<CompareMode, String> {
         "tau" => Ok(CompareMode::Tau),
         other => Err(format!("unknown comparison `{other}`; there are `image` and `tau`")),
     }
+}
+
+fn parse_scale(text: &str) -> Result<f32, String> {
+    let scale: Option<f32> = text.parse().ok();
+    scale.filter(|scale| (0.5..=4.0).contains(scale)).ok_or("must be from 0.5 to 4".into())
 }
 
 fn parse_size(text: &str) -> Result<[u16; 2], String> {
@@ -210,9 +218,12 @@ impl GuiArgs {
         }
         app.preset(self.select, self.step, self.beside);
         let [width, height] = self.size;
-        let size: Vec2 = vec2(f32::from(width), f32::from(height));
+        let sheet = offscreen::Sheet {
+            size: vec2(f32::from(width), f32::from(height)) / self.scale,
+            pixels_per_point: self.scale,
+        };
         let device = self.model.device;
-        offscreen::screenshot(&mut app, &ctx, device, size, (self.then()?, out))?;
+        offscreen::screenshot(&mut app, &ctx, device, sheet, (self.then()?, out))?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -153,7 +153,7 @@ impl Refit<'_> {
         };
         let mut watch = TrainWatch { on_epoch, cancelled };
         let trainer = match run.train(self.device, true, &mut watch) {
-            Err(FitError::OtherRun(folder)) => {
+            Err(FitError::OtherRun { folder, .. }) => {
                 // Of other images or settings: this state is of no use to anyone.
                 let io = |source| FitError::Io {
                     action: "cannot remove an earlier training",

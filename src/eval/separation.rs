@@ -144,11 +144,12 @@ impl Separation {
 /// 95 % bootstrap intervals of a separation's metrics.
 #[derive(Clone, Debug)]
 pub struct Intervals {
-    /// Against each OOD set.
-    pub sets: Vec<metrics::Intervals>,
+    /// Against each OOD set; `None` where that or the ID set is a single image.
+    pub sets: Vec<Option<metrics::Intervals>>,
     /// Of the mean over the sets. Images are drawn again, and not sets: each resample draws the ID
-    /// images once for all sets, and the OOD images of each set.
-    pub mean: metrics::Intervals,
+    /// images once for all sets, and the OOD images of each set. `None` where some set is a single
+    /// image.
+    pub mean: Option<metrics::Intervals>,
 }
 
 /// How many resamples of `scores` scores are drawn: 1,000, fewer for very large sets.

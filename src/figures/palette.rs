@@ -55,19 +55,19 @@ const fn rgb(code: u32) -> Rgb {
 /// On paper and light panels.
 pub const LIGHT: ColorValues = ColorValues {
     ink: rgb(0x23_2A_2E),
-    weak: rgb(0x62_70_76),
+    weak: rgb(0x52_5F_65),
     rule: rgb(0xE2_E7_E9),
     mark: rgb(0x8B_94_A1),
-    accent: rgb(0x1B_62_D6),
-    id: rgb(0x0B_79_68),
-    ood: rgb(0xB3_56_0A),
+    accent: rgb(0x17_57_C0),
+    id: rgb(0x0A_6B_5C),
+    ood: rgb(0x96_48_0A),
     series: [
-        rgb(0xB3_56_0A),
+        rgb(0x96_48_0A),
         rgb(0x6A_3F_C0),
-        rgb(0x8A_76_00),
-        rgb(0x0A_6F_A8),
+        rgb(0x6B_5C_00),
+        rgb(0x0A_5F_90),
         rgb(0xA8_2C_6B),
-        rgb(0x4D_75_12),
+        rgb(0x42_65_10),
     ],
 };
 
@@ -141,7 +141,7 @@ impl Color {
     }
 }
 
-/// A colour as in `#0b7968`.
+/// A colour as in `#0a6b5c`.
 pub fn hex([r, g, b]: Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }

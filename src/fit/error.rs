@@ -47,12 +47,22 @@ pub enum FitError {
     #[error("stopped in epoch {epoch}; --resume goes on from the end of the last whole epoch")]
     Cancelled { epoch: usize },
     /// Something of an earlier run is there.
-    #[error("an earlier run was cut off here; --resume takes it up, or remove {}", .0.display())]
+    #[error(
+        "an earlier run was cut off here; --resume takes it up, --anew starts from the first epoch \
+         again: {}",
+        .0.display()
+    )]
     Unfinished(PathBuf),
     /// The earlier run was another one.
     #[error(
-        "the earlier run had other settings or images, so it cannot be taken up; remove {}",
-        .0.display()
+        "the earlier run had {differs}, so it cannot be taken up; give it the same, or start anew \
+         (--anew), which keeps what was tagged: {}",
+        folder.display()
     )]
-    OtherRun(PathBuf),
+    OtherRun {
+        /// What differs.
+        differs: String,
+        /// Where it is kept.
+        folder: PathBuf,
+    },
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::quality::Quality;
 use super::train::EpochLog;
 use super::vocabulary::ProposedClass;
 
@@ -59,6 +60,8 @@ pub enum FitMessage {
         held_out: usize,
         /// Images that could not be read and were left out.
         failed: usize,
+        /// What the held-out images say of it.
+        quality: Quality,
     },
     /// There will be no bundle.
     Failed {
@@ -104,11 +107,18 @@ mod tests {
         };
         let seen = SeenTag { name: "line\nbreak".into(), images: 3, elsewhere: 1 };
         let class = ProposedClass { name: "cat".into(), images: 4, tags: vec![seen] };
+        let quality = Quality { classes: 3, accuracy: Some(0.5) };
         let messages = [
             FitMessage::Tagging { done: 1, total: 2, failed: 0 },
             FitMessage::Proposed { classes: vec![class] },
             FitMessage::Epoch { projector: TrainedProjector::CrossEntropy, log },
-            FitMessage::Written { bundle: "a/b".into(), images: 5, held_out: 1, failed: 2 },
+            FitMessage::Written {
+                bundle: "a/b".into(),
+                images: 5,
+                held_out: 1,
+                failed: 2,
+                quality,
+            },
             FitMessage::Failed { reason: "no".into() },
         ];
         for message in messages {

@@ -11,6 +11,7 @@ pub mod lambda;
 pub mod message;
 pub mod objects;
 pub mod optimizer;
+pub mod quality;
 pub mod stages;
 pub mod train;
 pub mod trainer;

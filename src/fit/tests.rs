@@ -153,8 +153,19 @@ fn training_learns_and_a_resumed_run_ends_in_the_same_numbers() {
     assert!(whole.unwrap().weights() == resumed.unwrap().weights());
     assert!(TrainRun::best_path(&folder.path().join("run")).exists());
 
+    let refused = |run: &TrainRun<'_>| match train(run, true, 1).0 {
+        Err(super::FitError::OtherRun { differs, .. }) => differs,
+        other => panic!("{:?}", other.err()),
+    };
+    let (lr, epochs) = (run.config.lr, run.config.epochs);
     run.config.lr *= 2.0;
-    assert!(matches!(train(&run, true, 1).0, Err(super::FitError::OtherRun(_))));
+    assert_eq!(refused(&run), format!("lr {lr} (now {})", lr * 2.0));
+    run.config.lr = lr;
+    run.config = run.config.clone().with_epochs(epochs + 1);
+    assert_eq!(refused(&run), format!("epochs {epochs} (now {})", epochs + 1));
+    run.config = run.config.clone().with_epochs(epochs);
+    run.rows = TrainRows { train: &rows.train[..47], ..rows };
+    assert_eq!(refused(&run), "other images, tags or held-out images");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::checkpoint;
 use super::config::TrainConfig;
@@ -16,6 +17,8 @@ use super::trainer::{Trainer, accuracy};
 use crate::bundle::manifest::Recipe;
 use crate::score::distance::{Centers, class_scores};
 
+/// The folder of a bundle's projector in that of its training.
+pub const PROJECTOR: &str = "projector";
 const STATE: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 const SETTINGS: &str = "settings.json";
@@ -89,6 +92,36 @@ struct Identity {
     checksum: u64,
 }
 
+impl Identity {
+    /// What this one, the earlier, has other than the present one, in words.
+    fn differences(&self, now: &Self) -> String {
+        let values = |config: &TrainConfig| match serde_json::to_value(config) {
+            Ok(Value::Object(values)) => values,
+            // A struct has fields.
+            _ => Map::new(),
+        };
+        let (earlier, present) = (values(&self.config), values(&now.config));
+        let differing = earlier.iter().filter(|(name, value)| present.get(*name) != Some(value));
+        let mut told: Vec<String> = differing
+            // That follows from the epochs.
+            .filter(|(name, _)| {
+                *name != "schedule_epochs" || self.config.epochs == now.config.epochs
+            })
+            .map(|(name, value)| match (value, name.replace('_', " "), present.get(name)) {
+                (Value::Object(_) | Value::Array(_), name, _) | (_, name, None) => {
+                    format!("another {name}")
+                }
+                (value, name, Some(now)) => format!("{name} {value} (now {now})"),
+            })
+            .collect();
+        let images = |of: &Self| (of.images, of.tokens, of.checksum);
+        if images(self) != images(now) {
+            told.push("other images, tags or held-out images".into());
+        }
+        told.join(", ")
+    }
+}
+
 impl TrainRun<'_> {
     /// Trains to the end, from where an earlier run stopped if `resume`.
     ///
@@ -147,8 +180,11 @@ impl TrainRun<'_> {
             return Err(FitError::Unfinished(folder.clone()));
         }
         let settings = crate::fs::read_text(&folder.join(SETTINGS), LARGEST).unwrap_or_default();
-        if serde_json::from_str::<Identity>(&settings).ok() != Some(self.identity()) {
-            return Err(FitError::OtherRun(folder.clone()));
+        let other = |differs| FitError::OtherRun { differs, folder: folder.clone() };
+        match serde_json::from_str::<Identity>(&settings).ok() {
+            Some(earlier) if earlier == self.identity() => {}
+            Some(earlier) => return Err(other(earlier.differences(&self.identity()))),
+            None => return Err(other("settings that cannot be read".into())),
         }
         let (trainer, progress) = Trainer::load(self.config.clone(), device, &state)?;
         let done = progress.first().copied().unwrap_or_default() as usize;
@@ -157,7 +193,7 @@ impl TrainRun<'_> {
         log.truncate(done);
         match log.len() == done {
             true => Ok((trainer, log)),
-            false => Err(FitError::OtherRun(folder.clone())),
+            false => Err(other("a log that ends too early".into())),
         }
     }
 
@@ -211,6 +247,17 @@ impl TrainRun<'_> {
             checkpoint::write(&folder.join(BEST), &trainer.weights())?;
         }
         trainer.save(&folder.join(STATE), vec![log.len() as f32])
+    }
+
+    /// Whether a run that was cut off or is done has kept its state in a folder.
+    pub fn is_kept(folder: &Path) -> bool {
+        Self::last_path(folder).exists()
+    }
+
+    /// The epoch whose weights lie at [`TrainRun::best_path`].
+    pub fn best_of(epochs: &[EpochLog]) -> Option<&EpochLog> {
+        let higher = |a: &(f64, f64), b: &(f64, f64)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1));
+        epochs.iter().max_by(|a, b| higher(&rank(a), &rank(b)))
     }
 
     /// The epochs that an earlier run has kept in its folder.

@@ -69,6 +69,35 @@ pub struct SeenTag {
     pub elsewhere: usize,
 }
 
+/// Below this share of a class's images, its tag is seen too rarely to stand for it.
+const RARE: f64 = 0.5;
+/// Above this share of what it is in its class, a tag is seen too often in other classes.
+const COMMON: f64 = 0.5;
+
+impl ProposedClass {
+    /// Why a tag is a doubtful name for the class, given how many images the other classes have:
+    /// it is missed in most of the class's images, or seen half as often in the others.
+    pub fn doubt(&self, tag: &SeenTag, others: usize) -> Option<String> {
+        let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
+        let (own, other) = (share(tag.images, self.images), share(tag.elsewhere, others));
+        if other > COMMON * own {
+            return Some(format!("also seen in {} of {others} images of others", tag.elsewhere));
+        }
+        let rare = format!("seen in {} of its {} images", tag.images, self.images);
+        (own < RARE).then_some(rare)
+    }
+}
+
+/// Why the proposed tag of each class is doubtful; `None` where it is not.
+pub fn doubts(classes: &[ProposedClass]) -> Vec<Option<String>> {
+    let all: usize = classes.iter().map(|class| class.images).sum();
+    let doubt = |class: &ProposedClass| match class.tags.first() {
+        Some(tag) => class.doubt(tag, all - class.images),
+        None => Some("no tag is seen in it".into()),
+    };
+    classes.iter().map(doubt).collect()
+}
+
 impl TagCounts {
     /// No image yet.
     pub fn new(classes: Vec<String>, tags: usize) -> Self {
@@ -159,11 +188,14 @@ pub fn text(classes: &[ProposedClass]) -> String {
         "# class<tab>tag: the tags that stand for each class. Edit, then give this file to\n\
          # `fit --vocabulary`. A class may have several lines.\n",
     );
-    for ProposedClass { name, images, tags } in classes {
+    for (ProposedClass { name, images, tags }, doubt) in classes.iter().zip(doubts(classes)) {
         let shown: Vec<String> =
             tags.iter().map(|tag| format!("{} {}", tag.name, tag.images)).collect();
         // Writing to a string cannot fail.
         writeln!(text, "\n# {images} images; {}", shown.join(", ")).ok();
+        if let Some(doubt) = doubt {
+            writeln!(text, "# doubtful: {doubt}").ok();
+        }
         if let Some(best) = tags.first() {
             text.push_str(&class_line(name, &best.name));
         }
@@ -232,6 +264,25 @@ mod tests {
         counts.add(0, &[-1.0, -3.0], &[0.5; 2]);
         counts.add(1, &[-3.0, 2.0], &[0.5; 2]);
         assert_eq!(counts.proposal()[0].tags, [0]);
+    }
+
+    #[test]
+    fn a_tag_that_others_have_too_is_doubtful() {
+        let seen = |images, elsewhere| SeenTag { name: "white".into(), images, elsewhere };
+        let class = |name: &str, images, tags| ProposedClass { name: name.into(), images, tags };
+        let classes = [
+            class("dog", 40, vec![seen(30, 60)]),
+            class("cat", 40, vec![seen(38, 4)]),
+            class("bird", 40, vec![seen(9, 0)]),
+            class("fish", 0, Vec::new()),
+        ];
+        let told = doubts(&classes);
+        assert_eq!(told[0].as_deref(), Some("also seen in 60 of 80 images of others"));
+        assert_eq!(told[1], None);
+        assert_eq!(told[2].as_deref(), Some("seen in 9 of its 40 images"));
+        assert!(told[3].is_some());
+        let text = text(&classes);
+        assert_eq!(text.matches("# doubtful: ").count(), 3, "{text}");
     }
 
     #[test]

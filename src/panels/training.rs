@@ -6,7 +6,7 @@ use eframe::egui::{
     Button, ComboBox, DragValue, Grid, Label, ProgressBar, RichText, Role, ScrollArea, Spinner,
     TextEdit, Ui, WidgetInfo, vec2,
 };
-use egui_plot::{Line, LineStyle, PlotPoints};
+use egui_plot::{HPlacement, Line, LineStyle, PlotPoints};
 
 use super::WindowCommand;
 use super::tuning::{column, side_by_side, weak_ui};
@@ -22,7 +22,7 @@ use crate::session::sets::Role as SetRole;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::empty_note;
-use crate::worker::{FitJob, FitMode, FitProgress, FitState};
+use crate::worker::{FitJob, FitMode, FitProgress, FitState, epochs_cut_off};
 
 /// Room for the menu of open sets, in points.
 const OPEN_SETS: f32 = 78.0;
@@ -42,6 +42,8 @@ pub(super) struct Training {
     epochs: u32,
     /// The proposed vocabulary, as the user has changed it.
     vocabulary: Option<String>,
+    /// The epochs of a training to `out` that was cut off, when and where that was looked up.
+    cut_off: (String, FitState, usize),
 }
 
 impl Default for Training {
@@ -52,6 +54,7 @@ impl Default for Training {
             recipe: Recipe::Paper,
             epochs: EPOCHS,
             vocabulary: None,
+            cut_off: (String::new(), FitState::Idle, 0),
         }
     }
 }
@@ -112,8 +115,22 @@ impl Training {
         }
         ui.add_enabled_ui(!running, |ui| self.fields_ui(ui, cx));
         ui.add_space(4.0);
+        if self.cut_off.0 != self.out || self.cut_off.1 != fitting.state {
+            let epochs = epochs_cut_off(Path::new(&self.out));
+            self.cut_off = (self.out.clone(), fitting.state.clone(), epochs);
+        }
         ui.horizontal_wrapped(|ui| self.buttons_ui(ui, cx));
         state_ui(ui, fitting);
+        if !running && self.cut_off.2 > 0 {
+            let note = format!(
+                "A training to this folder was cut off after epoch {}. It goes on with the settings \
+                 that it began with; other epochs, another recipe or vocabulary start anew. Images \
+                 that were tagged stay tagged either way.",
+                self.cut_off.2
+            );
+            let palette = Palette::of_ui(ui);
+            ui.add(Label::new(RichText::new(note).small().color(palette.weak)).wrap());
+        }
         if fitting.state == FitState::Proposed && self.vocabulary.is_none() {
             self.vocabulary = fitting.progress.vocabulary.as_deref().map(vocabulary::text);
         }
@@ -199,14 +216,26 @@ impl Training {
             self.vocabulary = None;
             cx.send(Command::StartFit(self.job(), FitMode::Propose));
         }
-        if ui.add_enabled(ready, Button::new("Start training")).clicked() {
-            cx.send(Command::StartFit(self.job(), FitMode::Train));
-        }
-        let stopped = matches!(fitting.state, FitState::Stopped | FitState::Failed(_));
-        if let Some(job) = fitting.job.clone().filter(|_| stopped)
-            && ui.button("Go on with it").on_hover_text("From the last epoch kept").clicked()
-        {
-            cx.send(Command::StartFit(job, FitMode::Resume));
+        if self.cut_off.2 == 0 {
+            if ui.add_enabled(ready, Button::new("Start training")).clicked() {
+                cx.send(Command::StartFit(self.job(), FitMode::Train));
+            }
+        } else {
+            // What it began with, where that is known; the form may have changed since.
+            let begun = fitting.job.clone().filter(|job| job.out == Path::new(&self.out));
+            let job = begun.unwrap_or_else(|| self.job());
+            let hint = format!(
+                "After epoch {} of {}, {} recipe: as it was begun",
+                self.cut_off.2, job.epochs, job.recipe
+            );
+            if ui.add_enabled(ready, Button::new("Go on")).on_hover_text(hint).clicked() {
+                cx.send(Command::StartFit(job, FitMode::Resume));
+            }
+            let hint = "From the first epoch, with the settings above";
+            let anew = ui.add_enabled(ready, Button::new("Start anew")).on_hover_text(hint);
+            if anew.clicked() {
+                cx.send(Command::StartFit(self.job(), FitMode::Anew));
+            }
         }
         if fitting.state == FitState::Done && ui.button("Use the new model").clicked() {
             cx.send(WindowCommand::UseFit);
@@ -250,7 +279,13 @@ fn state_ui(ui: &mut Ui, fitting: &Fitting) {
             ("Review the vocabulary, then start training".to_owned(), palette.text)
         }
         FitState::Stopped => ("Training stopped".to_owned(), palette.ood),
-        FitState::Done => ("The new model is ready".to_owned(), palette.id),
+        FitState::Done => match &progress.quality {
+            Some(quality) if quality.is_poor() => (quality.sentence(), palette.ood),
+            Some(quality) => {
+                (format!("The new model is ready. {}", quality.sentence()), palette.id)
+            }
+            None => ("The new model is ready".to_owned(), palette.id),
+        },
         FitState::Failed(why) => (format!("The training failed: {why}"), palette.fault),
     };
     let both = [&progress.projector, &progress.cross_entropy];
@@ -261,12 +296,34 @@ fn state_ui(ui: &mut Ui, fitting: &Fitting) {
         if running && done == 0.0 {
             ui.add(Spinner::new().size(12.0));
         }
-        let label = ui.add(Label::new(RichText::new(&text).color(color)).truncate());
-        label.on_hover_text(text);
+        ui.add(Label::new(RichText::new(&text).color(color)).wrap());
     });
     if running && done > 0.0 {
         let bar = ProgressBar::new(done / both.len() as f32).desired_height(4.0);
         ui.add(bar.fill(palette.accent)).accessible_name("Progress of the training");
+    }
+}
+
+/// The least number from `value` up whose fifths are short: 1, 2, 2.5 or 5 times a power of ten.
+fn nice_above(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|step| step * power);
+    steps.into_iter().find(|step| *step >= value).unwrap_or(value)
+}
+
+/// A loss as its axis names it, at a share of the axis's end.
+fn loss_label(share: f64, highest: f64) -> String {
+    match share {
+        // Up to three digits, and none that is always zero.
+        share if (-1e-9..=1.0001).contains(&share) => {
+            let digits = (2 - highest.log10().floor() as i32).clamp(0, 6) as usize;
+            let text = format!("{:.digits$}", (share * highest).abs());
+            match text.contains('.') {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text,
+            }
+        }
+        _ => String::new(),
     }
 }
 
@@ -286,7 +343,7 @@ fn progress_ui(ui: &mut Ui, fitting: &Fitting) {
                     which takes longest the first time.";
         return empty_note(ui, "Train on your own classes", note);
     };
-    let highest = log.iter().map(|line| line.loss).fold(1e-9, f64::max);
+    let highest = nice_above(log.iter().map(|line| line.loss).fold(1e-9, f64::max));
     let share = |value: f64| format!("{:.1} %", value * 100.0);
     type Value<'a> = &'a dyn Fn(&EpochLog) -> f64;
     let series: [(&str, String, Value<'_>, _, _); 3] = [
@@ -315,7 +372,8 @@ fn progress_ui(ui: &mut Ui, fitting: &Fitting) {
         let hint = "Mean score of held-out images; time of the last epoch";
         ui.add(Label::new(text).extend()).on_hover_text(hint);
     });
-    let (x, y) = (plotting::x_axis("epoch", &palette), plotting::y_axis("", &palette));
+    let (x, y) = (plotting::x_axis("epoch", &palette), plotting::y_axis("accuracy", &palette));
+    let loss = plotting::y_axis("loss", &palette);
     let epochs = last.epochs as f64;
     let epoch_label = move |at: f64| match at {
         at if (0.0..=epochs).contains(&at) && at.fract() == 0.0 => format!("{at:.0}"),
@@ -325,7 +383,11 @@ fn progress_ui(ui: &mut Ui, fitting: &Fitting) {
         .default_x_bounds(0.0, epochs * 1.02)
         .default_y_bounds(-0.02, 1.05)
         .custom_x_axes(vec![x.formatter(move |mark, _| epoch_label(mark.value))])
-        .custom_y_axes(vec![y.formatter(|mark, _| plotting::share_label(mark.value))])
+        .custom_y_axes(vec![
+            y.formatter(|mark, _| plotting::share_label(mark.value)),
+            loss.placement(HPlacement::Right)
+                .formatter(move |mark, _| loss_label(mark.value, highest)),
+        ])
         .y_grid_spacer(|input| plotting::fifths(&input));
     let shown = plot.show(ui, |plot| {
         for (name, _, value, color, style) in &series {
@@ -348,5 +410,22 @@ fn progress_ui(ui: &mut Ui, fitting: &Fitting) {
         let text =
             format!("Epoch {epoch}\nLoss {loss:.3}\nAccuracy {accuracy}\nHeld out {held_out}");
         shown.response.on_hover_text_at_pointer(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loss_has_an_axis_of_its_own() {
+        for (value, end) in [(2.3, 2.5), (0.07, 0.1), (1.0, 1.0), (31.0, 50.0), (0.21, 0.25)] {
+            assert!((nice_above(value) - end).abs() < 1e-12, "{value}: {}", nice_above(value));
+        }
+        let labels = |highest: f64| [0.0, 0.2, 0.4, 1.0].map(|share| loss_label(share, highest));
+        assert_eq!(labels(2.5), ["0", "0.5", "1", "2.5"]);
+        assert_eq!(labels(0.1), ["0", "0.02", "0.04", "0.1"]);
+        assert_eq!(labels(50.0), ["0", "10", "20", "50"]);
+        assert_eq!(loss_label(1.2, 2.5), "");
     }
 }

@@ -31,11 +31,14 @@ struct Reviewed {
     images: Option<usize>,
     /// Tags to choose from, with the number of its images that have them.
     seen: Vec<SeenTag>,
+    /// Why its first tag may not stand for it.
+    doubt: Option<String>,
 }
 
 /// The classes and tags of a text, `CLASS<tab>TAG` a line, as people edit it: what cannot be read is left
 /// out. Counts are the proposal's.
 fn reviewed(text: &str, proposed: &[ProposedClass]) -> Vec<Reviewed> {
+    let all: usize = proposed.iter().map(|class| class.images).sum();
     let mut classes: Vec<Reviewed> = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let Some((name, tag)) = line.split_once('\t') else { continue };
@@ -50,6 +53,10 @@ fn reviewed(text: &str, proposed: &[ProposedClass]) -> Vec<Reviewed> {
             tags: vec![tag.to_owned()],
             images: counted.map(|class| class.images),
             seen: counted.map(|class| class.tags.clone()).unwrap_or_default(),
+            doubt: counted.and_then(|class| {
+                let seen = class.tags.iter().find(|seen| seen.name == tag)?;
+                class.doubt(seen, all - class.images)
+            }),
         });
     }
     classes
@@ -84,8 +91,15 @@ pub(super) fn review_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, text: &mut String, f
     let proposed = cx.session.fitting.progress.vocabulary.as_deref().unwrap_or_default();
     let classes = reviewed(text, proposed);
     let images: usize = classes.iter().filter_map(|class| class.images).sum();
-    weak_ui(ui, &format!("{} classes, {images} images: is each tag right?", classes.len()))
-        .on_hover_text("The tag that finds the objects of each class; the text has the same");
+    let doubtful = classes.iter().filter(|class| class.doubt.is_some()).count();
+    ui.horizontal(|ui| {
+        weak_ui(ui, &format!("{} classes, {images} images: is each tag right?", classes.len()))
+            .on_hover_text("The tag that finds the objects of each class; the text has the same");
+        if doubtful > 0 {
+            let text = format!("{doubtful} doubtful");
+            ui.label(RichText::new(text).small().color(Palette::of_ui(ui).ood));
+        }
+    });
     let mut chosen = None;
     let area = ScrollArea::vertical().id_salt("review").auto_shrink(false);
     area.show_rows(ui, ROW, classes.len(), |ui, range| {
@@ -115,6 +129,13 @@ fn class_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, class: &Reviewed, folder: &Path)
                 weak_ui(ui, &format!("{images} images"));
             }
             chosen = tag_ui(ui, class);
+            if let Some(doubt) = &class.doubt {
+                let text = format!("doubtful: {doubt}");
+                let text = RichText::new(text).small().color(palette.ood);
+                let hint = "A tag stands for a class if most of its images have it and few others do. \
+                            Choose another, or one of your own in the text.";
+                ui.add(egui::Label::new(text).truncate()).on_hover_text(format!("{doubt}. {hint}"));
+            }
         });
         samples_ui(ui, cx, class, folder);
     });
@@ -207,6 +228,19 @@ mod tests {
         let bare = reviewed("cat\ttabby\nnonsense\n# a\tnote\ndog\tpug", &proposed());
         assert_eq!(bare.len(), 2);
         assert_eq!(bare[1].images, None);
+        assert!(classes.iter().all(|class| class.doubt.is_none()));
+        let doubtful = reviewed(
+            "apple\tfruit",
+            &[
+                ProposedClass {
+                    tags: vec![SeenTag { name: "fruit".into(), images: 31, elsewhere: 12 }],
+                    ..proposed()[0].clone()
+                },
+                proposed()[1].clone(),
+            ],
+        );
+        let told = doubtful[0].doubt.as_deref();
+        assert_eq!(told, Some("also seen in 12 of 12 images of others"));
     }
 
     #[test]

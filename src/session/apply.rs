@@ -111,10 +111,7 @@ impl Session {
                 basis.model.loading = Some(LoadingModel { name: name.clone(), arguments });
                 self.effects.ask(worker::Request::LoadModel { name, open, device });
             }
-            Command::Select(images) => {
-                self.focus = images.last().copied();
-                self.selected = images;
-            }
+            Command::Select(images) => self.select(images),
             Command::SetTau(tau) => self.set_tau(tau),
             Command::NudgeTau(by) => {
                 let tau = nudged(basis.settings.tau, by);

@@ -36,7 +36,7 @@ use crate::score::verdict::Outcome;
 use crate::worker::{ImageId, ModelInfo};
 use at_hand::AtHand;
 use basis::Basis;
-use compare::Comparison;
+use compare::{CompareMode, Comparison};
 use curves::Flip;
 use embedding::Embedding;
 use entry::Entry;
@@ -67,6 +67,8 @@ pub struct Session {
     pub selected: Vec<ImageId>,
     /// The image on show; one of the selected.
     pub focus: Option<ImageId>,
+    /// The image that was on show before it.
+    before: Option<ImageId>,
     /// What stands beside it.
     pub comparison: Comparison,
     /// The map of features.
@@ -104,10 +106,25 @@ impl Session {
         self.entry(self.focus?)
     }
 
-    /// The image to show beside the one on show: the one selected last before it.
+    /// The image to show beside the one on show: of several selected the last before it, of one alone
+    /// the one that was on show before.
     pub fn beside(&self) -> Option<&Entry> {
         let other = |id: &&_| Some(**id) != self.focus;
-        self.entry(*self.selected.iter().rev().find(other)?)
+        let selected = self.selected.iter().rev().find(other).copied();
+        self.entry(selected.or(self.before.filter(|id| other(&id)))?)
+    }
+
+    /// Selects images and shows the last. While two are compared, the one at the right stays and those
+    /// that are walked through come to the left.
+    fn select(&mut self, images: Vec<ImageId>) {
+        let focus = images.last().copied();
+        if focus != self.focus {
+            let beside =
+                self.beside().map(|entry| entry.id).filter(|beside| Some(*beside) != focus);
+            let stays = self.comparison.beside == CompareMode::Image;
+            self.before = beside.filter(|_| stays).or(self.focus);
+        }
+        (self.selected, self.focus) = (images, focus);
     }
 
     /// The analysis of the image on show at the second τ; the last one until a new one is there.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::command::{Command, ModelSource};
+use super::compare::CompareMode;
 use super::sets::{Role, SetId};
 use super::tuning::VisiblePanels;
 use super::{LambdaOrigin, Session, SessionRequest};
@@ -414,4 +415,27 @@ fn what_was_opened_goes_again() {
     assert!(requests.iter().any(stops), "what is still to come is stopped");
     session.apply(Command::Redo);
     assert_eq!(session.entries().len(), before + 2);
+}
+
+#[test]
+fn the_image_before_is_compared_with_and_stays_while_others_pass() {
+    let (mut session, ids) = scored();
+    let beside = |session: &Session| session.beside().map(|entry| entry.id);
+    session.apply(Command::Select(vec![ids[0]]));
+    session.apply(Command::Select(vec![ids[3]]));
+    assert_eq!(beside(&session), Some(ids[0]), "the one selected before");
+    session.apply(Command::Select(vec![ids[3], ids[5]]));
+    assert_eq!(beside(&session), Some(ids[3]), "of several, the last before it");
+    session.apply(Command::Select(vec![ids[6]]));
+    assert_eq!(beside(&session), Some(ids[5]));
+    session.apply(Command::ShowBeside(CompareMode::Image));
+    for walked in [ids[0], ids[1], ids[2]] {
+        session.apply(Command::Select(vec![walked]));
+        assert_eq!(beside(&session), Some(ids[5]));
+    }
+    // The one beside comes to the front: the two change places.
+    session.apply(Command::Select(vec![ids[5]]));
+    assert_eq!(beside(&session), Some(ids[2]));
+    session.apply(Command::Remove(vec![ids[2]]));
+    assert_eq!(beside(&session), None);
 }

@@ -60,12 +60,12 @@ const DARK: Palette = Palette {
     hovered: grey(0x2B_33_37),
     text: grey(0xB8_C3_C7),
     strong: grey(0xEC_F1_F2),
-    weak: grey(0x7B_89_8E),
+    weak: grey(0x95_A3_A8),
     accent: color(palette::DARK.accent),
     accent_soft: grey(0x16_2C_4D),
     id: color(palette::DARK.id),
     ood: color(palette::DARK.ood),
-    fault: grey(0xF0_6A_6A),
+    fault: grey(0xF2_7C_7C),
 };
 
 const LIGHT: Palette = Palette {
@@ -77,12 +77,12 @@ const LIGHT: Palette = Palette {
     hovered: grey(0xD8_E0_E3),
     text: grey(0x35_40_45),
     strong: grey(0x10_17_1A),
-    weak: grey(0x62_70_76),
+    weak: grey(0x52_5F_65),
     accent: color(palette::LIGHT.accent),
     accent_soft: grey(0xD3_E3_FB),
     id: color(palette::LIGHT.id),
     ood: color(palette::LIGHT.ood),
-    fault: grey(0xBF_2E_2E),
+    fault: grey(0xB1_28_28),
 };
 
 impl Palette {
@@ -212,4 +212,73 @@ fn visuals(theme: Theme) -> Visuals {
     visuals.indent_has_left_vline = false;
     visuals.striped = false;
     visuals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// WCAG 2.2's relative luminance.
+    fn luminance(color: Color32) -> f64 {
+        let linear = |byte: u8| match f64::from(byte) / 255.0 {
+            value if value <= 0.04045 => value / 12.92,
+            value => ((value + 0.055) / 1.055).powf(2.4),
+        };
+        let [r, g, b] = [color.r(), color.g(), color.b()].map(linear);
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    /// WCAG 2.2's contrast ratio, 1 to 21.
+    fn contrast(a: Color32, b: Color32) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    /// Level AA asks 4.5 to 1 of text of these sizes.
+    #[test]
+    fn every_text_can_be_read_on_every_ground() {
+        assert!((contrast(Color32::BLACK, Color32::WHITE) - 21.0).abs() < 1e-9);
+        for (theme, p) in [("dark", DARK), ("light", LIGHT)] {
+            let grounds = [
+                ("ground", p.ground),
+                ("panel", p.panel),
+                ("raised", p.raised),
+                ("widget", p.widget),
+                ("hovered", p.hovered),
+                ("accent_soft", p.accent_soft),
+            ];
+            let named = [
+                ("text", p.text),
+                ("strong", p.strong),
+                ("weak", p.weak),
+                ("accent", p.accent),
+                ("id", p.id),
+                ("ood", p.ood),
+                ("fault", p.fault),
+            ];
+            let series = (0..palette::DARK.series.len()).map(|at| ("series", p.series(at)));
+            for (text, color) in named.into_iter().chain(series) {
+                for (ground, behind) in grounds {
+                    let ratio = contrast(color, behind);
+                    assert!(ratio >= 4.5, "{theme}: {text} on {ground} is {ratio:.2} to 1");
+                }
+            }
+        }
+    }
+
+    /// What egui itself draws comes from the same colours.
+    #[test]
+    fn eguis_own_text_is_of_the_palette() {
+        for theme in [Theme::Dark, Theme::Light] {
+            let visuals = visuals(theme);
+            let Widgets { noninteractive, inactive, hovered, active, open } = &visuals.widgets;
+            for widget in [noninteractive, inactive, hovered, active, open] {
+                let ratio = contrast(widget.fg_stroke.color, widget.bg_fill);
+                assert!(ratio >= 4.5, "{theme:?}: {ratio:.2} to 1");
+            }
+            let weak = visuals.weak_text_color.unwrap();
+            assert!(contrast(weak, visuals.text_edit_bg_color.unwrap()) >= 4.5);
+            assert!(contrast(visuals.selection.stroke.color, visuals.selection.bg_fill) >= 4.5);
+        }
+    }
 }

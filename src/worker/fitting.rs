@@ -13,7 +13,8 @@ use super::message::Event;
 use super::{Outbox, lock};
 use crate::bundle::manifest::Recipe;
 use crate::fit::message::{FitMessage, TrainedProjector};
-use crate::fit::train::EpochLog;
+use crate::fit::quality::Quality;
+use crate::fit::train::{EpochLog, PROJECTOR, TrainRun};
 use crate::fit::vocabulary::ProposedClass;
 use crate::fs;
 
@@ -53,6 +54,8 @@ pub enum FitMode {
     Propose,
     /// All of it.
     Train,
+    /// All of it from the first epoch, whatever an earlier one has kept; what was tagged stays.
+    Anew,
     /// What is left of one that stopped.
     Resume,
 }
@@ -88,6 +91,8 @@ pub struct FitProgress {
     pub projector: Vec<EpochLog>,
     /// Epochs of the second projector, trained with cross-entropy alone.
     pub cross_entropy: Vec<EpochLog>,
+    /// What the held-out images say of the model that was written.
+    pub quality: Option<Quality>,
 }
 
 impl FitProgress {
@@ -107,7 +112,9 @@ impl FitProgress {
                 epochs.retain(|earlier| earlier.epoch < log.epoch);
                 epochs.push(log);
             }
-            FitMessage::Written { failed, .. } => self.failed = failed,
+            FitMessage::Written { failed, quality, .. } => {
+                (self.failed, self.quality) = (failed, Some(quality));
+            }
             FitMessage::Decomposing { .. } => {}
             FitMessage::Failed { reason } => return Some(reason),
         }
@@ -222,11 +229,20 @@ fn command(program: &Program, job: &FitJob, mode: FitMode) -> std::io::Result<Co
         }
         (_, None) => {}
     }
-    if mode == FitMode::Resume {
-        command.arg("--resume");
+    match mode {
+        FitMode::Resume => drop(command.arg("--resume")),
+        FitMode::Anew => drop(command.arg("--anew")),
+        FitMode::Propose | FitMode::Train => {}
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
+}
+
+/// How many epochs a training to this bundle has kept that was cut off; 0 where there is none.
+pub fn epochs_cut_off(out: &Path) -> usize {
+    let folder = work_folder(out).join(PROJECTOR);
+    let is_cut_off = TrainRun::is_kept(&folder) && !fs::is_occupied(out);
+    if is_cut_off { TrainRun::kept_epochs(&folder).len() } else { 0 }
 }
 
 /// Where the training keeps its state, beside the bundle.
@@ -259,7 +275,7 @@ fn watch(
         (Ok(status), mode) if reason.is_none() && matches!(status.code(), Some(0 | 3)) => {
             match mode {
                 FitMode::Propose => FitState::Proposed,
-                FitMode::Train | FitMode::Resume => FitState::Done,
+                FitMode::Train | FitMode::Anew | FitMode::Resume => FitState::Done,
             }
         }
         (Ok(status), _) => {

@@ -49,7 +49,7 @@ pub use embedding::{
     EmbeddedImage, EmbeddingEvent, EmbeddingFrame, EmbeddingRequest, EmbeddingTask,
     FeatureDistance, SPACES,
 };
-pub use fitting::{FitJob, FitMode, FitProgress, FitRequest, FitState, Program};
+pub use fitting::{FitJob, FitMode, FitProgress, FitRequest, FitState, Program, epochs_cut_off};
 pub use job::{JobControl, JobId};
 pub use message::{ChangeLabels, Event, ImageId, ImageSource, ModelInfo, OpenModel, Request, Task};
 pub use models::one_sentence;

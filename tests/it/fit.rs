@@ -101,7 +101,7 @@ fn an_unfinished_run_wants_resume_and_a_person_s_vocabulary_is_taken() {
     let output = fit(scenes(), &out, &options);
     assert!(errors(&output).contains("--resume takes it up"), "{}", errors(&output));
     let output = fit(scenes(), &out, &[&options[..], &["--seed", "8", "--resume"]].concat());
-    assert!(errors(&output).contains("other settings or images"), "{}", errors(&output));
+    assert!(errors(&output).contains("had seed 7 (now 8)"), "{}", errors(&output));
     let output = fit(scenes(), &out, &[&options[..], &["--resume"]].concat());
     assert!(output.status.success(), "{}", errors(&output));
     assert!(out.join("bundle.toml").exists());

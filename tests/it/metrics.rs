@@ -155,6 +155,10 @@ fn table_is_aligned_and_in_percent() {
     assert_eq!(cells[..5], ["near", "1", "1", "100.00", "0.00"]);
     assert!(row("mean").split_whitespace().any(|cell| cell == "50.00"));
     assert!(stdout.contains("95 % intervals (20 bootstrap resamples, seed 7)"));
+    assert!(stdout.contains("a single ID or OOD image has no interval"), "{stdout}");
+    let (_, stdout, _) = run_on(text, &["--bootstrap", "20", "--json"]);
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert!(report["sets"].as_array().unwrap().iter().all(|set| set["intervals"].is_null()));
 }
 
 #[test]

@@ -243,6 +243,51 @@ fn the_palette_finds_and_does() {
     assert!(harness.query_by_label("Command").is_none(), "the palette is gone");
 }
 
+/// A search without a match says so; the palette stays as large as it was, and the next search finds.
+#[test]
+fn the_palette_says_when_nothing_matches_and_recovers() {
+    let mut harness = window(Vec::new());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::P);
+    harness.run_steps(3);
+    let mut heights = Vec::new();
+    for _ in 0..2 {
+        harness.event(eframe::egui::Event::Text("qqqzzz".into()));
+        harness.run_steps(3);
+        heights.push(harness.get_by_label_contains("Nothing found. No command").rect().height());
+        harness.key_press(Key::Enter);
+        harness.run_steps(3);
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        harness.event(eframe::egui::Event::Text("hide the map".into()));
+        harness.run_steps(3);
+        let row = harness.get_by_label_contains("Show or hide the map").rect();
+        assert!(row.height() > 20.0, "{row}");
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        harness.run_steps(2);
+    }
+    assert!(heights[0] > 150.0 && heights[0] == heights[1], "{heights:?}");
+    harness.event(eframe::egui::Event::Text("hide the map".into()));
+    harness.run_steps(3);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert!(!harness.state().app().session().map.visible);
+}
+
+/// `C` puts the image selected before beside the one on show.
+#[test]
+fn two_images_are_compared_with_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(pictures(folder.path()));
+    harness.key_press(Key::ArrowRight);
+    settle(&mut harness);
+    harness.key_press(Key::C);
+    settle(&mut harness);
+    let session = harness.state().app().session();
+    assert_eq!(session.selected.len(), 1);
+    assert_eq!(session.beside().unwrap().id, session.entries()[0].id);
+    assert_eq!(session.focus, Some(session.entries()[1].id));
+    assert!(harness.query_by_label_contains("Select a second image").is_none());
+}
+
 #[test]
 fn jobs_can_be_cancelled_and_images_removed() {
     let folder = tempfile::tempdir().unwrap();

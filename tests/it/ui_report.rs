@@ -52,7 +52,7 @@ fn the_report_has_the_numbers_of_the_panels() {
         &present.separation.as_ref().unwrap().mean,
         "own",
     );
-    let (a, b) = (set.intervals.unwrap(), model.tuning.intervals().unwrap().sets[0]);
+    let (a, b) = (set.intervals.unwrap(), model.tuning.intervals().unwrap().sets[0].unwrap());
     assert!((a.auroc.low - b.auroc.low).abs() < 5e-3 && (a.auroc.high - b.auroc.high).abs() < 5e-3);
     let counts = present.counts_at(lambda).unwrap();
     let kept = counts.id_kept as f64 / 30.0;

@@ -23,6 +23,7 @@ use crate::dataset::Dataset;
 use crate::fit::clipn::{ClipnConfig, Crops};
 use crate::fit::lambda::TPR;
 use crate::fit::message::FitMessage;
+use crate::fit::quality::Quality;
 use crate::fit::stages::{self, Stored, TrainingData};
 use crate::fit::vocabulary;
 use crate::fs;
@@ -146,6 +147,9 @@ pub(super) struct FitOptions {
     /// Go on with a run that was cut off
     #[arg(long)]
     resume: bool,
+    /// Train from the first epoch where a run was cut off; images that it has tagged stay tagged
+    #[arg(long, conflicts_with = "resume")]
+    anew: bool,
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
@@ -231,6 +235,9 @@ impl FitOptions {
     /// # Errors
     /// As [`clipn::ClipnFit::run`].
     fn run_clipn(&self, pairs: &Path, no_crops: bool) -> CliResult {
+        if self.anew {
+            bail!("--anew is for a projector's training; a no side starts anew in another --out");
+        }
         let defaults = ClipnConfig::default();
         let config = ClipnConfig {
             epochs: self.epochs.map_or(defaults.epochs, |epochs| epochs as usize),
@@ -350,12 +357,14 @@ impl FitOptions {
     ) -> anyhow::Result<()> {
         let held_out = gathered.held_out.len();
         let images = gathered.objects.labels.len() - gathered.validation.len();
+        let classes = bundle.vocabulary.classes.len();
+        let accuracy = if gathered.validation.is_empty() { None } else { self.accuracy(work) };
+        let quality = Quality { classes, accuracy };
         if self.messages {
             let bundle = self.out.clone();
-            self.tell(FitMessage::Written { bundle, images, held_out, failed });
+            self.tell(FitMessage::Written { bundle, images, held_out, failed, quality });
             return Ok(());
         }
-        let classes = bundle.vocabulary.classes.len();
         let out = self.out.display();
         say!("{out}: {classes} classes, fitted to {images} images, {held_out} held out")?;
         let recipe = bundle.manifest.recipe;
@@ -373,6 +382,9 @@ impl FitOptions {
                     100.0 * (1.0 - self.tpr)
                 );
             }
+        }
+        if quality.is_poor() {
+            note!("{}", quality.sentence());
         }
         if !self.quiet {
             note!("state and log of the training: {}", work.display());

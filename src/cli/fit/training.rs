@@ -15,7 +15,7 @@ use crate::fit::config::TrainConfig;
 use crate::fit::message::{FitMessage, TrainedProjector};
 use crate::fit::objects::Selection;
 use crate::fit::stages::{self, Stored, TrainingData};
-use crate::fit::train::{EpochLog, TrainRows, TrainRun, TrainWatch};
+use crate::fit::train::{EpochLog, PROJECTOR, TrainRows, TrainRun, TrainWatch};
 use crate::gpu::Compute;
 use crate::nn::projector::ProjectorConfig;
 use crate::nn::source::Source;
@@ -95,7 +95,7 @@ impl FitOptions {
             let TrainingData { objects, train, validation, .. } = gathered;
             let rows = TrainRows { train, validation };
             let name = match which {
-                TrainedProjector::Main => "projector",
+                TrainedProjector::Main => PROJECTOR,
                 TrainedProjector::CrossEntropy => "projector_ce",
             };
             let folder = Some(work.join(name));
@@ -125,6 +125,7 @@ impl FitOptions {
             bar.set_message(live_line(which, line));
         };
         let folder = run.folder.clone().unwrap_or_default();
+        self.forget(&folder)?;
         if self.resume {
             TrainRun::kept_epochs(&folder).iter().for_each(&mut on_epoch);
         }
@@ -141,6 +142,26 @@ impl FitOptions {
             true => Ok(stages::halved(&trained, &shape, &folder.join("half.safetensors"))?),
             false => Ok(trained),
         }
+    }
+
+    /// The accuracy on held-out images of the epoch whose weights the bundle has.
+    pub(super) fn accuracy(&self, work: &Path) -> Option<f64> {
+        let epochs = TrainRun::kept_epochs(&work.join(PROJECTOR));
+        let kept = match self.keep {
+            KeepEpoch::Last => epochs.last(),
+            KeepEpoch::Best => TrainRun::best_of(&epochs),
+        };
+        kept.map(|line| line.validation_accuracy)
+    }
+
+    /// Removes the training that an earlier run has kept, if a new one is to start.
+    fn forget(&self, folder: &Path) -> anyhow::Result<()> {
+        if self.anew && folder.exists() {
+            std::fs::remove_dir_all(folder).with_context(|| {
+                format!("cannot remove the earlier training {}", folder.display())
+            })?;
+        }
+        Ok(())
     }
 }
 

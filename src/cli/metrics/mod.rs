@@ -47,6 +47,7 @@ pub(super) struct SetMetrics {
     pub id_count: usize,
     pub ood_count: usize,
     pub metrics: Metrics,
+    /// None where they were not asked for, and where ID or OOD is a single image.
     pub intervals: Option<Intervals>,
     pub at_95_tpr: OperatingPoint,
 }
@@ -81,14 +82,15 @@ pub(super) fn set_metrics(
     ranked: &RankedScores,
     bootstrap: Option<BootstrapArgs>,
 ) -> anyhow::Result<SetMetrics> {
-    let intervals =
-        bootstrap.map(|bootstrap| ranked.bootstrap(bootstrap.resamples as usize, bootstrap.seed));
+    let intervals = bootstrap
+        .map(|bootstrap| ranked.bootstrap(bootstrap.resamples as usize, bootstrap.seed))
+        .transpose()?;
     Ok(SetMetrics {
         name,
         id_count: ranked.id_count(),
         ood_count: ranked.ood_count(),
         metrics: ranked.metrics(),
-        intervals: intervals.transpose()?,
+        intervals: intervals.flatten(),
         at_95_tpr: ranked.lambda_for_tpr(TARGET_TPR)?,
     })
 }

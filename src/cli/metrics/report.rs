@@ -59,6 +59,9 @@ pub(super) fn text(sets: &[SetMetrics], bootstrap: Option<BootstrapArgs>) -> Str
             "\n95 % intervals ({resamples} bootstrap resamples, seed {seed})\n\n"
         ));
         text.push_str(&intervals_table(sets));
+        if sets.iter().any(|set| set.intervals.is_none()) {
+            text.push_str("\nnone: a single ID or OOD image has no interval\n");
+        }
     }
     text.push_str(&format!("\nThe highest λ that keeps {:.0} % of ID\n\n", 100.0 * TARGET_TPR));
     text.push_str(&thresholds_table(sets));
@@ -116,11 +119,13 @@ fn metrics_table(sets: &[SetMetrics]) -> String {
 fn intervals_table(sets: &[SetMetrics]) -> String {
     let mut rows = vec![heading_row(&["set"])];
     for set in sets {
-        let Some(intervals) = &set.intervals else { continue };
         let mut row = vec![set.name.clone()];
-        row.extend(Metric::ALL.map(|metric| {
-            let interval = intervals.get(metric);
-            format!("{}–{}", percent(interval.low), percent(interval.high))
+        row.extend(Metric::ALL.map(|metric| match &set.intervals {
+            Some(intervals) => {
+                let interval = intervals.get(metric);
+                format!("{}–{}", percent(interval.low), percent(interval.high))
+            }
+            None => "none".to_owned(),
         }));
         rows.push(row);
     }

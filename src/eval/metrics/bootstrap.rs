@@ -29,13 +29,18 @@ impl RankedScores {
     ///
     /// Stratified: each resample draws as many ID scores as there are from the ID scores, with
     /// replacement, and likewise OOD. O(n) a resample, since the order is known and only the counts
-    /// change. The same seed gives the same intervals on any number of threads.
+    /// change. The same seed gives the same intervals on any number of threads. `None` where ID or OOD
+    /// is a single score: every resample would draw it again, and nothing would vary.
     ///
     /// # Errors
     ///
     /// Fewer than two resamples.
-    pub fn bootstrap(&self, resamples: usize, seed: u64) -> Result<Intervals, MetricsError> {
-        intervals(resamples, seed, |drawn, rng| {
+    pub fn bootstrap(
+        &self,
+        resamples: usize,
+        seed: u64,
+    ) -> Result<Option<Intervals>, MetricsError> {
+        intervals(&[self], resamples, seed, |drawn, rng| {
             drawn.draw_id(self.cuts(), rng);
             drawn.draw_ood(self.cuts(), rng);
             metrics_from_cuts(&drawn.cuts)
@@ -50,6 +55,7 @@ impl RankedScores {
 /// images from the same sets, and nothing of sets that were not measured. Each resample draws the ID
 /// scores once, with replacement, and holds every set against these same draws; each set's OOD scores
 /// are drawn apart. What the ID images bring to the mean thus does not shrink with the number of sets.
+/// `None` where ID or some set is a single score.
 ///
 /// # Errors
 ///
@@ -58,11 +64,11 @@ pub(in crate::eval) fn bootstrap_mean(
     sets: &[&RankedScores],
     resamples: usize,
     seed: u64,
-) -> Result<Intervals, MetricsError> {
+) -> Result<Option<Intervals>, MetricsError> {
     let Some(first) = sets.first() else {
         return Err(MetricsError::MissingClass(Label::Ood));
     };
-    intervals(resamples, seed, |drawn, rng| {
+    intervals(sets, resamples, seed, |drawn, rng| {
         drawn.draw_id(first.cuts(), rng);
         let mut sum = Metrics::from_fn(|_| 0.0);
         for set in sets {
@@ -75,14 +81,18 @@ pub(in crate::eval) fn bootstrap_mean(
     })
 }
 
-/// The intervals of what `measure` gives for each resample.
+/// The intervals of what `measure` gives for each resample of some sets.
 fn intervals(
+    sets: &[&RankedScores],
     resamples: usize,
     seed: u64,
     measure: impl Fn(&mut Resample, &mut ChaCha8Rng) -> Metrics + Sync,
-) -> Result<Intervals, MetricsError> {
+) -> Result<Option<Intervals>, MetricsError> {
     if resamples < 2 {
         return Err(MetricsError::TooFewResamples(resamples));
+    }
+    if sets.iter().any(|set| set.id_count() < 2 || set.ood_count() < 2) {
+        return Ok(None);
     }
     let metrics: Vec<Metrics> = (0..resamples)
         .into_par_iter()
@@ -92,11 +102,11 @@ fn intervals(
             measure(resample, &mut rng)
         })
         .collect();
-    Ok(Intervals::from_fn(|metric| {
+    Ok(Some(Intervals::from_fn(|metric| {
         let mut values: Vec<f64> = metrics.iter().map(|drawn| *drawn.get(metric)).collect();
         values.sort_unstable_by(f64::total_cmp);
         Interval { low: percentile(&values, BOUNDS.0), high: percentile(&values, BOUNDS.1) }
-    }))
+    })))
 }
 
 /// The counts of one resample; its memory is used again by the next one on the same thread.

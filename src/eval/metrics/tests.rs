@@ -191,7 +191,7 @@ fn intervals_hold_the_value_shrink_with_more_images_and_repeat() {
     let few = ranked(&spread(200, 1.0, 0.2), &spread(150, 1.0, 0.0));
     let many = ranked(&spread(20_000, 1.0, 0.2), &spread(15_000, 1.0, 0.0));
     let (few_intervals, many_intervals) =
-        (few.bootstrap(400, 7).unwrap(), many.bootstrap(400, 7).unwrap());
+        (few.bootstrap(400, 7).unwrap().unwrap(), many.bootstrap(400, 7).unwrap().unwrap());
     for metric in Metric::ALL {
         let (interval, value) = (few_intervals.get(metric), *few.metrics().get(metric));
         assert!(
@@ -200,8 +200,8 @@ fn intervals_hold_the_value_shrink_with_more_images_and_repeat() {
         );
         assert!(width(*many_intervals.get(metric)) < width(*interval) / 4.0, "{metric:?}");
     }
-    assert_eq!(few.bootstrap(400, 7), Ok(few_intervals));
-    assert_ne!(few.bootstrap(400, 8), Ok(few_intervals));
+    assert_eq!(few.bootstrap(400, 7), Ok(Some(few_intervals)));
+    assert_ne!(few.bootstrap(400, 8), Ok(Some(few_intervals)));
 }
 
 /// The standard error of AUROC has a closed form (Hanley and McNeil 1982) from the chances that two
@@ -219,7 +219,7 @@ fn auroc_interval_has_the_width_of_the_closed_form() {
         + (ood.len() - 1) as f64 * (one_beats_two - auroc * auroc))
         / (id.len() * ood.len()) as f64;
     let expected = 2.0 * 1.96 * variance.sqrt();
-    let interval = ranked(&id, &ood).bootstrap(4000, 1).unwrap().auroc;
+    let interval = ranked(&id, &ood).bootstrap(4000, 1).unwrap().unwrap().auroc;
     let width = interval.high - interval.low;
     assert!((width / expected - 1.0).abs() < 0.05, "width {width}, closed form {expected}");
 }
@@ -232,12 +232,24 @@ fn the_interval_of_a_mean_shares_the_id_draws() {
     let one = ranked(&id, &ood);
     assert_eq!(bootstrap_mean(&[&one], 300, 3), one.bootstrap(300, 3));
     let width = |interval: Interval| interval.high - interval.low;
-    let single = width(one.bootstrap(4000, 3).unwrap().auroc);
-    let mean = width(bootstrap_mean(&[&one; 4], 4000, 3).unwrap().auroc);
+    let single = width(one.bootstrap(4000, 3).unwrap().unwrap().auroc);
+    let mean = width(bootstrap_mean(&[&one; 4], 4000, 3).unwrap().unwrap().auroc);
     // Half the variance is the ID images'; the other half is divided by four.
     let expected = (0.5f64 + 0.5 / 4.0).sqrt();
     assert!((mean / single - expected).abs() < 0.05, "{mean} of {single}");
     assert!(bootstrap_mean(&[], 10, 3).is_err());
+}
+
+/// Every resample of one image is that image: an interval from 100 to 100 would say that nothing is
+/// uncertain where everything is.
+#[test]
+fn a_single_image_has_no_interval() {
+    let one = ranked(&spread(20, 1.0, 0.2), &[0.1]);
+    let many = ranked(&spread(20, 1.0, 0.2), &spread(20, 1.0, 0.0));
+    assert_eq!(one.bootstrap(100, 7), Ok(None));
+    assert_eq!(ranked(&[0.5], &spread(20, 1.0, 0.0)).bootstrap(100, 7), Ok(None));
+    assert_eq!(bootstrap_mean(&[&many, &one], 100, 7), Ok(None));
+    assert!(matches!(bootstrap_mean(&[&many, &many], 100, 7), Ok(Some(_))));
 }
 
 #[test]

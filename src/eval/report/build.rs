@@ -123,7 +123,7 @@ pub fn outcome(
     let lambda = table.detectors[detector].lambda;
     let set = |(at, set): (usize, &SetSeparation)| SetResult {
         metrics: set.metrics,
-        intervals: intervals.as_ref().map(|intervals| intervals.sets[at]),
+        intervals: intervals.as_ref().and_then(|intervals| intervals.sets[at]),
         at_lambda: lambda.map(|lambda| {
             let confusion = set.ranked.counts_at(f64::from(lambda));
             AtLambda { id_kept: confusion.id_kept_rate(), ood_caught: confusion.ood_caught_rate() }
@@ -132,7 +132,7 @@ pub fn outcome(
     Ok(DetectorResult::Measured {
         sets: separation.sets.iter().enumerate().map(set).collect(),
         mean: separation.mean,
-        mean_intervals: intervals.map(|intervals| Box::new(intervals.mean)),
+        mean_intervals: intervals.and_then(|intervals| intervals.mean).map(Box::new),
     })
 }
 

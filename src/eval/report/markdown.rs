@@ -225,15 +225,16 @@ fn intervals(report: &Report) -> String {
             return None;
         };
         let all = sets.iter().map(|set| set.intervals.as_ref()).chain([mean_intervals.as_deref()]);
-        let cells = all.flatten().flat_map(|intervals| {
-            [intervals.auroc, intervals.fpr95]
-                .map(|i| format!("{}–{}", percent(i.low), percent(i.high)))
+        let cells = all.flat_map(|intervals| match intervals {
+            Some(intervals) => [intervals.auroc, intervals.fpr95]
+                .map(|i| format!("{}–{}", percent(i.low), percent(i.high))),
+            None => ["none", "none"].map(str::to_owned),
         });
         Some(std::iter::once(detector.name.clone()).chain(cells).collect())
     });
     format!(
         "## 95 % intervals\n\n{} bootstrap resamples of the images, seed {}; for the mean, the \
-         in-distribution images are drawn once for all sets.\n\n{}",
+         in-distribution images are drawn once for all sets. A set of one image has none.\n\n{}",
         bootstrap.resamples,
         bootstrap.seed,
         markdown(&header, rows)

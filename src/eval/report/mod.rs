@@ -69,7 +69,7 @@ pub struct AtLambda {
 pub struct SetResult {
     /// Every metric.
     pub metrics: Metrics,
-    /// Their 95 % bootstrap intervals, if they were asked for.
+    /// Their 95 % bootstrap intervals, if they were asked for; a single image has none.
     pub intervals: Option<Intervals>,
     /// The decision at λ, if there is one.
     pub at_lambda: Option<AtLambda>,
@@ -86,7 +86,8 @@ pub enum DetectorResult {
         /// The mean over the sets.
         mean: Metrics,
         /// Its 95 % bootstrap intervals, if they were asked for: each resample draws the
-        /// in-distribution images once for all sets, and the images of each set.
+        /// in-distribution images once for all sets, and the images of each set. None where a set
+        /// is a single image.
         #[serde(default)]
         mean_intervals: Option<Box<Intervals>>,
     },

@@ -112,7 +112,7 @@ impl ImagePanel {
             Some(second) => self.right.ui(ui, cx, second, right, &mut self.camera, linked),
             None => {
                 let mut child = ui.new_child(egui::UiBuilder::new().max_rect(right));
-                let note = "Ctrl+click another image in the gallery; C ends the comparison.";
+                let note = "Click another image in the gallery; C ends the comparison.";
                 empty_note(&mut child, "Select a second image", note);
                 None
             }

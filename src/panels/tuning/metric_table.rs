@@ -13,6 +13,36 @@ use crate::eval::metrics::{Interval, Intervals, Metric, Metrics};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::elided;
 
+/// The 95 % intervals of a row.
+#[derive(Clone, Debug)]
+pub(super) enum RowIntervals {
+    /// Not drawn, or not yet.
+    None,
+    /// A single image on one side: there is nothing to draw again.
+    OneImage,
+    /// Drawn.
+    Drawn(Box<Intervals>),
+}
+
+impl From<Option<&Option<Intervals>>> for RowIntervals {
+    fn from(drawn: Option<&Option<Intervals>>) -> Self {
+        match drawn {
+            None => Self::None,
+            Some(None) => Self::OneImage,
+            Some(Some(intervals)) => Self::Drawn(Box::new(*intervals)),
+        }
+    }
+}
+
+impl RowIntervals {
+    fn get(&self, metric: Metric) -> Option<&Interval> {
+        match self {
+            Self::Drawn(intervals) => Some(intervals.get(metric)),
+            Self::None | Self::OneImage => None,
+        }
+    }
+}
+
 /// A row of the table.
 #[derive(Clone, Debug)]
 pub(super) struct MetricRow {
@@ -23,8 +53,7 @@ pub(super) struct MetricRow {
     /// OOD images behind it, where that is one set.
     pub images: Option<usize>,
     pub metrics: Metrics,
-    /// 95 % intervals, where there are any.
-    pub intervals: Option<Intervals>,
+    pub intervals: RowIntervals,
     /// Whether it stands out.
     pub strong: bool,
 }
@@ -45,6 +74,9 @@ const SHOWN: [(Metric, &str, &str); 5] = [
     (Metric::AuprIn, "AUPR-in", "ID positive: area under precision and recall"),
     (Metric::AuprOut, "AUPR-out", "OOD positive: area under precision and recall"),
 ];
+
+/// What stands in place of an interval where a set is one image.
+const ONE_IMAGE: &str = "one image";
 
 /// A metric's name in copied tables.
 fn long_name(metric: Metric) -> &'static str {
@@ -108,7 +140,8 @@ impl MetricTable {
             }
         });
         header.body(|body| {
-            let height = if rows.iter().any(|row| row.intervals.is_some()) { 29.0 } else { 20.0 };
+            let plain = rows.iter().all(|row| matches!(row.intervals, RowIntervals::None));
+            let height = if plain { 20.0 } else { 29.0 };
             body.rows(height, rows.len(), |mut line| {
                 let row = &rows[line.index()];
                 line.col(|ui| {
@@ -229,16 +262,19 @@ fn name_ui(ui: &mut Ui, row: &MetricRow) {
 fn value_ui(ui: &mut Ui, row: &MetricRow, metric: Metric, palette: &Palette) {
     let color = if row.strong { palette.strong } else { palette.text };
     let value = number(*row.metrics.get(metric));
-    let interval = row.intervals.as_ref().map(|intervals| intervals.get(metric));
+    let interval = match row.intervals.get(metric) {
+        Some(Interval { low, high }) => format!("{:.1} – {:.1}", low * 100.0, high * 100.0),
+        None if matches!(row.intervals, RowIntervals::OneImage) => ONE_IMAGE.to_owned(),
+        None => String::new(),
+    };
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         ui.with_layout(Layout::top_down(Align::Max), |ui| {
             let text = RichText::new(&value).color(color);
             let response = ui.label(if row.strong { text.strong() } else { text });
             response.on_hover_text(exactly(row, metric));
-            if let Some(Interval { low, high }) = interval {
-                let text = format!("{:.1} – {:.1}", low * 100.0, high * 100.0);
-                let text = RichText::new(text).size(9.5).color(palette.weak);
+            if !interval.is_empty() {
+                let text = RichText::new(interval).size(9.5).color(palette.weak);
                 ui.add(egui::Label::new(text).extend());
             }
         });
@@ -258,11 +294,14 @@ fn exactly(row: &MetricRow, metric: Metric) -> String {
     };
     let lines = also.iter().map(|&metric| {
         let value = format!("{}: {:.3} %", long_name(metric), row.metrics.get(metric) * 100.0);
-        match row.intervals.as_ref().map(|intervals| intervals.get(metric)) {
-            Some(Interval { low, high }) => {
+        match (row.intervals.get(metric), &row.intervals) {
+            (Some(Interval { low, high }), _) => {
                 format!("{value}, 95 % interval {} to {}", number(*low), number(*high))
             }
-            None => value,
+            (None, RowIntervals::OneImage) => {
+                format!("{value}, no interval: it would need two images on either side")
+            }
+            (None, _) => value,
         }
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -282,8 +321,7 @@ fn markdown(what: &str, rows: &[MetricRow]) -> String {
         text += &format!("| {} |", row.name.replace('|', "\\|"));
         for metric in Metric::ALL {
             text += &format!(" {}", number(*row.metrics.get(metric)));
-            if let Some(intervals) = &row.intervals {
-                let Interval { low, high } = intervals.get(metric);
+            if let Some(Interval { low, high }) = row.intervals.get(metric) {
                 text += &format!(" ({}–{})", number(*low), number(*high));
             }
             text += " |";
@@ -307,7 +345,7 @@ fn csv(what: &str, rows: &[MetricRow]) -> String {
     for row in rows {
         text += &quoted(&row.name);
         for metric in Metric::ALL {
-            let ends = row.intervals.as_ref().map(|intervals| *intervals.get(metric));
+            let ends = row.intervals.get(metric);
             let ends = ends.map_or(",".to_owned(), |ends| format!("{},{}", ends.low, ends.high));
             // Writing to a string cannot fail.
             write!(text, ",{},{ends}", row.metrics.get(metric)).unwrap_or_default();
@@ -327,7 +365,10 @@ mod tests {
             _ => 1.0 - auroc,
         });
         let intervals = Intervals::from_fn(|_| Interval { low: 0.25, high: 0.75 });
-        let intervals = (name != "plain").then_some(intervals);
+        let intervals = match name {
+            "plain" => RowIntervals::None,
+            _ => RowIntervals::Drawn(Box::new(intervals)),
+        };
         MetricRow {
             name: name.into(),
             color: None,

@@ -7,7 +7,7 @@ use egui_plot::{GridInput, GridMark, PlotPoint, PlotTransform};
 use serde::{Deserialize, Serialize};
 
 use super::goals::Goals;
-use super::metric_table::{MetricRow, MetricTable};
+use super::metric_table::{MetricRow, MetricTable, RowIntervals};
 use super::roc_plot::{Axes, Curve, CurveHit, curves, nearest};
 use super::sets::{chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, weak_ui};
 use super::{lambda_text, percent};
@@ -348,7 +348,7 @@ fn rows(
             color: Some(curve.color),
             images: Some(set.ranked.ood_count()),
             metrics: set.metrics,
-            intervals: intervals.and_then(|intervals| intervals.sets.get(at)).copied(),
+            intervals: intervals.and_then(|intervals| intervals.sets.get(at)).into(),
             strong: false,
         });
     }
@@ -357,12 +357,15 @@ fn rows(
         color,
         images: None,
         metrics,
-        intervals: None,
+        intervals: RowIntervals::None,
         strong,
     };
     if rows.len() > 1 {
         let mean = plain("Mean", Some(palette.strong), separation.mean, true);
-        rows.push(MetricRow { intervals: intervals.map(|intervals| intervals.mean), ..mean });
+        rows.push(MetricRow {
+            intervals: intervals.map(|intervals| &intervals.mean).into(),
+            ..mean
+        });
     }
     let tuning = &cx.session.tuning;
     let overlaid = tuning.table().rows.iter().filter(|row| {
