@@ -85,6 +85,12 @@ const ACTIONS: &[Action] = actions! {
     "Images" {
         "Next image", key(NONE, Key::ArrowRight), W::Next;
         "Previous image", key(NONE, Key::ArrowLeft), W::Previous;
+        "First image", key(NONE, Key::Home), W::First;
+        "Last image", key(NONE, Key::End), W::Last;
+        "Next page of images", key(NONE, Key::PageDown), W::NextPage;
+        "Previous page of images", key(NONE, Key::PageUp), W::PreviousPage;
+        "Extend the selection forward", key(SHIFT, Key::ArrowRight), W::ExtendNext;
+        "Extend the selection backward", key(SHIFT, Key::ArrowLeft), W::ExtendPrevious;
         "Select all images", key(CTRL, Key::A), W::SelectAll;
         "Show selected images alone, or all", key(NONE, Key::O), W::OnlySelected;
         "Most wrong images first, or as opened", key(NONE, Key::W), W::MostWrongFirst;

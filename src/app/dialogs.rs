@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use eframe::egui::{ColorImage, Context};
 
+use super::reveal;
 use crate::fs;
 use crate::image::{IMAGE_EXTENSIONS, RgbImage, png};
 use crate::panels::{Exported, UserCommand};
@@ -57,6 +58,14 @@ impl Dialogs {
         if let Err(error) = thread {
             log::error!("cannot open a dialogue: {error}");
         }
+    }
+
+    /// Shows a file in the system's file manager.
+    pub(super) fn show_in_folder(&self, path: PathBuf) {
+        self.run("file manager", move || {
+            let trouble = reveal::reveal(&path).err()?;
+            Some(DialogAnswer::Trouble(format!("{trouble}: {}", path.display())))
+        });
     }
 
     /// Asks for images.

@@ -8,6 +8,7 @@ pub mod layout;
 pub mod offscreen;
 mod milestones;
 mod overlays;
+mod reveal;
 pub mod saved;
 mod window;
 
@@ -282,6 +283,7 @@ impl App {
                 UserCommand::Window(command) => window::apply(self, ctx, command),
                 UserCommand::LoadModel(path) => self.load_model(path),
                 UserCommand::Export(what, path) => export::export(self, what, path),
+                UserCommand::ShowInFolder(path) => self.dialogs.show_in_folder(path),
             }
         }
         let time = ctx.input(|input| input.time);

@@ -35,8 +35,14 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::SaveSession => app.dialogs.save_session(),
         W::SaveView | W::CopyView => take_view(app, ctx, command == W::SaveView),
         W::Export(what) => app.dialogs.export(what),
-        W::Next => step(app, 1),
-        W::Previous => step(app, -1),
+        W::Next => walk(app, false, |at, _| at.saturating_add(1)),
+        W::Previous => walk(app, false, |at, _| at.saturating_sub(1)),
+        W::First => walk(app, false, |_, _| 0),
+        W::Last => walk(app, false, |_, _| usize::MAX),
+        W::NextPage => walk(app, false, |at, page| at.saturating_add(page)),
+        W::PreviousPage => walk(app, false, |at, page| at.saturating_sub(page)),
+        W::ExtendNext => walk(app, true, |at, _| at.saturating_add(1)),
+        W::ExtendPrevious => walk(app, true, |at, _| at.saturating_sub(1)),
         W::SelectAll => {
             let mut all = app.view.order.clone();
             // The image on show stays the one on show.
@@ -87,15 +93,14 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
     }
 }
 
-/// Walks the gallery's order.
-fn step(app: &mut App, by: isize) {
-    let order = &app.view.order;
-    let at = app.session.focus.and_then(|focus| order.iter().position(|&id| id == focus));
-    let last = order.len().saturating_sub(1);
-    let to = at.map_or(0, |at| at.saturating_add_signed(by).min(last));
-    if let Some(&id) = order.get(to) {
-        app.view.reveal = true;
-        app.apply(Command::Select(vec![id]));
+/// Walks the gallery's order, from the image on show to the place that `to` makes of its own and the
+/// size of a page; to the first where none is on show.
+fn walk(app: &mut App, extend: bool, to: impl FnOnce(usize, usize) -> usize) {
+    let at = app.view.place_of_focus(&app.session);
+    let last = app.view.order.len().saturating_sub(1);
+    let to = at.map_or(0, |at| to(at, app.view.page.max(1)).min(last));
+    if let Some(command) = app.view.select_at(&app.session, to, extend) {
+        app.apply(command);
     }
 }
 

@@ -15,6 +15,8 @@ pub enum UserCommand {
     LoadModel(PathBuf),
     /// Writes results to a file, in the form that its name asks for.
     Export(Exported, PathBuf),
+    /// Shows a file in the system's file manager.
+    ShowInFolder(PathBuf),
 }
 
 impl From<Command> for UserCommand {
@@ -62,6 +64,18 @@ pub enum WindowCommand {
     Next,
     /// Shows the one before.
     Previous,
+    /// Shows the first.
+    First,
+    /// Shows the last.
+    Last,
+    /// Shows the one a page further.
+    NextPage,
+    /// Shows the one a page back.
+    PreviousPage,
+    /// Extends the selection to the next image.
+    ExtendNext,
+    /// Extends the selection to the one before.
+    ExtendPrevious,
     /// Selects all images of the gallery.
     SelectAll,
     /// Has the gallery show the selected images alone, or all again.

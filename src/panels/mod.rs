@@ -4,7 +4,6 @@
 mod command;
 mod explain;
 mod gallery;
-mod gallery_order;
 mod image;
 mod log;
 mod map;
@@ -21,7 +20,8 @@ pub use map::view as map_view;
 
 use eframe::egui::{Key, Ui};
 
-use crate::session::Session;
+use crate::session::listing::range;
+use crate::session::{Command, Session};
 use crate::ui::pictures::Pictures;
 use crate::worker::ImageId;
 
@@ -51,6 +51,14 @@ impl PanelCtx<'_> {
 pub struct ViewState {
     /// The images as the gallery shows them: filtered and sorted.
     pub order: Vec<ImageId>,
+    /// Images beside each other in the gallery.
+    pub columns: usize,
+    /// Images that the gallery has room for.
+    pub page: usize,
+    /// Where a selection of a range begins.
+    pub anchor: Option<ImageId>,
+    /// Whether the newest selection was made in the gallery.
+    pub chosen_in_gallery: bool,
     /// Fit the image at the next frame.
     pub fit: bool,
     /// Show the image pixel by pixel from the next frame on.
@@ -69,6 +77,27 @@ pub struct ViewState {
     pub color_by: map_view::ColorBy,
     /// Where the image panel lies, in points, for saving the view.
     pub image_rect: Option<eframe::egui::Rect>,
+}
+
+impl ViewState {
+    /// The place of the image on show in the gallery's order.
+    pub fn place_of_focus(&self, session: &Session) -> Option<usize> {
+        self.order.iter().position(|&id| Some(id) == session.focus)
+    }
+
+    /// Shows the image at a place of the gallery's order, or extends the selection up to it.
+    pub fn select_at(&mut self, session: &Session, place: usize, extend: bool) -> Option<Command> {
+        let &id = self.order.get(place)?;
+        (self.reveal, self.chosen_in_gallery) = (true, true);
+        if extend {
+            let anchor = self.anchor.filter(|anchor| self.order.contains(anchor));
+            let anchor = anchor.or(session.focus)?;
+            self.anchor = Some(anchor);
+            return range(&self.order, anchor, id).map(Command::Select);
+        }
+        self.anchor = Some(id);
+        Some(Command::Select(vec![id]))
+    }
 }
 
 /// The button that opens the demo world, and its hint: where a panel has nothing to show.

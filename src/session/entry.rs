@@ -135,6 +135,12 @@ impl Entry {
         self.extra.clear();
     }
 
+    /// The name of the folder that its file lies in.
+    pub fn folder_name(&self) -> Option<String> {
+        let folder = self.source.path()?.parent()?.file_name()?;
+        Some(folder.to_string_lossy().into_owned())
+    }
+
     /// The decision, where there is one.
     pub fn outcome(&self) -> Option<Outcome> {
         self.analysis.as_ref()?.verdict.outcome

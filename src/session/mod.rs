@@ -16,6 +16,7 @@ pub mod fitting;
 mod history;
 pub mod images;
 mod jobs;
+pub mod listing;
 pub mod map_view;
 mod notices;
 mod report;

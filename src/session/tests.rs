@@ -34,7 +34,7 @@ fn model() -> Arc<ModelInfo> {
     })
 }
 
-fn list(session: &mut Session, root: &str, files: &[&str]) -> Vec<ImageId> {
+pub(super) fn list(session: &mut Session, root: &str, files: &[&str]) -> Vec<ImageId> {
     let image = |file: &&str| {
         (ImageId::unique(), ImageSource::File(PathBuf::from(format!("{root}/{file}"))))
     };
@@ -63,7 +63,7 @@ fn score(session: &mut Session, image: ImageId, score: f32) {
 }
 
 /// Four images in an ID set and four in an OOD set, tagged and scored.
-fn scored() -> (Session, Vec<ImageId>) {
+pub(super) fn scored() -> (Session, Vec<ImageId>) {
     let mut session = Session::default();
     session.take(Event::ModelReady(model()).into());
     let files = ["id/1.png", "id/2.png", "id/3.png", "id/4.png"];

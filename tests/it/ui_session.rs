@@ -55,7 +55,7 @@ fn the_tuning_goes_round() {
     let mut saved = harness.state().app().saved(&ctx);
     saved.color_by = tagood_lens::panels::map_view::ColorBy::Score;
     assert_eq!(saved.panels["roc"]["log"], true);
-    assert_eq!(saved.panels["gallery"], "wrong");
+    assert_eq!(saved.panels["gallery"]["sort"], "wrong");
     let file = folder.path().join("session.json");
     saved.write(&file).unwrap();
     let read = SavedSession::read(&file).unwrap();

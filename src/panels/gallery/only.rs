@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use eframe::egui::{self, Ui};
 
-use super::{Gallery, PanelCtx, Sort};
+use super::{Gallery, PanelCtx};
+use crate::session::listing::SortKey;
 
 impl Gallery {
     /// Does what keys asked for.
@@ -13,10 +14,11 @@ impl Gallery {
             self.toggle_only(cx);
         }
         if std::mem::take(&mut cx.view.toggle_wrong) {
-            self.filter.sort = match self.filter.sort {
-                Sort::Wrong => Sort::Opened,
-                _ => Sort::Wrong,
+            self.choices.sort = match self.choices.sort {
+                SortKey::Wrong => SortKey::Opened,
+                _ => SortKey::Wrong,
             };
+            self.choices.reversed = false;
         }
     }
 
@@ -30,12 +32,12 @@ impl Gallery {
 
     /// Where the selected images alone are shown, a selection that is made elsewhere takes the place
     /// of the one before it. One that is made here moves among the images on show.
-    pub(super) fn follow_selection(&mut self, cx: &PanelCtx<'_>) {
+    pub(super) fn follow_selection(&mut self, cx: &mut PanelCtx<'_>) {
         if self.selection == cx.session.selected {
             return;
         }
         self.selection.clone_from(&cx.session.selected);
-        let here = std::mem::take(&mut self.chosen_here);
+        let here = std::mem::take(&mut cx.view.chosen_in_gallery);
         let Some(only) = &mut self.filter.only else { return };
         // A step to a neighbour is no selection of its own.
         let step = matches!(self.selection.as_slice(), [one] if only.contains(one));

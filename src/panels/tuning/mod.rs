@@ -14,7 +14,7 @@ pub(super) mod sweep;
 
 use eframe::egui::{Align, Layout, Ui};
 
-pub(super) use sets::weak_ui;
+pub(super) use sets::{role_ui, weak_ui};
 
 use crate::session::Session;
 use crate::session::curves::Measured;

@@ -8,7 +8,7 @@ use crate::panels::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
 use crate::panels::{DEMO_WORLD, PanelCtx};
 use crate::session::Command;
 use crate::session::curves::Measured;
-use crate::session::sets::Role;
+use crate::session::sets::{ImageSet, Role};
 use crate::session::{LambdaOrigin, Session};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{empty_choice, empty_note, shortened};
@@ -51,18 +51,22 @@ pub(super) fn chips_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let title = shortened(set.title(), CHIP);
         let text = RichText::new(format!("{title}  {} {count}", set.role.word()));
         let menu = ui.menu_button(text.color(color).small(), |ui| {
-            ui.label(
-                RichText::new(format!("The images of {} are", set.title())).color(palette.weak),
-            );
-            for (role, word) in Role::ALL {
-                if ui.selectable_label(set.role == role, word).clicked() {
-                    cx.send(Command::SetRole(set.id(), role));
-                    ui.close();
-                }
-            }
+            role_ui(ui, cx, set);
         });
         let response = menu.response.accessible_name(&name);
         response.on_hover_text("What these images are in truth; click to change it");
+    }
+}
+
+/// What a set's images are in truth, to be chosen in a menu.
+pub(crate) fn role_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, set: &ImageSet) {
+    let palette = Palette::of_ui(ui);
+    ui.label(RichText::new(format!("The images of {} are", set.title())).color(palette.weak));
+    for (role, word) in Role::ALL {
+        if ui.selectable_label(set.role == role, word).clicked() {
+            cx.send(Command::SetRole(set.id(), role));
+            ui.close();
+        }
     }
 }
 
