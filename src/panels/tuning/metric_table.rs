@@ -113,8 +113,9 @@ impl Default for MetricTable {
 }
 
 impl MetricTable {
-    /// The table; `what` heads the first column.
-    pub(super) fn ui(&mut self, ui: &mut Ui, what: &str, rows: &[MetricRow]) {
+    /// The table; `what` heads the first column. Without intervals where it is to be `low`: they are in
+    /// what the pointer shows.
+    pub(super) fn ui(&mut self, ui: &mut Ui, what: &str, rows: &[MetricRow], low: bool) {
         let rows = self.sorted(rows);
         let palette = Palette::of_ui(ui);
         // Room for the scroll bar.
@@ -141,14 +142,14 @@ impl MetricTable {
         });
         header.body(|body| {
             let plain = rows.iter().all(|row| matches!(row.intervals, RowIntervals::None));
-            let height = if plain { 20.0 } else { 29.0 };
+            let height = if plain || low { 20.0 } else { 29.0 };
             body.rows(height, rows.len(), |mut line| {
                 let row = &rows[line.index()];
                 line.col(|ui| {
                     ui.with_layout(Layout::left_to_right(Align::Center), |ui| name_ui(ui, row));
                 });
                 for (metric, ..) in SHOWN {
-                    line.col(|ui| value_ui(ui, row, metric, &palette));
+                    line.col(|ui| value_ui(ui, row, (metric, low), &palette));
                 }
             });
         });
@@ -259,10 +260,11 @@ fn name_ui(ui: &mut Ui, row: &MetricRow) {
     }
 }
 
-fn value_ui(ui: &mut Ui, row: &MetricRow, metric: Metric, palette: &Palette) {
+fn value_ui(ui: &mut Ui, row: &MetricRow, (metric, low): (Metric, bool), palette: &Palette) {
     let color = if row.strong { palette.strong } else { palette.text };
     let value = number(*row.metrics.get(metric));
     let interval = match row.intervals.get(metric) {
+        _ if low => String::new(),
         Some(Interval { low, high }) => format!("{:.1} – {:.1}", low * 100.0, high * 100.0),
         None if matches!(row.intervals, RowIntervals::OneImage) => ONE_IMAGE.to_owned(),
         None => String::new(),

@@ -9,6 +9,7 @@ mod metric_table;
 mod picture_list;
 pub(super) mod roc;
 mod roc_plot;
+mod roc_rows;
 mod sets;
 pub(super) mod sweep;
 

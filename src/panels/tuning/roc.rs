@@ -1,5 +1,6 @@
 //! ROC curves of the open sets, with λ as an operating point, and their metrics.
 
+use eframe::egui::containers::menu::{MenuButton, MenuConfig};
 use eframe::egui::{
     self, ComboBox, CursorIcon, Id, Key, Pos2, Rect, Role, Stroke, Ui, WidgetInfo, vec2,
 };
@@ -7,15 +8,16 @@ use egui_plot::{GridInput, GridMark, PlotPoint, PlotTransform};
 use serde::{Deserialize, Serialize};
 
 use super::goals::Goals;
-use super::metric_table::{MetricRow, MetricTable, RowIntervals};
+use super::metric_table::{MetricRow, MetricTable};
 use super::roc_plot::{Axes, Curve, CurveHit, curves, nearest};
+use super::roc_rows::rows;
 use super::sets::{chips_ui, counts_ui, lambda_label_ui, nothing_ui, partial_ui, weak_ui};
 use super::{lambda_text, percent};
 use crate::eval::metrics::Convention;
 use crate::eval::separation::{CurvePoint, Separation};
 use crate::panels::{Home, Panel, PanelCtx, PanelInfo};
-use crate::session::Command;
 use crate::session::curves::Measured;
+use crate::session::{Command, Session};
 use crate::ui::handle::Handle;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
@@ -27,6 +29,8 @@ const REACH: f32 = 24.0;
 const NARROW: f32 = 380.0;
 /// Room for a table that shows every column, in points.
 const TABLE: f32 = 376.0;
+/// Below this height there is no room for both a table and what belongs to it, in points.
+const LOW: f32 = 280.0;
 /// Images that a click on a curve selects.
 const NEAR: usize = 24;
 
@@ -77,6 +81,12 @@ impl Panel for RocPanel {
         if ui.available_width() < NARROW {
             return self.plot_ui(ui, cx, &measured, separation);
         }
+        // Where there is little height, what is above the table goes above the curves, too.
+        let low = ui.available_height() < LOW;
+        let rows = rows(ui, cx, &measured, separation);
+        if low {
+            self.low_head_ui(ui, cx, (&measured, separation), &rows);
+        }
         super::side_by_side(ui, |ui| {
             let size = ui.available_size();
             // The table has the room it needs before the curves do.
@@ -86,7 +96,10 @@ impl Panel for RocPanel {
             });
             ui.add_space(6.0);
             super::column(ui, ui.available_width(), |ui| {
-                self.side_ui(ui, cx, &measured, separation);
+                if !low {
+                    self.head_ui(ui, cx, (&measured, separation), &rows);
+                }
+                self.table.ui(ui, "Set", &rows, low);
             });
         });
     }
@@ -250,36 +263,48 @@ impl RocPanel {
         response.clone().on_hover_text_at_pointer(text);
     }
 
-    fn side_ui(
+    /// What stands above the table.
+    fn head_ui(
         &mut self,
         ui: &mut Ui,
         cx: &mut PanelCtx<'_>,
-        measured: &Measured,
-        separation: &Separation,
+        (measured, separation): (&Measured, &Separation),
+        rows: &[MetricRow],
     ) {
         ui.horizontal_wrapped(|ui| {
             chips_ui(ui, cx);
             partial_ui(ui, cx.session, measured);
         });
-        let rows = rows(ui, cx, measured, separation);
         ui.horizontal_wrapped(|ui| {
-            self.table.copy_ui(ui, "Set", &rows);
+            self.table.copy_ui(ui, "Set", rows);
             self.view_ui(ui, cx);
         });
         self.choices.goals.ui(ui, cx, separation);
-        if let Some(lambda) = cx.session.lambda() {
-            ui.horizontal_wrapped(|ui| {
-                lambda_label_ui(ui, cx.session, lambda);
-                ui.add_space(4.0);
-                if let Some(counts) = measured.counts_at(lambda) {
-                    counts_ui(ui, counts);
-                }
-                if cx.session.tuning.intervals().is_none() && cx.session.is_measured() {
-                    weak_ui(ui, "Drawing intervals");
-                }
-            });
-        }
-        self.table.ui(ui, "Set", &rows);
+        ui.horizontal_wrapped(|ui| kept_ui(ui, cx.session, measured));
+    }
+
+    /// The same in as few lines as there can be; the goals are a menu.
+    fn low_head_ui(
+        &mut self,
+        ui: &mut Ui,
+        cx: &mut PanelCtx<'_>,
+        (measured, separation): (&Measured, &Separation),
+        rows: &[MetricRow],
+    ) {
+        ui.horizontal_wrapped(|ui| {
+            chips_ui(ui, cx);
+            partial_ui(ui, cx.session, measured);
+            ui.add_space(4.0);
+            kept_ui(ui, cx.session, measured);
+        });
+        ui.horizontal_wrapped(|ui| {
+            let stays =
+                MenuConfig::new().close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
+            let goals = MenuButton::new("Choose λ").config(stays);
+            goals.ui(ui, |ui| self.choices.goals.ui(ui, cx, separation));
+            self.table.copy_ui(ui, "Set", rows);
+            self.view_ui(ui, cx);
+        });
     }
 
     fn view_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
@@ -308,6 +333,19 @@ impl RocPanel {
     }
 }
 
+/// λ and what it keeps and rejects.
+fn kept_ui(ui: &mut Ui, session: &Session, measured: &Measured) {
+    let Some(lambda) = session.lambda() else { return };
+    lambda_label_ui(ui, session, lambda);
+    ui.add_space(4.0);
+    if let Some(counts) = measured.counts_at(lambda) {
+        counts_ui(ui, counts);
+    }
+    if session.tuning.intervals().is_none() && session.is_measured() {
+        weak_ui(ui, "Drawing intervals");
+    }
+}
+
 /// Which other detectors' curves are drawn too.
 fn overlay_menu_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     let Some(info) = cx.session.info().cloned() else { return };
@@ -329,56 +367,6 @@ fn overlay_menu_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
     })
     .response
     .on_hover_text("Mean curves of other detectors at the same τ");
-}
-
-fn rows(
-    ui: &Ui,
-    cx: &PanelCtx<'_>,
-    measured: &Measured,
-    separation: &Separation,
-) -> Vec<MetricRow> {
-    let palette = Palette::of_ui(ui);
-    let intervals = cx.session.tuning.intervals();
-    let mut rows = Vec::new();
-    for curve in curves(cx.session, measured, &palette) {
-        let Some(at) = curve.set else { continue };
-        let Some(set) = separation.sets.get(at) else { continue };
-        rows.push(MetricRow {
-            name: set.name.clone(),
-            color: Some(curve.color),
-            images: Some(set.ranked.ood_count()),
-            metrics: set.metrics,
-            intervals: intervals.and_then(|intervals| intervals.sets.get(at)).into(),
-            strong: false,
-        });
-    }
-    let plain = |name: &str, color, metrics, strong| MetricRow {
-        name: name.to_owned(),
-        color,
-        images: None,
-        metrics,
-        intervals: RowIntervals::None,
-        strong,
-    };
-    if rows.len() > 1 {
-        let mean = plain("Mean", Some(palette.strong), separation.mean, true);
-        rows.push(MetricRow {
-            intervals: intervals.map(|intervals| &intervals.mean).into(),
-            ..mean
-        });
-    }
-    let tuning = &cx.session.tuning;
-    let overlaid = tuning.table().rows.iter().filter(|row| {
-        tuning.overlaid.contains(row.info.id) && row.info.id != measured.settings.detector
-    });
-    for (at, row) in overlaid.enumerate() {
-        let color = palette.series(separation.sets.len() + at);
-        rows.push(plain(row.info.name, Some(color), row.mean, false));
-    }
-    if let Some(a) = tuning.pinned().and_then(|a| a.measured.separation.as_ref()) {
-        rows.push(plain("Pinned A, mean", Some(palette.weak), a.mean, false));
-    }
-    rows
 }
 
 fn on_screen(axes: &Axes, transform: &PlotTransform, point: CurvePoint) -> Pos2 {
