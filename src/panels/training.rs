@@ -124,8 +124,8 @@ impl Training {
         if !running && self.cut_off.2 > 0 {
             let note = format!(
                 "A training to this folder was cut off after epoch {}. It goes on with the settings \
-                 that it began with; other epochs, another recipe or vocabulary start anew. Images \
-                 that were tagged stay tagged either way.",
+                 that it was begun with; other epochs, another recipe or vocabulary start anew. \
+                 Images that were tagged stay tagged either way.",
                 self.cut_off.2
             );
             let palette = Palette::of_ui(ui);
@@ -216,26 +216,25 @@ impl Training {
             self.vocabulary = None;
             cx.send(Command::StartFit(self.job(), FitMode::Propose));
         }
-        if self.cut_off.2 == 0 {
-            if ui.add_enabled(ready, Button::new("Start training")).clicked() {
-                cx.send(Command::StartFit(self.job(), FitMode::Train));
-            }
-        } else {
-            // What it began with, where that is known; the form may have changed since.
-            let begun = fitting.job.clone().filter(|job| job.out == Path::new(&self.out));
-            let job = begun.unwrap_or_else(|| self.job());
-            let hint = format!(
-                "After epoch {} of {}, {} recipe: as it was begun",
-                self.cut_off.2, job.epochs, job.recipe
-            );
-            if ui.add_enabled(ready, Button::new("Go on")).on_hover_text(hint).clicked() {
+        // What was begun goes on as it was begun; the form may have changed since.
+        let stopped = matches!(fitting.state, FitState::Stopped | FitState::Failed(_));
+        let begun = fitting.job.clone().filter(|_| stopped);
+        let here = begun.as_ref().is_some_and(|job| job.out == Path::new(&self.out));
+        let is_cut_off = here || self.cut_off.2 > 0;
+        if let Some(job) = begun.or_else(|| is_cut_off.then(|| self.job())) {
+            let hint = format!("As it was begun: {} epochs, {} recipe", job.epochs, job.recipe);
+            let resume = ui.add_enabled(ready, Button::new("Go on with it"));
+            if resume.on_hover_text(hint).clicked() {
                 cx.send(Command::StartFit(job, FitMode::Resume));
             }
-            let hint = "From the first epoch, with the settings above";
-            let anew = ui.add_enabled(ready, Button::new("Start anew")).on_hover_text(hint);
-            if anew.clicked() {
-                cx.send(Command::StartFit(self.job(), FitMode::Anew));
-            }
+        }
+        let (text, mode) = match is_cut_off {
+            true => ("Start anew", FitMode::Anew),
+            false => ("Start training", FitMode::Train),
+        };
+        let start = ui.add_enabled(ready, Button::new(text));
+        if start.on_hover_text("From the first epoch, with these settings").clicked() {
+            cx.send(Command::StartFit(self.job(), mode));
         }
         if fitting.state == FitState::Done && ui.button("Use the new model").clicked() {
             cx.send(WindowCommand::UseFit);

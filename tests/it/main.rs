@@ -49,6 +49,7 @@ mod ui;
 mod ui_chosen;
 mod ui_curves;
 mod ui_explain;
+mod ui_gallery;
 mod ui_map;
 mod ui_report;
 mod ui_session;

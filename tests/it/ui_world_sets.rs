@@ -330,6 +330,20 @@ fn a_model_is_fitted_to_scenes_from_the_panel() {
     assert_eq!(session(&harness).fitting.state, FitState::Stopped);
     let stopped_at = session(&harness).fitting.progress.projector.len();
     assert!(stopped_at < EPOCHS && !out.exists(), "it ended after {stopped_at} epochs");
+    // Other epochs start anew, and are told to; what was begun goes on as it was.
+    for epochs in [EPOCHS + 5, EPOCHS] {
+        harness.get_by_label("Epochs").set_value_accesskit(epochs as f64);
+        harness.run_steps(2);
+        harness.get_by_label("Start anew").click();
+        wait_for(&mut harness, "an epoch", |m| {
+            m.fitting.progress.projector.last().is_some_and(|l| l.epochs == epochs && l.epoch > 1)
+        });
+        harness.get_by_label("Stop training").click();
+        harness.run_steps(2);
+        harness.get_by_label_contains("A training to this folder was cut off after epoch ");
+    }
+    harness.get_by_label("Epochs").set_value_accesskit(3.0);
+    harness.run_steps(2);
     harness.get_by_label("Go on with it").click();
     wait_for(&mut harness, "the model", |m| m.fitting.state == FitState::Done);
     let log = session(&harness).fitting.progress.projector.clone();
@@ -337,6 +351,11 @@ fn a_model_is_fitted_to_scenes_from_the_panel() {
         log.iter().map(|line| line.epoch).collect::<Vec<_>>(),
         (1..=EPOCHS).collect::<Vec<_>>()
     );
+    // How good it is, as the held-out images say.
+    let quality = session(&harness).fitting.progress.quality.unwrap();
+    assert_eq!(quality.accuracy, Some(log.last().unwrap().validation_accuracy));
+    harness.run_steps(2);
+    harness.get_by_label_contains(&quality.sentence());
     harness.get_by_label("Use the new model").click();
     wait_for(&mut harness, "the new model", |m| m.info().is_some_and(|i| i.manifest.name == "id"));
     settle(&mut harness);
