@@ -1,5 +1,7 @@
 //! The bars at the window's edges: menus above, state below.
 
+use std::path::PathBuf;
+
 use eframe::egui::{
     self, Align, Color32, Label, Layout, ProgressBar, RichText, ScrollArea, Sense, Stroke,
     TextStyle, Ui, vec2,
@@ -7,6 +9,7 @@ use eframe::egui::{
 
 use super::actions::{actions, key_text, panel_key};
 use super::overlays::bar_frame;
+use super::recent::Recent;
 use crate::panels::{PanelInfo, UserCommand, WindowCommand};
 use crate::score::verdict::Outcome;
 use crate::session::{Command, Session};
@@ -64,7 +67,12 @@ pub(super) struct PanelEntry {
 }
 
 /// The menus; what was chosen goes to `commands`.
-pub(super) fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec<UserCommand>) {
+pub(super) fn menu_bar_ui(
+    ui: &mut Ui,
+    panels: &[PanelEntry],
+    recent: &Recent,
+    commands: &mut Vec<UserCommand>,
+) {
     let explaining = panels.iter().any(|panel| panel.info.name == "explain" && panel.is_shown);
     let frame = bar_frame(ui);
     egui::Panel::top("menu").frame(frame).show(ui, |ui| {
@@ -78,12 +86,12 @@ pub(super) fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec
             }
             if room.menus {
                 for group in GROUPS {
-                    ui.menu_button(group, |ui| group_ui(ui, group, panels, commands));
+                    ui.menu_button(group, |ui| group_ui(ui, group, (panels, recent), commands));
                 }
             } else {
                 ui.menu_button(MENU, |ui| {
                     for group in GROUPS {
-                        ui.menu_button(group, |ui| group_ui(ui, group, panels, commands));
+                        ui.menu_button(group, |ui| group_ui(ui, group, (panels, recent), commands));
                     }
                 });
             }
@@ -110,8 +118,14 @@ pub(super) fn menu_bar_ui(ui: &mut Ui, panels: &[PanelEntry], commands: &mut Vec
     });
 }
 
-/// The actions of a menu; the window's lists the panels, too, so that none that was closed is lost.
-fn group_ui(ui: &mut Ui, group: &str, panels: &[PanelEntry], commands: &mut Vec<UserCommand>) {
+/// The actions of a menu; the window's lists the panels, too, so that none that was closed is lost, that
+/// of files what was opened last.
+fn group_ui(
+    ui: &mut Ui,
+    group: &str,
+    (panels, recent): (&[PanelEntry], &Recent),
+    commands: &mut Vec<UserCommand>,
+) {
     let palette = Palette::of_ui(ui);
     ui.set_min_width(230.0);
     // Longer than a small window is high: it scrolls.
@@ -131,6 +145,32 @@ fn group_ui(ui: &mut Ui, group: &str, panels: &[PanelEntry], commands: &mut Vec<
             ui.separator();
             panels_ui(ui, panels, commands);
         }
+        if group == "Files" {
+            let open = |path: PathBuf| Command::OpenPaths(vec![path]).into();
+            recent_ui(ui, "Recent folders", &recent.folders, open, commands);
+            recent_ui(ui, "Recent models", &recent.models, UserCommand::LoadModel, commands);
+        }
+    });
+}
+
+/// A menu of what was opened last.
+fn recent_ui(
+    ui: &mut Ui,
+    title: &str,
+    paths: &[PathBuf],
+    open: impl Fn(PathBuf) -> UserCommand,
+    commands: &mut Vec<UserCommand>,
+) {
+    ui.add_enabled_ui(!paths.is_empty(), |ui| {
+        ui.menu_button(title, |ui| {
+            for path in paths {
+                let name = path.display().to_string();
+                if ui.button(shortened(&name, 64)).on_hover_text(&name).clicked() {
+                    commands.push(open(path.clone()));
+                    ui.close();
+                }
+            }
+        });
     });
 }
 

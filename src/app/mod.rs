@@ -8,6 +8,7 @@ pub mod layout;
 pub mod offscreen;
 mod milestones;
 mod overlays;
+mod recent;
 mod reveal;
 pub mod saved;
 mod window;
@@ -35,6 +36,7 @@ use crate::worker::{Event, Program, Worker};
 use dialogs::{DialogAnswer, Dialogs};
 use layout::{PanelLayout, Panes};
 use milestones::Milestones;
+use recent::Recent;
 use saved::{Looks, SavedSession};
 
 /// How long a frame takes in events; the next one goes on with the rest.
@@ -85,6 +87,9 @@ pub struct App {
     answers: Receiver<DialogAnswer>,
     autosave: window::Autosave,
     drops: Option<String>,
+    recent: Recent,
+    /// The model that is being loaded, to be among the recent ones if it can be.
+    awaited_model: Option<PathBuf>,
     world: World,
     milestones: Milestones,
     /// The file to show as soon as it is listed.
@@ -122,6 +127,8 @@ impl App {
             answers,
             autosave: window::Autosave::new(options.autosave.clone()),
             drops: options.drops,
+            recent: Recent::beside(options.autosave.as_deref()),
+            awaited_model: None,
             world: options.world,
             wanted_focus: None,
             wanted_place: 0,
@@ -273,11 +280,20 @@ impl App {
             self.autosave.touch();
         }
         self.focus_wanted();
+        if self.session.model().loading.is_none()
+            && let Some(model) = self.awaited_model.take()
+            && self.session.model().error.is_none()
+        {
+            self.recent.note_model(&model);
+        }
         let answers: Vec<DialogAnswer> = self.answers.try_iter().collect();
         for answer in answers {
             self.take_answer(ctx, answer);
         }
         for command in std::mem::take(&mut self.commands) {
+            if let UserCommand::Session(Command::OpenPaths(paths)) = &command {
+                self.recent.note_folders(paths);
+            }
             match command {
                 UserCommand::Session(command) => self.apply(command),
                 UserCommand::Window(command) => window::apply(self, ctx, command),
@@ -336,7 +352,7 @@ impl App {
         self.take_drops(&ctx);
         if !self.view.presenting {
             let panels = self.panel_entries();
-            bars::menu_bar_ui(ui, &panels, &mut self.commands);
+            bars::menu_bar_ui(ui, &panels, &self.recent, &mut self.commands);
             bars::status_bar_ui(ui, &self.session, self.drops.as_deref(), &mut self.commands);
         }
         let ground = theme::Palette::of_ui(ui).ground;

@@ -120,6 +120,7 @@ fn take_view(app: &App, ctx: &Context, save: bool) {
 impl App {
     /// Loads a bundle's folder or a checkpoint, on the device that the window was started with.
     pub(super) fn load_model(&mut self, path: PathBuf) {
+        self.awaited_model = Some(path.clone());
         let name = path.display().to_string();
         let device = self.device;
         let arguments =
