@@ -41,7 +41,7 @@ struct Choices {
     reversed: bool,
     /// Rows with columns in place of thumbnails.
     table: bool,
-    /// The thumbnails' least side, in points.
+    /// The thumbnails' side, in points, but for what makes a row even.
     tile: f32,
 }
 

@@ -92,6 +92,14 @@ pub fn toggle(ui: &mut Ui, on: bool, text: &str, hint: &str) -> Response {
     ui.add(egui::Button::selectable(on, text)).on_hover_text(hint)
 }
 
+/// In a row that wraps, begins another where less than `width` points are left: what comes next stands
+/// on one line.
+pub fn keep_together(ui: &mut Ui, width: f32) {
+    if ui.available_size_before_wrap().x < width {
+        ui.end_row();
+    }
+}
+
 /// A line of text that ends in an ellipsis where it is wider than `width` points.
 pub fn elided(
     painter: &Painter,

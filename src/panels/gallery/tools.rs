@@ -7,7 +7,7 @@ use crate::session::listing::{Kind, ListFilter, SortKey};
 use crate::ui::theme::Palette;
 use crate::ui::widgets::toggle;
 
-/// The thumbnails' least sides, in points.
+/// The thumbnails' sides, in points.
 const TILES: std::ops::RangeInclusive<f32> = 56.0..=320.0;
 
 /// A thumbnail's side as it can be shown.

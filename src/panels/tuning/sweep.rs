@@ -16,7 +16,7 @@ use crate::session::sets::Role as SetRole;
 use crate::ui::handle::Handle;
 use crate::ui::plotting;
 use crate::ui::theme::Palette;
-use crate::ui::widgets::toggle;
+use crate::ui::widgets::{keep_together, toggle};
 
 /// The metrics of the present detector over τ.
 #[derive(Serialize, Deserialize)]
@@ -65,11 +65,13 @@ impl Panel for SweepPanel {
             }
             ui.add_space(6.0);
             let hint = "Area under the ROC curve: solid lines, more is better";
+            keep_together(ui, SWITCH);
             if toggle(ui, self.auroc, "AUROC", hint).clicked() {
                 self.auroc = !self.auroc;
             }
             plotting::style_sample_ui(ui, LineStyle::Solid);
             let hint = "Share of OOD kept where 95 % of ID is kept: dashed lines, less is better";
+            keep_together(ui, SWITCH);
             if toggle(ui, self.fpr95, "FPR95", hint).clicked() {
                 self.fpr95 = !self.fpr95;
             }
@@ -80,6 +82,9 @@ impl Panel for SweepPanel {
         self.plot_ui(ui, cx);
     }
 }
+
+/// Room for a switch with a sample of its lines, in points.
+const SWITCH: f32 = 96.0;
 
 /// How much of the sweep is there.
 fn progress_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>) {
