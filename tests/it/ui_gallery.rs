@@ -6,11 +6,12 @@ use eframe::egui::{Key, Modifiers, OutputCommand, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use tagood_lens::session::Command;
+use tagood_lens::session::listing::counting_tags;
 use tagood_lens::session::sets::Role;
 use tagood_lens::worker::ImageId;
 
 use super::stage::{Stage, send, settle, window};
-use super::ui_curves::{session, sets, show};
+use super::ui_curves::{session, sets};
 
 /// The window with the gallery alone, with two sets of thirty images.
 fn gallery(folder: &Path) -> Harness<'static, Stage> {
@@ -87,13 +88,16 @@ fn a_filter_counts_what_passes_and_has_a_way_out() {
     harness.get_by_label("30 of 60");
     harness.get_by_label("All 30");
     harness.get_by_label("Narrow 1");
-    // The tag of most images of the set, then scores that none has.
-    let tag = session(&harness).entries()[40].analysis.as_ref().unwrap().decomposition.tags[0];
-    let name = session(&harness).info().unwrap().vocabulary.tags[tag].clone();
-    let with_tag = session(&harness).entries()[30..]
-        .iter()
-        .filter(|entry| entry.analysis.as_ref().unwrap().decomposition.tags.contains(&tag));
-    let with_tag = with_tag.count();
+    // A tag of the set, the first by name, then scores that no image has.
+    let (name, with_tag) = {
+        let session = session(&harness);
+        let tags = &session.info().unwrap().vocabulary.tags;
+        let of_near = session.entries().iter().filter(|entry| entry.set == "near");
+        let counting =
+            |at: usize| of_near.clone().filter(|entry| counting_tags(entry).contains(&at)).count();
+        let seen = (0..tags.len()).map(|at| (tags[at].clone(), counting(at)));
+        seen.filter(|(_, count)| *count > 0).min().unwrap()
+    };
     choose(&mut harness, "Tag", &format!("{name}  {with_tag}"));
     harness.get_by_label(&format!("{with_tag} of 60"));
     harness.get_by_label("Lowest score").set_value_accesskit(99.0);
@@ -166,8 +170,8 @@ fn the_table_has_columns_that_sort_and_rows_that_select() {
     press(&mut harness, Modifiers::NONE, Key::Home);
     let first = session(&harness).focused().unwrap().name.clone();
     assert_eq!(first, "near 29.png", "names from Z to A");
-    let row = harness.get_all_by_label_contains("near 27.png, ").next().unwrap();
-    row.click();
+    // Its middle may lie beyond the panel's edge.
+    harness.get_all_by_label_contains("near 27.png, ").next().unwrap().click_accesskit();
     settle(&mut harness);
     assert_eq!(session(&harness).focused().unwrap().name, "near 27.png");
     // It comes back with the session.
@@ -241,5 +245,4 @@ fn an_image_has_a_menu() {
     assert_eq!(session(&harness).entries().len(), 57);
     press(&mut harness, Modifiers::COMMAND, Key::Z);
     assert_eq!(session(&harness).entries().len(), 60);
-    show(&mut harness, "gallery");
 }

@@ -189,8 +189,10 @@ fn scores_ui(ui: &mut Ui, filter: &mut ListFilter, [least, most]: [f32; 2]) {
         ui.label("–");
         let to = ui.add(value(&mut high)).accessible_name("Highest score");
         if from.changed() || to.changed() {
-            let all = low <= least && high >= most;
-            filter.score = (!all).then_some([low.min(high), high]);
+            // The end that is moved takes the other one along.
+            let range = if from.changed() { [low, high.max(low)] } else { [low.min(high), high] };
+            let all = range[0] <= least && range[1] >= most;
+            filter.score = (!all).then_some(range);
         }
     });
 }
