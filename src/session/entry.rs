@@ -141,6 +141,16 @@ impl Entry {
         Some(folder.to_string_lossy().into_owned())
     }
 
+    /// The class whose center lies nearest, where the image has a feature.
+    pub fn nearest_class(&self) -> Option<usize> {
+        Some(self.analysis.as_ref()?.nearest.first()?.class)
+    }
+
+    /// The known tags that speak for it, by their indices.
+    pub fn counting_tags(&self) -> &[usize] {
+        self.analysis.as_ref().map_or(&[], |analysis| &analysis.decomposition.tags)
+    }
+
     /// The decision, where there is one.
     pub fn outcome(&self) -> Option<Outcome> {
         self.analysis.as_ref()?.verdict.outcome

@@ -6,7 +6,6 @@ use eframe::egui::{Key, Modifiers, OutputCommand, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use tagood_lens::session::Command;
-use tagood_lens::session::listing::counting_tags;
 use tagood_lens::session::sets::Role;
 use tagood_lens::worker::ImageId;
 
@@ -94,7 +93,7 @@ fn a_filter_counts_what_passes_and_has_a_way_out() {
         let tags = &session.info().unwrap().vocabulary.tags;
         let of_near = session.entries().iter().filter(|entry| entry.set == "near");
         let counting =
-            |at: usize| of_near.clone().filter(|entry| counting_tags(entry).contains(&at)).count();
+            |at: usize| of_near.clone().filter(|entry| entry.counting_tags().contains(&at)).count();
         let seen = (0..tags.len()).map(|at| (tags[at].clone(), counting(at)));
         seen.filter(|(_, count)| *count > 0).min().unwrap()
     };

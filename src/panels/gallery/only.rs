@@ -33,11 +33,12 @@ impl Gallery {
     /// Where the selected images alone are shown, a selection that is made elsewhere takes the place
     /// of the one before it. One that is made here moves among the images on show.
     pub(super) fn follow_selection(&mut self, cx: &mut PanelCtx<'_>) {
+        // Whatever came of it: it says nothing of the selection that comes next.
+        let here = std::mem::take(&mut cx.view.chosen_in_gallery);
         if self.selection == cx.session.selected {
             return;
         }
         self.selection.clone_from(&cx.session.selected);
-        let here = std::mem::take(&mut cx.view.chosen_in_gallery);
         let Some(only) = &mut self.filter.only else { return };
         // A step to a neighbour is no selection of its own.
         let step = matches!(self.selection.as_slice(), [one] if only.contains(one));

@@ -8,7 +8,7 @@ use egui_extras::{Column, TableBuilder, TableRow};
 use super::tiles::{picture_ui, tooltip_ui};
 use super::{Gallery, PanelCtx, describe};
 use crate::session::entry::Entry;
-use crate::session::listing::{SortKey, counting_tags, nearest_class};
+use crate::session::listing::SortKey;
 use crate::ui::theme::Palette;
 use crate::ui::widgets::{outcome_shape, outcome_word};
 
@@ -107,7 +107,7 @@ impl Gallery {
             text_ui(ui, score.as_deref().unwrap_or("–"), false);
         });
         row.col(|ui| {
-            let class = nearest_class(entry).zip(vocabulary);
+            let class = entry.nearest_class().zip(vocabulary);
             let class = class.map(|(class, vocabulary)| vocabulary.class_name(class));
             text_ui(ui, class.as_deref().unwrap_or("–"), false);
         });
@@ -119,7 +119,7 @@ impl Gallery {
             text_ui(ui, tokens.as_deref().unwrap_or("–"), false);
         });
         row.col(|ui| {
-            let tag = counting_tags(entry).first().zip(vocabulary);
+            let tag = entry.counting_tags().first().zip(vocabulary);
             let tag = tag.and_then(|(&tag, vocabulary)| vocabulary.tags.get(tag));
             text_ui(ui, tag.map_or("–", String::as_str), false);
         });

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::{counting_tags, nearest_class};
 use crate::score::verdict::Outcome;
 use crate::session::{Session, entry::Entry};
 use crate::worker::ImageId;
@@ -87,8 +86,8 @@ impl ListFilter {
         Passes {
             kind: self.kind.holds(entry),
             set: self.set.as_ref().is_none_or(|set| **set == *entry.set),
-            class: self.class.is_none_or(|class| nearest_class(entry) == Some(class)),
-            tag: self.tag.is_none_or(|tag| counting_tags(entry).contains(&tag)),
+            class: self.class.is_none_or(|class| entry.nearest_class() == Some(class)),
+            tag: self.tag.is_none_or(|tag| entry.counting_tags().contains(&tag)),
             rest: self.score.is_none_or(in_range)
                 && self.only.as_ref().is_none_or(|only| only.contains(&entry.id))
                 && (needle.is_empty() || mentions(entry, needle, session)),
@@ -131,7 +130,7 @@ impl Passes {
 fn mentions(entry: &Entry, needle: &str, session: &Session) -> bool {
     let holds = |text: &str| text.to_lowercase().contains(needle);
     let tags = session.info().map_or(&[][..], |info| &info.vocabulary.tags);
-    let tagged = || counting_tags(entry).iter().filter_map(|&tag| tags.get(tag)).any(|t| holds(t));
+    let tagged = || entry.counting_tags().iter().filter_map(|&tag| tags.get(tag)).any(|t| holds(t));
     holds(&entry.name)
         || holds(&entry.set)
         || entry.folder_name().is_some_and(|folder| holds(&folder))

@@ -59,12 +59,12 @@ impl Listing {
                 *count += 1;
             }
             if passes.all_but_class()
-                && let Some(class) = nearest_class(entry)
+                && let Some(class) = entry.nearest_class()
             {
                 *listing.classes.entry(class).or_default() += 1;
             }
             if passes.all_but_tag() {
-                for &tag in counting_tags(entry) {
+                for &tag in entry.counting_tags() {
                     *listing.tags.entry(tag).or_default() += 1;
                 }
             }
@@ -76,16 +76,6 @@ impl Listing {
         listing.order = shown.into_iter().map(|entry| entry.id).collect();
         listing
     }
-}
-
-/// The class whose center lies nearest, where the image has a feature.
-pub fn nearest_class(entry: &Entry) -> Option<usize> {
-    Some(entry.analysis.as_ref()?.nearest.first()?.class)
-}
-
-/// The known tags that speak for an image, the first of the vocabulary first.
-pub fn counting_tags(entry: &Entry) -> &[usize] {
-    entry.analysis.as_ref().map_or(&[], |analysis| &analysis.decomposition.tags)
 }
 
 /// The images from one to another in an order, the second last.

@@ -1,6 +1,6 @@
 //! What tells images of the same name apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::session::{Session, entry::Entry};
 use crate::worker::ImageId;
@@ -22,11 +22,15 @@ impl Origins {
         if self.seen == seen {
             return;
         }
+        let mut counts: HashMap<&str, usize> = HashMap::with_capacity(entries.len());
+        entries.iter().for_each(|entry| *counts.entry(&entry.name).or_default() += 1);
+        // Most names are their images' own, and need no place in order.
         let mut named: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
-        entries.iter().for_each(|entry| named.entry(&entry.name).or_default().push(entry));
+        for entry in entries.iter().filter(|entry| counts[entry.name.as_str()] > 1) {
+            named.entry(&entry.name).or_default().push(entry);
+        }
         self.of = named
             .into_values()
-            .filter(|same| same.len() > 1)
             .flat_map(|same| {
                 let sets: BTreeSet<usize> = same.iter().map(|entry| entry.set_at).collect();
                 // Within one set, class folders tell them apart.

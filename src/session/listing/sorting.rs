@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::nearest_class;
 use crate::score::verdict::Outcome;
 use crate::session::{Session, entry::Entry};
 
@@ -103,7 +102,7 @@ impl Sorting {
             }
             SortKey::Class => {
                 let vocabulary = session.info().map(|info| &info.vocabulary);
-                let name = |entry: &Entry| Some(vocabulary?.class_name(nearest_class(entry)?));
+                let name = |entry: &Entry| Some(vocabulary?.class_name(entry.nearest_class()?));
                 entries.sort_by_cached_key(|entry| Absent::last(name(entry), reversed));
             }
             SortKey::Kept => {
