@@ -81,12 +81,12 @@ fn a_filter_counts_what_passes_and_has_a_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = gallery(folder.path());
     harness.get_by_label("All 60");
-    harness.get_by_label("Narrow").click();
+    harness.get_by_label("Filters").click();
     harness.run_steps(3);
     choose(&mut harness, "Set", "near  30");
     harness.get_by_label("30 of 60");
     harness.get_by_label("All 30");
-    harness.get_by_label("Narrow 1");
+    harness.get_by_label("Filters 1");
     // A tag of the set, the first by name, then scores that no image has.
     let (name, with_tag) = {
         let session = session(&harness);

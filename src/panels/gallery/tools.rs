@@ -91,10 +91,10 @@ impl Gallery {
             filter.score.is_some(),
         ];
         let text = match narrowed.into_iter().filter(|narrowed| *narrowed).count() {
-            0 => "Narrow".to_owned(),
-            count => format!("Narrow {count}"),
+            0 => "Filters".to_owned(),
+            count => format!("Filters {count}"),
         };
-        let hint = "Narrow the list by set, nearest class, tag and score";
+        let hint = "Filter by set, nearest class, tag and score";
         if toggle(ui, self.narrowing, &text, hint).clicked() {
             self.narrowing = !self.narrowing;
         }
