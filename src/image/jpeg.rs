@@ -20,10 +20,6 @@ pub(super) fn decode(source: &Source<'_>) -> Result<Pixels, ImageError> {
     if jpeg_stream::reaches_end(&bytes) {
         return Ok(decode_stream(source, &bytes)?.0);
     }
-    if jpeg_stream::restarts(&bytes) {
-        // What is missing between two restarts is filled in without a word.
-        return Err(source.damaged("the end is missing"));
-    }
     // Some phones leave the end marker out, and the picture is all there; of a file that was cut short
     // it is not. Which it is shows by whether the pixels depend on what would come next.
     let [one, other] = [0x00, 0x55].map(|next| {
@@ -60,7 +56,15 @@ fn decode_stream(source: &Source<'_>, bytes: &[u8]) -> Result<(Pixels, Missing),
     if !factors.clone().all(divides) {
         return Err(source.unsupported("colours at fractions of pixels"));
     }
-    let missing = if header.is_progressive { Missing::MayNotShow } else { Missing::Shows };
+    let units_along = |pixels: u16, most: u8| {
+        let blocks = if header.components.len() == 1 { 1 } else { usize::from(most) };
+        usize::from(pixels).div_ceil(8 * blocks)
+    };
+    let units = units_along(header.width, most[0]) * units_along(header.height, most[1]);
+    let missing = match header.is_progressive || !jpeg_stream::has_all_restarts(bytes, units) {
+        true => Missing::MayNotShow,
+        false => Missing::Shows,
+    };
     if header.components.len() == 4 && !factors.clone().all(|factor| factor == most) {
         // Which this library does not read; the other is up to two levels off.
         return Ok((general::decode(source, ImageFormat::Jpeg)?, Missing::MayNotShow));

@@ -36,11 +36,31 @@ pub(super) fn reaches_end(jpeg: &[u8]) -> bool {
     }
 }
 
-/// Whether the scans of `jpeg` start anew now and then, so that damage stays within a stretch.
-pub(super) fn restarts(jpeg: &[u8]) -> bool {
-    let defines_interval =
-        |bytes: &[u8]| bytes.starts_with(&[0xFF, DRI, 0, 4]) && bytes[4..] != [0; 2];
-    jpeg.windows(6).any(defines_interval)
+/// Whether the one scan of `jpeg`, of `units` coded units (MCUs), starts anew as often as it should; one
+/// that never starts anew does, too. What is missing between two restarts is filled in without a word.
+pub(super) fn has_all_restarts(jpeg: &[u8], units: usize) -> bool {
+    let (mut interval, mut at) = (0, 2);
+    loop {
+        let Some(marker_at) = next_marker(jpeg, at) else { return false };
+        let Some(&[high, low, ref rest @ ..]) = jpeg.get(marker_at + 1..) else { return false };
+        at = match jpeg[marker_at] {
+            SOI | TEM => marker_at + 1,
+            _ => marker_at + 1 + usize::from(u16::from_be_bytes([high, low])).max(2),
+        };
+        match (jpeg[marker_at], rest) {
+            (DRI, &[high, low, ..]) => interval = u16::from_be_bytes([high, low]).into(),
+            (SOS, _) => break,
+            _ => {}
+        }
+    }
+    let end = next_marker(jpeg, at).unwrap_or(jpeg.len());
+    let scan = jpeg.get(at..end).unwrap_or_default();
+    let restarts =
+        scan.windows(2).filter(|pair| pair[0] == 0xFF && (RST0..=RST7).contains(&pair[1]));
+    match interval {
+        0 => true,
+        interval => restarts.count() + 1 == units.div_ceil(interval) && jpeg.get(end) == Some(&EOI),
+    }
 }
 
 /// The stream without what stands between segments ahead of the first scan and belongs to none: other
@@ -109,6 +129,18 @@ mod tests {
         assert_eq!(*without_stray_bytes(&stray), *WHOLE);
         for cut in 2..stray.len() {
             without_stray_bytes(&stray[..cut]);
+        }
+    }
+
+    #[test]
+    fn restarts_are_counted() {
+        let restarting = [&WHOLE[..2], &[0xFF, DRI, 0, 4, 0, 3], &WHOLE[2..]].concat();
+        for units in 0..9 {
+            assert!(has_all_restarts(WHOLE, units), "none are announced");
+            assert_eq!(has_all_restarts(&restarting, units), (4..=6).contains(&units), "{units}");
+        }
+        for cut in 0..restarting.len() {
+            assert!(!has_all_restarts(&restarting[..cut], 4), "cut to {cut} bytes");
         }
     }
 

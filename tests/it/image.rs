@@ -99,7 +99,7 @@ fn pictures_are_turned_unless_told_otherwise() {
 /// A JPEG as phones leave it, and the same cut short at every place.
 #[test]
 fn a_missing_end_marker_is_forgiven_and_a_missing_pixel_is_not() {
-    for name in ["rgb_420.jpg", "rgb_444.jpg", "gray.jpg"] {
+    for name in ["rgb_420.jpg", "rgb_444.jpg", "gray.jpg", "restart.jpg"] {
         let whole = fs::read(fixtures().join(name)).unwrap();
         let expected = decode(name, &whole).unwrap().rgb;
         let without_end = &whole[..whole.len() - 2];
@@ -113,11 +113,10 @@ fn a_missing_end_marker_is_forgiven_and_a_missing_pixel_is_not() {
             }
         }
     }
-    for name in ["progressive.jpg", "restart.jpg"] {
-        let whole = fs::read(fixtures().join(name)).unwrap();
-        for cut in 1..whole.len() {
-            assert!(decode(name, &whole[..whole.len() - cut]).is_err(), "parts may be missing");
-        }
+    let whole = fs::read(fixtures().join("progressive.jpg")).unwrap();
+    for cut in 1..whole.len() {
+        let cut = &whole[..whole.len() - cut];
+        assert!(decode("progressive.jpg", cut).is_err(), "finer scans may be missing");
     }
 }
 
