@@ -4,6 +4,7 @@
 
 mod clean;
 
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -103,7 +104,12 @@ impl Tokenizer {
     /// If it is not a tokenizer for a model with these texts.
     pub fn of_json(bytes: &[u8], config: &TextConfig, path: &Path) -> Result<Self, TokenizerError> {
         let unusable = |reason: String| TokenizerError::Unusable { reason, path: path.to_owned() };
-        let mut tokenizer = HuggingFace::from_bytes(bytes).map_err(|e| unusable(e.to_string()))?;
+        // What is no JSON makes the crate panic, and so may what is JSON and no tokenizer.
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes)
+            .map_err(|e| unusable(e.to_string()))?;
+        let mut tokenizer = catch_unwind(|| HuggingFace::from_bytes(bytes))
+            .map_err(|_| unusable("it is damaged".into()))?
+            .map_err(|e| unusable(e.to_string()))?;
         // Cutting and padding are done here, the same for both vocabularies.
         tokenizer.with_truncation(None).map_err(|e| unusable(e.to_string()))?;
         tokenizer.with_padding(None).set_encode_special_tokens(true);
