@@ -38,11 +38,11 @@ pub(super) fn read(file: &Path) -> Result<Vec<(PathBuf, String)>, DatasetError> 
         let path = folder.join(cell(path_column, "path")?);
         let class = cell(class_column, "class")?.to_owned();
         if let Some(first) = line_of_path.insert(path.clone(), line) {
-            let fault = format!("{} is listed already on line {first}", path.display());
+            let fault = format!("{} is listed already on line {first}", fs::printable(&path));
             return Err(bad_row(file, line, fault));
         }
         if !path.is_file() {
-            missing.push(format!("{} (line {line})", path.display()));
+            missing.push(format!("{} (line {line})", fs::printable(&path)));
         }
         rows.push((path, class));
     }
@@ -65,7 +65,7 @@ fn image_format(file: &Path) -> Option<FileFormat> {
 
 fn column(header: &StringRecord, name: &str, file: &Path) -> Result<usize, DatasetError> {
     header.iter().position(|cell| cell.eq_ignore_ascii_case(name)).ok_or_else(|| {
-        let found = header.iter().collect::<Vec<_>>().join(", ");
+        let found = csv_text::header_names(header);
         bad_row(file, 1, format!("the header must name a column `{name}`; it names: {found}"))
     })
 }

@@ -38,6 +38,18 @@ pub(crate) fn check_width(record: &StringRecord, columns: usize) -> Result<(), S
     }
 }
 
+/// The names in a header for a sentence about it, on one line and not without end: where a quote is
+/// missing, a name is the rest of the file.
+pub(crate) fn header_names(header: &StringRecord) -> String {
+    const MOST: usize = 200;
+    let mut names = fs::printable_text(&header.iter().collect::<Vec<_>>().join(", "));
+    if names.len() > MOST {
+        names.truncate(names.floor_char_boundary(MOST));
+        names.push('…');
+    }
+    names
+}
+
 /// A text of the user's as a cell that a spreadsheet shows and does not run: where it begins like a
 /// formula, an apostrophe stands before it.
 pub(crate) fn safe_cell(text: &str) -> Cow<'_, str> {

@@ -98,11 +98,13 @@ fn bad_csvs_are_one_clear_sentence() {
             "line 2: 3 cells, but the header names 2 columns",
         ),
         ("path,class\ra.jpg,x\rb.jpg,y,\r", "line 3: 3 cells"),
+        // A quote that is never closed.
+        ("\"path,class\na.jpg,x\n", "it names: path,class\\na.jpg,x\\n: in "),
     ] {
         fs::write(&csv, text).unwrap();
         let sentence = sentence(Dataset::labelled(&csv));
         assert!(sentence.contains(expected), "{text:?}: {sentence}");
-        assert!(sentence.ends_with("set.csv"), "{sentence}");
+        assert!(sentence.ends_with("set.csv") && sentence.lines().count() == 1, "{sentence}");
     }
     fs::write(&csv, "path,class\na.jpg,\"crane, wading bird\"\n").unwrap();
     assert_eq!(Dataset::labelled(&csv).unwrap().classes, ["crane, wading bird"]);

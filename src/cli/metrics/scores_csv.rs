@@ -95,7 +95,7 @@ impl Columns {
             Ok(place)
         };
         let required = |name: &str| {
-            let found = header.iter().collect::<Vec<_>>().join(", ");
+            let found = csv_text::header_names(header);
             place(name)?.with_context(|| {
                 format!("line 1: the header must name a column `{name}`; it names: {found}")
             })
