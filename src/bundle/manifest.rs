@@ -134,7 +134,7 @@ pub struct ClipPart {
     pub features: FeatureChoice,
     /// What pixels are normalised by.
     pub pixels: Normalisation,
-    /// The networks' shape.
+    /// Widths, depths and patch size of the image and text side.
     pub shape: ClipConfig,
 }
 
@@ -160,7 +160,7 @@ pub struct Lambda {
 /// What a model is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The layout's version.
+    /// Version of the bundle's layout; another one may have other fields.
     pub format: u32,
     /// What the model is called.
     pub name: String,

@@ -122,11 +122,11 @@ pub type StoredCenters = (Vec<f32>, [usize; 3]);
 
 /// A model: its manifest, its lists, and where its weights lie.
 pub struct Bundle {
-    /// Shapes, recipe, thresholds.
+    /// What `bundle.toml` says: shapes, recipe, τ, λ.
     pub manifest: Manifest,
-    /// Tags and classes.
+    /// The tags that the network knows, their thresholds, and the classes that they make.
     pub vocabulary: Vocabulary,
-    /// The network's weights.
+    /// The network's weights, read tensor by tensor when the network is built.
     pub network: Source,
     /// The projector's weights, with its centers.
     pub projector: Option<Source>,

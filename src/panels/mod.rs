@@ -29,9 +29,9 @@ pub use command::{Exported, UserCommand, WindowCommand};
 
 /// What a panel may use while it draws.
 pub struct PanelCtx<'a> {
-    /// What is known.
+    /// Images, sets, settings and results; a panel reads it and changes nothing.
     pub session: &'a Session,
-    /// Textures.
+    /// Textures of the images on show, made when first asked for.
     pub pictures: &'a mut Pictures,
     /// What panels and keys share.
     pub view: &'a mut ViewState,
@@ -125,13 +125,13 @@ pub enum Home {
 pub struct PanelInfo {
     /// Its name in layouts and on the command line.
     pub name: &'static str,
-    /// Its tab's title.
+    /// The title of its tab, in menus too.
     pub title: &'static str,
-    /// Its place.
+    /// Where it stands until it is moved.
     pub home: Home,
     /// The key that brings it to the front.
     pub key: Option<Key>,
-    /// Makes it.
+    /// Makes it as it is at the first start.
     pub make: fn() -> Box<dyn Panel>,
 }
 
@@ -145,7 +145,7 @@ pub trait Panel {
     /// Takes over what [`Panel::choices`] gave; what it does not know, it leaves.
     fn choose(&mut self, _choices: &serde_json::Value) {}
 
-    /// Draws it.
+    /// Draws it and sends what the user does as commands.
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>);
 }
 

@@ -29,7 +29,7 @@ pub struct Settings {
     pub features: FeatureChoice,
     /// The paper's text or the released code.
     pub recipe: Recipe,
-    /// The detector's name.
+    /// The id of the detector that scores, as `--detector` takes it.
     pub detector: String,
     /// A decision threshold in place of the bundle's.
     pub lambda: Option<f32>,
@@ -66,7 +66,7 @@ impl Decomposition {
 /// A class with its similarity to the feature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Nearest {
-    /// The class's index.
+    /// Index into the vocabulary's classes.
     pub class: usize,
     /// Cosine to its center: over all channels under the paper's recipe, the mean of the patterns'
     /// under the released one.
@@ -87,7 +87,7 @@ pub struct Analysis {
     pub patterns: Vec<f32>,
     /// Of a CLIP, the feature's cosines with the names and their no side; its patches' are left out.
     pub cosines: Option<Cosines>,
-    /// Score, decision, reason.
+    /// The score, the decision by λ, and the reason in words.
     pub verdict: Verdict,
     /// Time of decomposition, projection and scoring, in milliseconds.
     pub stage_ms: [f32; 3],

@@ -24,7 +24,7 @@ pub enum Features {
         /// Relevance above which a token is kept, 0 to 1.
         tau: f32,
     },
-    /// All of them.
+    /// All of its tokens, whatever they show.
     WholeImage,
 }
 

@@ -175,7 +175,7 @@ impl Pipeline {
         self.detectors = bind_all(&self.statistics, self.head.as_ref(), &*self.network);
     }
 
-    /// Shapes, recipe, thresholds.
+    /// The bundle's manifest, with the λ in force for the names that are known.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -211,7 +211,7 @@ impl Pipeline {
         self.tagger_key
     }
 
-    /// Tags and classes.
+    /// The tags that the network knows, and which of them make the in-distribution classes.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }

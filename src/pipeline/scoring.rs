@@ -22,7 +22,7 @@ use crate::score::{FittedDetector, Input, Sample, ScoreError};
 pub struct Column<'a> {
     /// Which tokens become the feature.
     pub features: Features,
-    /// The detectors.
+    /// What scores these features, bound to the model's head and statistics.
     pub detectors: Vec<&'a FittedDetector>,
 }
 

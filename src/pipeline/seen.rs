@@ -9,7 +9,7 @@ use crate::decompose::{self, sigmoid};
 /// patch's local feature.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attention {
-    /// The tags, ascending.
+    /// Indices of the tags whose attention this is, ascending.
     pub tags: Vec<usize>,
     /// Number of layers L.
     pub layers: usize,
@@ -61,7 +61,7 @@ pub struct TaggerOutput {
     pub tokens: Vec<f32>,
     /// Width of a token.
     pub width: usize,
-    /// Tag logits `[tags]`.
+    /// Tag logits `[tags]` before the sigmoid; of a CLIP, cosines with the names.
     pub logits: Vec<f32>,
     /// Attention of the tags that were asked for.
     pub attention: Attention,

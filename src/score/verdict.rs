@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The decision.
+/// On which side of λ an image lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// In-distribution.
+    /// In-distribution: the score reaches λ.
     Id,
-    /// Out-of-distribution.
+    /// Out-of-distribution: the score falls short of λ, or the image was rejected.
     Ood,
 }
 
@@ -61,7 +61,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// A score.
+    /// The score of an image that was not rejected.
     pub fn of(value: f32) -> Self {
         Self { value: Some(value), rejected: None, ranked: value }
     }

@@ -22,9 +22,9 @@ pub struct ModelSource {
     pub name: String,
     /// What names it on the command line, for a fit that starts from it.
     pub arguments: Vec<OsString>,
-    /// Opens it.
+    /// Reads the model from its files; run on a thread of the worker's.
     pub open: OpenModel,
-    /// Where to compute.
+    /// The device that the network is to run on.
     pub device: DeviceChoice,
 }
 
@@ -45,13 +45,13 @@ pub enum Command {
     OpenWorld(World),
     /// Loads a model in place of the one in use.
     LoadModel(ModelSource),
-    /// Forgets images.
+    /// Takes images out of the session; undo brings them back.
     Remove(Vec<ImageId>),
     /// Forgets the selected images.
     RemoveSelected,
     /// Selects images; the last is shown.
     Select(Vec<ImageId>),
-    /// Sets τ.
+    /// Sets τ, the relevance above which a token is kept, 0 to 1.
     SetTau(f32),
     /// Moves τ by this much.
     NudgeTau(f32),

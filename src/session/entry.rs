@@ -63,7 +63,7 @@ impl fmt::Display for SetName {
 /// An open image with what is known of it so far.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its number.
+    /// What the worker knows the image by.
     pub id: ImageId,
     /// Where it comes from.
     pub source: ImageSource,
@@ -81,7 +81,7 @@ pub struct Entry {
     pub(super) job: Option<JobId>,
     /// The model's class that a folder above it is called after.
     pub class: Option<usize>,
-    /// A small picture.
+    /// The picture made small, for the gallery; `None` until it is decoded.
     pub thumbnail: Option<Arc<Thumbnail>>,
     /// Width and height, in pixels.
     pub size: Option<[u32; 2]>,
@@ -91,7 +91,7 @@ pub struct Entry {
     pub is_tagged: bool,
     /// Tokens, logits, attention of the tags that count; at hand for images on show alone.
     pub tagged: Option<Arc<TaggerOutput>>,
-    /// The newest analysis.
+    /// The newest analysis, perhaps of earlier settings; `None` until there is one.
     pub analysis: Option<Arc<Analysis>>,
     /// The request that the analysis answers.
     pub generation: u64,
@@ -156,7 +156,7 @@ impl Entry {
         self.analysis.as_ref()?.verdict.outcome
     }
 
-    /// The detector's score.
+    /// The present detector's score; `None` without one, or where the image was rejected.
     pub fn score(&self) -> Option<f32> {
         self.analysis.as_ref()?.verdict.score
     }

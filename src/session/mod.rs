@@ -97,7 +97,7 @@ impl Session {
         self.basis.images.entries()
     }
 
-    /// One image.
+    /// An open image; `None` once it was removed.
     pub fn entry(&self, id: ImageId) -> Option<&Entry> {
         self.basis.images.entry(id)
     }
@@ -163,7 +163,7 @@ impl Session {
         &self.basis.settings
     }
 
-    /// λ in force.
+    /// The decision threshold in force: the user's, the model's, or that of the open ID set.
     pub fn lambda(&self) -> Option<f32> {
         self.basis.own_lambda().or_else(|| {
             self.info()?;

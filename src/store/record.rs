@@ -17,7 +17,7 @@ pub struct Record {
     pub hash: Option<u64>,
     /// Size and time of the file before it was read.
     pub stamp: Option<Stamp>,
-    /// The set's name.
+    /// The set that the image belongs to.
     pub set: String,
     /// The class's name; `None` in a set without labels.
     pub class: Option<String>,

@@ -45,7 +45,7 @@ impl ImageId {
 /// Where an image comes from.
 #[derive(Clone, Debug)]
 pub enum ImageSource {
-    /// A file.
+    /// A file, read when its turn comes.
     File(PathBuf),
     /// An encoded file in memory, as a drop may bring it.
     Bytes {
@@ -193,9 +193,9 @@ impl Request {
 /// What there is to know of a loaded model without touching it.
 #[derive(Debug)]
 pub struct ModelInfo {
-    /// Shapes, recipe, thresholds.
+    /// The bundle's manifest.
     pub manifest: Manifest,
-    /// Tags and classes.
+    /// The tags that the network knows, and the classes that they make.
     pub vocabulary: Vocabulary,
     /// What a person calls the device.
     pub device: String,
@@ -205,7 +205,7 @@ pub struct ModelInfo {
     pub detectors: Vec<&'static score::Info>,
     /// Text features of a CLIP's names in force; `None` for a tagger.
     pub labels: Option<Arc<LabelSet>>,
-    /// Its own settings.
+    /// The settings that its bundle asks for.
     pub defaults: Settings,
     /// How long loading took, in milliseconds.
     pub load_ms: f32,
