@@ -99,7 +99,7 @@ fn bad_csvs_are_one_clear_sentence() {
         ),
         ("path,class\ra.jpg,x\rb.jpg,y,\r", "line 3: 3 cells"),
         // A quote that is never closed.
-        ("\"path,class\na.jpg,x\n", "it names: path,class\\na.jpg,x\\n: in "),
+        ("\"path,class\na.jpg,x\n", "it names: path,class\\na.jpg,x: in "),
     ] {
         fs::write(&csv, text).unwrap();
         let sentence = sentence(Dataset::labelled(&csv));
