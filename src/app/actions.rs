@@ -8,6 +8,7 @@ use crate::panels::{Exported, PANELS, PanelInfo, UserCommand, WindowCommand as W
 use crate::session::Command;
 use crate::session::compare::CompareMode;
 use crate::session::embedding::EmbedCommand;
+use crate::session::known::KnownEdit;
 
 /// Something that can be done.
 #[derive(Clone)]
@@ -100,6 +101,9 @@ const ACTIONS: &[Action] = actions! {
         "Show image 1:1", key(NONE, Key::Num1), W::OneToOne;
     }
     "Method" {
+        "Load a list of known names…", None, W::OpenNames;
+        "Load negative words…", None, W::OpenNegatives;
+        "Names back to the model's own", None, Command::Know(KnownEdit::Own);
         "Raise τ", key(NONE, Key::CloseBracket), Command::NudgeTau(0.01);
         "Lower τ", key(NONE, Key::OpenBracket), Command::NudgeTau(-0.01);
         "Raise the second τ", key(NONE, Key::CloseCurlyBracket), Command::NudgeTauBeside(0.01);

@@ -7,10 +7,13 @@ use crossbeam_channel::Sender;
 use eframe::egui::{ColorImage, Context};
 
 use super::reveal;
+use crate::bundle::known::{KnownError, names_of_list};
 use crate::fs;
 use crate::image::{IMAGE_EXTENSIONS, RgbImage, png};
+use crate::lists::List;
 use crate::panels::{Exported, UserCommand};
 use crate::session::Command;
+use crate::session::known::KnownEdit;
 use crate::worker::ImageSource;
 
 use crate::export::{FigureForm, TableForm};
@@ -101,6 +104,29 @@ impl Dialogs {
         self.run("dialogue", || {
             let dialog = rfd::FileDialog::new().set_title("Open a model's folder");
             dialog.pick_folder().map(|path| DialogAnswer::Do(UserCommand::LoadModel(path)))
+        });
+    }
+
+    /// Asks for a list of names that are known.
+    pub(super) fn open_names(&self) {
+        self.run("dialogue", || {
+            let dialog = rfd::FileDialog::new().set_title("Open a list of known names, one a line");
+            let path = dialog.pick_file()?;
+            let names = List::read(&path).map_err(KnownError::from);
+            let edit = match names.and_then(|list| names_of_list(&list)) {
+                Ok(names) => KnownEdit::Replace(names),
+                Err(error) => KnownEdit::Refuse(error.to_string()),
+            };
+            Some(DialogAnswer::Do(Command::Know(edit).into()))
+        });
+    }
+
+    /// Asks for a file of negative words.
+    pub(super) fn open_negatives(&self) {
+        self.run("dialogue", || {
+            let dialog = rfd::FileDialog::new().set_title("Open negative words, one a line");
+            let edit = KnownEdit::Negatives(Some(dialog.pick_file()?));
+            Some(DialogAnswer::Do(Command::Know(edit).into()))
         });
     }
 

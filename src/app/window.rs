@@ -30,6 +30,8 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::OpenModelFolder => app.dialogs.open_model_folder(),
         W::UseEmbedded => app.load_embedded(),
         W::UseEmbeddedClip => app.load_embedded_clip(),
+        W::OpenNames => app.dialogs.open_names(),
+        W::OpenNegatives => app.dialogs.open_negatives(),
         W::PasteImage => app.dialogs.paste(),
         W::OpenSession => app.dialogs.open_session(),
         W::SaveSession => app.dialogs.save_session(),
@@ -133,6 +135,7 @@ impl App {
             arguments: arguments.to_vec(),
             open,
             device,
+            is_told_names: false,
         }));
     }
 
@@ -145,6 +148,7 @@ impl App {
             arguments: vec!["--device".into(), device.to_string().into()],
             open: Arc::new(open),
             device,
+            is_told_names: false,
         }));
     }
 
@@ -159,7 +163,10 @@ impl App {
             arguments: arguments.map(Into::into).to_vec(),
             open: Arc::new(open),
             device: self.device,
+            is_told_names: false,
         }));
+        // Where its names are typed.
+        layout::show(&mut self.layout, "known");
     }
 
     /// Takes in what a dialogue brought.

@@ -1,8 +1,9 @@
 //! What is known, by name: a CLIP's labels, or some of a tagger's tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::vocabulary::{Class, Vocabulary};
@@ -47,6 +48,11 @@ pub enum KnownError {
         /// The token.
         special: &'static str,
     },
+    /// There is no template.
+    #[error(
+        "there is no template for the names to stand in; give one, as in \"{DEFAULT_TEMPLATE}\""
+    )]
+    NoTemplate,
     /// A template without a place for the name.
     #[error("the template `{0}` has no {SLOT}, where the name is to stand")]
     Template(String),
@@ -67,12 +73,24 @@ fn near_text(near: &[String]) -> String {
     }
 }
 
+/// What is asked of a model by name, as a person says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The names that are known; may be none until someone says.
+    pub names: Vec<KnownName>,
+    /// Texts that a CLIP's names are put into, at `{}`; none for a tagger.
+    pub templates: Vec<String>,
+    /// The file or folder of a CLIP's negative words.
+    pub negatives: Option<PathBuf>,
+}
+
 /// A name that is known, with other words for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownName {
     /// The name.
     pub name: String,
     /// Words that mean the same; the features of all are averaged.
+    #[serde(default)]
     pub synonyms: Vec<String>,
 }
 
@@ -89,6 +107,12 @@ impl KnownName {
         std::iter::once(&self.name).chain(&self.synonyms).map(String::as_str)
     }
 
+    /// The texts that it is encoded in: every word for it in every template.
+    pub fn texts(&self, templates: &[String]) -> Vec<String> {
+        let texts = |word| templates.iter().map(move |template| filled(template, word));
+        self.words().flat_map(texts).collect()
+    }
+
     /// As [`KnownName::parse`] reads it.
     pub fn line(&self) -> String {
         match self.synonyms.is_empty() {
@@ -98,7 +122,18 @@ impl KnownName {
     }
 }
 
-/// Names from a list with one a line where `text` is a file, else from the names between its commas.
+/// Names as a person types or pastes them: lines, of names between commas or of one name with its
+/// synonyms behind a colon. They are not checked yet.
+pub fn typed_names(text: &str) -> Vec<KnownName> {
+    let of_line = |line: &str| match line.contains(':') {
+        true => vec![KnownName::parse(line)],
+        false => line.split(',').map(KnownName::parse).collect(),
+    };
+    let names = text.lines().flat_map(of_line);
+    names.filter(|known| !known.name.is_empty() || !known.synonyms.is_empty()).collect()
+}
+
+/// Names from a list with one a line where `text` is a file, else as [`typed_names`] reads them.
 ///
 /// # Errors
 /// If the list cannot be read, or the names are wrong: see [`check_names`].
@@ -107,9 +142,7 @@ pub fn read_names(text: &str) -> Result<Vec<KnownName>, KnownError> {
     if path.exists() {
         return names_of_list(&List::read(path)?);
     }
-    let names = text.split([',', '\n']).map(str::trim).filter(|name| !name.is_empty());
-    let plain = |name: &str| KnownName { name: name.to_owned(), synonyms: Vec::new() };
-    check_names(names.map(plain).collect())
+    check_names(typed_names(text))
 }
 
 /// Names from a list with one a line; empty lines and those that start with `#` count nothing.
@@ -155,6 +188,17 @@ pub fn check_names(names: Vec<KnownName>) -> Result<Vec<KnownName>, KnownError> 
     Ok(names)
 }
 
+/// Refuses to have no template.
+///
+/// # Errors
+/// If there is none, or one has no place for the name.
+pub fn check_templates(templates: &[String]) -> Result<(), KnownError> {
+    match templates {
+        [] => Err(KnownError::NoTemplate),
+        templates => templates.iter().try_for_each(|template| check_template(template)),
+    }
+}
+
 /// Refuses a template without a place for the name.
 ///
 /// # Errors
@@ -186,6 +230,23 @@ impl Vocabulary {
         vocabulary.thresholds = vec![NAME_THRESHOLD; names.len()];
         vocabulary.set_classes(names.iter().enumerate().map(class).collect());
         vocabulary
+    }
+
+    /// The classes as names, with their tags as other words.
+    pub fn known(&self) -> Vec<KnownName> {
+        let name = |class: &Class| {
+            let tags = class.tags.iter().filter_map(|&tag| self.tags.get(tag));
+            let other = |tag: &&String| plain(tag) != plain(&class.name);
+            KnownName { name: class.name.clone(), synonyms: tags.filter(other).cloned().collect() }
+        };
+        self.classes.iter().map(name).collect()
+    }
+
+    /// Which of some names, with all their synonyms, are no tag's.
+    pub fn without_tag<'a>(&self, names: &'a [KnownName]) -> Vec<&'a KnownName> {
+        let tags: BTreeSet<String> = self.tags.iter().map(|tag| plain(tag)).collect();
+        let is_none = |known: &&KnownName| !known.words().any(|word| tags.contains(&plain(word)));
+        names.iter().filter(is_none).collect()
     }
 
     /// Names the in-distribution tags of a tagger: each name is a class, with the tags that are called
@@ -245,6 +306,7 @@ mod tests {
             names("orangutan,  radio telescope ,sandal,"),
             ["orangutan", "radio telescope", "sandal"]
         );
+        assert_eq!(names("cat: kitty, tom\ndog, sea lion"), ["cat: kitty, tom", "dog", "sea lion"]);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "# mine\ncat: kitty , tom\r\n\ndog\n").unwrap();
         assert_eq!(names(file.path().to_str().unwrap()), ["cat: kitty, tom", "dog"]);
@@ -269,6 +331,12 @@ mod tests {
         vocabulary.know(&read_names("Cat, sea_lion").unwrap()).unwrap();
         assert_eq!(vocabulary.id_tags(), [0, 1, 3]);
         assert_eq!(vocabulary.classes[0].tags, [0, 3]);
+        let mut again = vocabulary.clone();
+        again.know(&vocabulary.known()).unwrap();
+        assert_eq!(again, vocabulary);
+        let names = read_names("lion, tiger, big cat").unwrap();
+        let missing = vocabulary.without_tag(&names);
+        assert_eq!(missing, [&names[1], &names[2]]);
         let error = vocabulary.know(&read_names("lions den, lion king").unwrap()).unwrap_err();
         assert_eq!(error.to_string(), "the tagger has no tag named `lions den`");
         let error = vocabulary.know(&read_names("lion king").unwrap()).unwrap_err().to_string();

@@ -114,7 +114,7 @@ impl FromStr for FeatureChoice {
 }
 
 /// The kind of a model's network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arch {
     /// A tagger, RAM or RAM++: its labels are tags that it was trained on.

@@ -176,6 +176,7 @@ impl GuiArgs {
                 name,
                 arguments: args.arguments(),
                 device: args.device,
+                is_told_names: args.known.is_some(),
                 open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
             },
             paths: self.all_paths(),

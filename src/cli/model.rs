@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use crate::bundle::manifest::Recipe;
@@ -104,10 +105,11 @@ impl ModelArgs {
     /// named here; `None` where nothing is to be asked beyond the bundle.
     fn labels(&self, pipeline: &Pipeline) -> anyhow::Result<Option<Labels>> {
         let Some(path) = &self.negatives else { return Ok(None) };
-        let labels =
-            pipeline.labels().context("--negatives is for a CLIP, and this is a tagger")?;
-        let words = NegativeWords::read(path)?;
-        Ok(Some(Labels { negatives: Some((words, path.clone())), ..labels }))
+        if pipeline.label_set().is_none() {
+            bail!("--negatives is for a CLIP, and this is a tagger");
+        }
+        let words = Arc::new(NegativeWords::read(path)?);
+        Ok(Some(Labels { negatives: Some((words, path.clone())), ..pipeline.labels().clone() }))
     }
 
     /// Opens the tagger alone, with lists of classes that no projector knows yet.

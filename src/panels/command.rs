@@ -48,6 +48,10 @@ pub enum WindowCommand {
     UseEmbedded,
     /// Loads the CLIP that the program carries.
     UseEmbeddedClip,
+    /// Asks for a list of names that are known.
+    OpenNames,
+    /// Asks for a file of negative words.
+    OpenNegatives,
     /// Takes the picture from the clipboard.
     PasteImage,
     /// Asks for a session file.

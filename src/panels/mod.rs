@@ -5,6 +5,7 @@ mod command;
 mod explain;
 mod gallery;
 mod image;
+mod known;
 mod log;
 mod map;
 mod tags;
@@ -160,6 +161,7 @@ pub const PANELS: &[PanelInfo] = &[
     tuning::detectors::PANEL,
     tuning::sweep::PANEL,
     tuning::compare::PANEL,
+    known::PANEL,
     training::PANEL,
     log::PANEL,
     verdict::PANEL,

@@ -5,6 +5,7 @@ use eframe::egui::{
 };
 
 use super::{Home, Panel, PanelCtx, PanelInfo};
+use crate::bundle::manifest::Arch;
 use crate::session::Command;
 use crate::session::entry::Entry;
 use crate::ui::theme::Palette;
@@ -33,7 +34,7 @@ pub(super) const PANEL: PanelInfo = PanelInfo {
 impl Panel for Tags {
     fn ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
         let (Some(entry), Some(info)) = (cx.session.focused(), cx.session.info().cloned()) else {
-            return empty_note(ui, "Tags", "What the tagger sees in the image on show.");
+            return empty_note(ui, "Tags", "What the model sees in the image on show.");
         };
         let Some(tagged) = &entry.tagged else {
             let failed = entry.error.is_some();
@@ -41,7 +42,11 @@ impl Panel for Tags {
                 if failed { "There is no image to tag." } else { "Waiting for the network." };
             return empty_note(ui, "Tags", note);
         };
-        self.tools_ui(ui, cx);
+        let is_clip = info.manifest.arch == Arch::Clip;
+        if is_clip && info.vocabulary.tags.is_empty() {
+            return empty_note(ui, "Nothing is named yet", "The Known panel takes names.");
+        }
+        self.tools_ui(ui, cx, is_clip);
         let probabilities = tagged.probabilities();
         let key = (entry.id, cx.session.revision(), self.search.clone());
         if self.seen.as_ref() != Some(&key) {
@@ -63,28 +68,36 @@ impl Panel for Tags {
 }
 
 impl Tags {
-    fn tools_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+    fn tools_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>, is_clip: bool) {
         ui.horizontal(|ui| {
-            let hint = "Back to the union of the in-distribution tags that count (U)";
+            let (hint, search) = match is_clip {
+                true => ("Back to the union of the names that count (U)", "Search all names"),
+                false => (
+                    "Back to the union of the in-distribution tags that count (U)",
+                    "Search all tags",
+                ),
+            };
             let union = cx.session.map.tags.is_empty();
             let button = egui::Button::selectable(union, "Union");
             if ui.add(button).on_hover_text(hint).clicked() {
                 cx.send(Command::ShowTags(Vec::new()));
             }
             let edit = egui::TextEdit::singleline(&mut self.search)
-                .hint_text("Search all tags")
+                .hint_text(search)
                 .desired_width(ui.available_width() - 8.0);
             ui.add(edit).accessible_name("Search tags");
         });
     }
 }
 
-/// The tags above their threshold, or those that a search finds; the likeliest first.
+/// The tags above their threshold, or those that a search finds; of a CLIP all its names. The likeliest
+/// first.
 fn rows(probabilities: &[f32], info: &ModelInfo, search: &str) -> Vec<usize> {
     let vocabulary = &info.vocabulary;
     let needle = search.trim().to_lowercase();
     let mut rows: Vec<usize> = (0..probabilities.len())
         .filter(|&tag| match needle.is_empty() {
+            true if info.manifest.arch == Arch::Clip => true,
             true => probabilities[tag] > vocabulary.thresholds[tag],
             false => vocabulary.tags[tag].to_lowercase().contains(&needle),
         })
@@ -108,7 +121,8 @@ fn tag_ui(
     let counts = entry.analysis.as_ref().is_some_and(|l| l.decomposition.tags.contains(&tag));
     let shown = cx.session.map.tags.binary_search(&tag).is_ok();
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
-    let label = format!("Tag {name}, {:.0} %", probability * 100.0);
+    let kind = if info.manifest.arch == Arch::Clip { "Name" } else { "Tag" };
+    let label = format!("{kind} {name}, {:.0} %", probability * 100.0);
     response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, shown, &label));
     if ui.is_rect_visible(rect) {
         let painter = ui.painter();
@@ -159,7 +173,34 @@ fn tag_ui(
         };
         cx.send(command);
     }
-    response.on_hover_ui(|ui| why_ui(ui, info, tag, probability, counts));
+    response.on_hover_ui(|ui| match info.manifest.arch {
+        Arch::Ram => why_ui(ui, info, tag, probability, counts),
+        Arch::Clip => name_ui(ui, info, entry, (tag, probability, counts)),
+    });
+}
+
+/// What a CLIP makes of a name.
+fn name_ui(
+    ui: &mut Ui,
+    info: &ModelInfo,
+    entry: &Entry,
+    (name, probability, counts): (usize, f32, bool),
+) {
+    ui.label(RichText::new(&info.vocabulary.tags[name]).strong());
+    ui.label(format!("Probability {probability:.3}: its share of the softmax over all names."));
+    let cosines = entry.analysis.as_ref().and_then(|analysis| analysis.cosines.as_ref());
+    if let Some(similarity) = cosines.and_then(|cosines| cosines.image.get(name)) {
+        let denied = cosines.and_then(|cosines| cosines.denied()?.get(name).copied());
+        let said =
+            denied.map_or(String::new(), |no| format!("; the no side says {no:.2} it is not"));
+        ui.label(format!("Similarity {similarity:.3}{said}."));
+    }
+    let why = match counts {
+        true => "It counts: patches that are like it above τ are kept.",
+        false => "It does not count: others are likelier.",
+    };
+    ui.label(why);
+    ui.label("Click for its map alone, Ctrl+click to add its map.");
 }
 
 /// Why a tag counts or not.

@@ -7,13 +7,15 @@ use eframe::egui::{
 
 use super::tuning::{OPEN_SET_HINT, OPEN_SET_LAMBDA};
 use super::{Home, Panel, PanelCtx, PanelInfo};
-use crate::bundle::manifest::Recipe;
-use crate::pipeline::Analysis;
+use crate::bundle::manifest::{Arch, Recipe};
+use crate::pipeline::{Analysis, Cosines};
 use crate::score::verdict::Outcome;
 use crate::session::Command;
 use crate::session::{LambdaOrigin, Session, entry::Entry};
 use crate::ui::theme::Palette;
-use crate::ui::widgets::{bar, card, empty_note, fact, formula_text, outcome_shape, outcome_word};
+use crate::ui::widgets::{
+    bar, card, elided, empty_note, fact, formula_text, outcome_shape, outcome_word,
+};
 use crate::worker::ModelInfo;
 
 /// How many of the nearest centers are listed.
@@ -54,7 +56,10 @@ impl Panel for VerdictPanel {
                         headline_ui(ui, &analysis);
                         self.scale_ui(ui, cx);
                     });
-                    nearest_ui(ui, &analysis, &info);
+                    match &analysis.cosines {
+                        Some(cosines) => names_ui(ui, cosines, &info),
+                        None => nearest_ui(ui, &analysis, &info),
+                    }
                 }
                 None => card(ui, "", |ui| {
                     let palette = Palette::of_ui(ui);
@@ -70,7 +75,7 @@ impl Panel for VerdictPanel {
             if let Some((entry, analysis)) =
                 entry.and_then(|entry| Some((entry, entry.analysis.clone()?)))
             {
-                numbers_ui(ui, entry, &analysis);
+                numbers_ui(ui, entry, &analysis, &info);
             }
         });
     }
@@ -268,6 +273,56 @@ fn nearest_ui(ui: &mut Ui, analysis: &Analysis, info: &ModelInfo) {
     });
 }
 
+/// The names with the largest similarities, and what the no side says of them.
+fn names_ui(ui: &mut Ui, cosines: &Cosines, info: &ModelInfo) {
+    let (probabilities, denied) = (cosines.probabilities(), cosines.denied());
+    let mut names: Vec<usize> = (0..cosines.image.len()).collect();
+    names.sort_by(|&a, &b| cosines.image[b].total_cmp(&cosines.image[a]));
+    card(ui, "Nearest names", |ui| {
+        let palette = Palette::of_ui(ui);
+        ui.spacing_mut().item_spacing.y = 3.0;
+        for (place, &at) in names.iter().take(NEAREST).enumerate() {
+            let (name, similarity) = (info.vocabulary.class_name(at), cosines.image[at]);
+            let (rect, response) =
+                ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+            let no = denied.as_ref().and_then(|denied| denied.get(at));
+            let said =
+                no.map_or(String::new(), |no| format!("; the no side says {no:.2} it is not"));
+            let text = format!("{name} {similarity:.3}{said}");
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &text));
+            let (name_color, fill) = match place {
+                0 => (palette.strong, palette.accent),
+                _ => (palette.text, palette.weak),
+            };
+            let middle = rect.center().y;
+            let split = rect.left() + rect.width() * 0.4;
+            let numbers = if no.is_some() { 92.0 } else { 46.0 };
+            let title = elided(ui.painter(), &name, 12.5, name_color, split - rect.left() - 8.0);
+            let at_left = pos2(rect.left(), middle - title.size().y / 2.0);
+            ui.painter().galley(at_left, title, name_color);
+            let track = Rect::from_min_max(
+                pos2(split, middle - 3.0),
+                pos2(rect.right() - numbers, middle + 3.0),
+            );
+            bar(ui, track, probabilities.get(at).copied().unwrap_or_default(), None, fill);
+            let font = FontId::proportional(11.5);
+            let number = |right: f32, text: String| {
+                let at = pos2(right, middle);
+                ui.painter().text(at, Align2::RIGHT_CENTER, text, font.clone(), palette.weak);
+            };
+            number(rect.right() + 46.0 - numbers, format!("{similarity:.3}"));
+            if let Some(no) = no {
+                number(rect.right(), format!("no {no:.2}"));
+            }
+            let share = probabilities.get(at).copied().unwrap_or_default();
+            response.on_hover_text(format!(
+                "{name}: similarity {similarity:.3}, the cosine between the image's feature and the \
+                 name's; {share:.3} of the softmax over all names, which the bar shows{said}"
+            ));
+        }
+    });
+}
+
 /// What each pattern of the feature adds to the similarity with the nearest center.
 fn patterns_ui(ui: &mut Ui, patterns: &[f32], class: &str) {
     let palette = Palette::of_ui(ui);
@@ -295,7 +350,7 @@ fn patterns_ui(ui: &mut Ui, patterns: &[f32], class: &str) {
     ));
 }
 
-fn numbers_ui(ui: &mut Ui, entry: &Entry, analysis: &Analysis) {
+fn numbers_ui(ui: &mut Ui, entry: &Entry, analysis: &Analysis, info: &ModelInfo) {
     card(ui, "From image to score", |ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         let d = &analysis.decomposition;
@@ -303,14 +358,26 @@ fn numbers_ui(ui: &mut Ui, entry: &Entry, analysis: &Analysis) {
         let kept = format!("{} of {} ({share:.0} %)", d.kept(), d.mask.len());
         fact(ui, "Object tokens kept", kept, "Image tokens whose relevance exceeds τ");
         let counting = d.tags.len().to_string();
-        fact(ui, "Known tags that count", counting, "In-distribution tags above their thresholds");
-        fact(ui, "Best of them", format!("{:.3}", d.tag_score), "The tag score");
+        let (label, hint, best) = match info.manifest.arch {
+            Arch::Ram => (
+                "Known tags that count",
+                "In-distribution tags above their thresholds",
+                "The tag score",
+            ),
+            Arch::Clip => (
+                "Names that count",
+                "The likeliest name, and any other that has a fifth of the softmax or more",
+                "The likeliest name's share of the softmax over all names",
+            ),
+        };
+        fact(ui, label, counting, hint);
+        fact(ui, "Best of them", format!("{:.3}", d.tag_score), best);
         let [decode, prepare, tagger] = entry.stage_ms;
         let [decompose, project, score] = analysis.stage_ms;
         let whole = decode + prepare + tagger;
         let live = decompose + project + score;
         let hint =
-            format!("decode {decode:.1} ms, preprocess {prepare:.1} ms, tagger {tagger:.1} ms");
+            format!("decode {decode:.1} ms, preprocess {prepare:.1} ms, network {tagger:.1} ms");
         fact(ui, "Seen once", format!("{whole:.0} ms"), &hint);
         let hint = format!(
             "decompose {decompose:.2} ms, project {project:.2} ms, score {score:.2} ms: this is what \
@@ -320,6 +387,22 @@ fn numbers_ui(ui: &mut Ui, entry: &Entry, analysis: &Analysis) {
     });
 }
 
+/// What a recipe means for a CLIP.
+fn clip_recipe(recipe: Recipe) -> (&'static str, &'static str) {
+    match recipe {
+        Recipe::Paper => (
+            "Paper",
+            "As CLIPN's paper decides: \"none of these\" competes with the names, and no threshold is \
+             to be set",
+        ),
+        Recipe::Released => (
+            "Released code",
+            "As CLIPN's code scores: one minus the probability of \"none of these\", held against a \
+             threshold λ",
+        ),
+    }
+}
+
 /// Recipe, detector and λ.
 fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
     card(ui, "Method", |ui| {
@@ -327,6 +410,7 @@ fn method_ui(ui: &mut Ui, cx: &mut PanelCtx<'_>, info: &ModelInfo) {
         ui.horizontal(|ui| {
             for recipe in Recipe::ALL {
                 let (name, hint) = match recipe {
+                    _ if info.manifest.arch == Arch::Clip => clip_recipe(recipe),
                     Recipe::Paper => (
                         "Paper",
                         "As the paper says: attention of the last layer, no in-distribution tag means \

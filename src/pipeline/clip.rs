@@ -13,7 +13,6 @@ use super::{
     Attention, Features, Keep, LabelSet, Labels, OdinInput, PipelineError, Projected, TaggerOutput,
     floats,
 };
-use crate::bundle::known::filled;
 use crate::bundle::manifest::{Arch, ClipPart, Recipe};
 use crate::bundle::vocabulary::Vocabulary;
 use crate::bundle::{Bundle, ClipFiles};
@@ -21,6 +20,7 @@ use crate::decompose;
 use crate::nn::clip::tokenizer::Tokenizer;
 use crate::nn::clip::{Clip, LearnedPrompts, NoPrompt};
 use crate::nn::weights::WeightLoader;
+use crate::score::negatives::NegativeWords;
 use crate::score::{Input, unit};
 
 /// Texts that go through a text side together, at most.
@@ -264,10 +264,7 @@ impl Network for ClipNetwork {
 
     fn set_labels(&mut self, labels: &Labels) -> Result<(), PipelineError> {
         let in_templates = |templates: &[String]| -> Vec<Vec<String>> {
-            let texts = |words: &str| {
-                templates.iter().map(|template| filled(template, words)).collect::<Vec<_>>()
-            };
-            labels.known.iter().map(|known| known.words().flat_map(texts).collect()).collect()
+            labels.known.iter().map(|known| known.texts(templates)).collect()
         };
         let yes = in_templates(&labels.templates);
         let features = self.ensemble(TextSide::Yes, &yes)?;
@@ -302,7 +299,7 @@ impl Network for ClipNetwork {
                     .iter()
                     .flat_map(|known| known.words().map(str::to_owned).collect::<Vec<_>>())
                     .collect();
-                let words = words.clone().without(&known, path)?;
+                let words = NegativeWords::clone(words).without(&known, path)?;
                 let texts: Vec<String> = words.texts().collect();
                 let all: Vec<f32> = self
                     .encode_texts(TextSide::Yes, &texts)?

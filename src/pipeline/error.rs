@@ -44,11 +44,6 @@ pub enum PipelineError {
         /// Names that are known.
         names: usize,
     },
-    /// A tagger whose projector was fitted to its own classes.
-    #[error(
-        "the model has class centers for its own classes, so that its known tags cannot change"
-    )]
-    HasClasses,
     /// A bundle without a network, or of another kind than is asked for.
     #[error("the model has no network of the kind that this needs")]
     NoNetwork,

@@ -1,6 +1,7 @@
 //! Names as a CLIP sees them: what is asked, and the text features it comes to.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -19,7 +20,7 @@ pub struct Labels {
     /// Texts that names are put into, at `{}`.
     pub templates: Vec<String>,
     /// Words for what is not known, with the file they come from.
-    pub negatives: Option<(NegativeWords, PathBuf)>,
+    pub negatives: Option<(Arc<NegativeWords>, PathBuf)>,
 }
 
 /// Text features of the names in force, all of unit length. Plain data: threads may share it.

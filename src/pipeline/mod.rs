@@ -10,7 +10,7 @@ mod analysis;
 mod clip;
 mod error;
 mod features;
-mod known_names;
+mod known;
 mod labels;
 mod network;
 mod odin;
@@ -27,8 +27,7 @@ use std::sync::Arc;
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::bundle::Bundle;
-use crate::bundle::known::KnownName;
-use crate::bundle::manifest::{Lambda, Manifest, Recipe};
+use crate::bundle::manifest::{Manifest, Recipe};
 use crate::bundle::vocabulary::Vocabulary;
 use crate::gpu::Compute;
 use crate::image::{Region, RgbImage};
@@ -37,6 +36,7 @@ use crate::score::distance::Centers;
 use crate::score::{self, FittedDetector, Head, Input, ScoreError, Statistics};
 use clip::ClipNetwork;
 use error::check_finite;
+use known::Own;
 use network::Network;
 use tagger::Tagger;
 
@@ -62,20 +62,15 @@ pub struct Pipeline {
     head: Option<Arc<Head>>,
     statistics: Statistics,
     detectors: Detectors,
-    /// What a CLIP's statistics and thresholds were fitted with.
-    fitted: Option<Fitted>,
+    /// What it knows by itself, with what was fitted to that.
+    own: Own,
+    /// What it knows now.
+    known: Labels,
     tagger_key: Option<TaggerKey>,
 }
 
 /// The registry's detectors, ready to score, or why they are not.
 type Detectors = BTreeMap<&'static str, Result<FittedDetector, ScoreError>>;
-
-/// The names that a CLIP was fitted with, and what came of it.
-struct Fitted {
-    known: Vec<KnownName>,
-    templates: Vec<String>,
-    lambda: Vec<Lambda>,
-}
 
 /// The statistic that holds a fitted CLIP's class centers, `[C, D]`.
 pub const CLIP_CENTERS: &str = "clip.class-means";
@@ -116,11 +111,7 @@ impl Pipeline {
                 (Box::new(ClipNetwork::load(bundle, parts, device)?), None)
             }
         };
-        let fitted = manifest.clip.as_ref().zip(bundle.clip.as_ref()).map(|(part, files)| Fitted {
-            known: files.known.clone(),
-            templates: part.templates.clone(),
-            lambda: manifest.lambda.clone(),
-        });
+        let own = Own::of(bundle, head.clone());
         let mut pipeline = Self {
             vocabulary: bundle.vocabulary.clone(),
             label: compute.label.clone(),
@@ -128,12 +119,14 @@ impl Pipeline {
             head,
             statistics,
             detectors: Detectors::new(),
-            fitted,
+            known: own.labels(),
+            own,
             tagger_key: None,
             manifest,
         };
-        match pipeline.labels() {
-            Some(labels) if !labels.known.is_empty() => pipeline.set_labels(labels)?,
+        let labels = pipeline.known.clone();
+        match pipeline.network.labels() {
+            Some(_) if !labels.known.is_empty() => pipeline.set_labels(labels)?,
             _ => pipeline.bind(),
         }
         Ok(pipeline)
@@ -160,10 +153,11 @@ impl Pipeline {
             vocabulary: self.vocabulary.clone(),
             label: self.label.clone(),
             network: Box::new(tagger),
-            head: Some(head),
+            head: Some(head.clone()),
             statistics: Statistics::default(),
             detectors: Detectors::new(),
-            fitted: None,
+            own: self.own.with_head(head),
+            known: self.known.clone(),
             tagger_key: self.tagger_key,
         };
         pipeline.bind();

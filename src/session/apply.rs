@@ -107,8 +107,9 @@ impl Session {
     fn change(&mut self, command: Command) {
         let basis = &mut self.basis;
         match command {
-            Command::LoadModel(ModelSource { name, arguments, open, device }) => {
-                basis.model.loading = Some(LoadingModel { name: name.clone(), arguments });
+            Command::LoadModel(ModelSource { name, arguments, open, device, is_told_names }) => {
+                let loading = LoadingModel { name: name.clone(), arguments, is_told_names };
+                basis.model.loading = Some(loading);
                 self.effects.ask(worker::Request::LoadModel { name, open, device });
             }
             Command::Select(images) => self.select(images),
@@ -140,6 +141,7 @@ impl Session {
                 basis.settings = Settings::new(basis.settings.tau, recipe);
                 self.analyse();
             }
+            Command::Know(edit) => self.edit_known(edit),
             Command::SetRole(set, role) => {
                 let mut roles = basis.images.roles().clone();
                 roles.insert(set, role);
@@ -287,6 +289,7 @@ impl Session {
         Edit {
             settings: self.settings().clone(),
             tags: self.map.tags.clone(),
+            known: self.names.chosen.clone(),
             roles: self.images().roles().clone(),
         }
     }
@@ -304,7 +307,7 @@ impl Session {
                 self.remove(self.entries().iter().filter(of_job).map(|entry| entry.id).collect())
             }
         };
-        let Edit { mut settings, tags, roles } = step.before;
+        let Edit { mut settings, tags, known, roles } = step.before;
         if let Some(info) = self.info()
             && info.detectors.iter().all(|detector| detector.id != settings.detector)
         {
@@ -314,6 +317,7 @@ impl Session {
         self.map.tags = tags;
         self.basis.images.set_roles(roles);
         self.adopt(settings);
+        self.choose_known(known);
         Step { before: present, images }
     }
 
@@ -341,6 +345,8 @@ impl Session {
         self.basis.settings = saved.settings();
         let roles = saved.roles_of_sets();
         self.map = saved.map;
+        let known = saved.known.into_iter().map(|(arch, known)| (arch, known.into()));
+        self.choose_known(known.collect());
         self.comparison.beside = saved.beside;
         if let Some(tau) = saved.tau_beside {
             self.comparison.tau = tau.clamp(0.0, 1.0);

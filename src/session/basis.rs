@@ -28,6 +28,8 @@ pub struct LoadingModel {
     pub name: String,
     /// What names it on the command line.
     pub arguments: Vec<OsString>,
+    /// Whether it comes with names, which hold in place of those that were chosen before.
+    pub is_told_names: bool,
 }
 
 /// The model, and how far another is that is to take its place.

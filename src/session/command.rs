@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::compare::CompareMode;
 use super::embedding::EmbedCommand;
+use super::known::KnownEdit;
 use super::map_view::MapView;
 use super::saved::SavedState;
 use super::sets::{Role, SetId};
@@ -26,6 +27,8 @@ pub struct ModelSource {
     pub open: OpenModel,
     /// The device that the network is to run on.
     pub device: DeviceChoice,
+    /// Whether it comes with names, which hold in place of those that were chosen before.
+    pub is_told_names: bool,
 }
 
 impl fmt::Debug for ModelSource {
@@ -61,6 +64,8 @@ pub enum Command {
     SetDetector(String),
     /// Chooses the recipe, with its own detector.
     SetRecipe(Recipe),
+    /// Changes what is known by name.
+    Know(KnownEdit),
     /// Says what the images of a set are.
     SetRole(SetId, Role),
     /// Keeps the present setting for comparison with what comes.

@@ -6,6 +6,8 @@ use std::mem::Discriminant;
 use super::command::Command;
 use super::images::Gone;
 use super::sets::{Role, SetId};
+use crate::bundle::known::Known;
+use crate::bundle::manifest::Arch;
 use crate::pipeline::Settings;
 use crate::worker::{ImageId, JobId};
 
@@ -21,6 +23,8 @@ pub struct Edit {
     pub settings: Settings,
     /// The tags on show.
     pub tags: Vec<usize>,
+    /// What is known by name, for each kind of model.
+    pub known: BTreeMap<Arch, Known>,
     /// What the user said of sets.
     pub roles: BTreeMap<SetId, Role>,
 }
@@ -67,6 +71,13 @@ impl History {
             let surplus = self.undo.len().saturating_sub(STEPS);
             self.undo.drain(..surplus);
         }
+    }
+
+    /// Forgets the last step if nothing came of it: all is as it was before.
+    pub(super) fn forget(&mut self, present: &Edit) {
+        let is_void =
+            |step: &mut Step| matches!(step.images, ImageChange::None) && step.before == *present;
+        self.undo.pop_if(is_void);
     }
 
     /// Takes the last step, to be undone.

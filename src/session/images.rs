@@ -1,10 +1,11 @@
 //! The open images with their results, and the sets that they fall into.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::known::Moved;
 use super::sets::{self, ClassNames, Folders, ImageSet, Role, SetId};
 use crate::pipeline::Analysis;
 use crate::score::verdict::{Outcome, Score};
@@ -227,6 +228,46 @@ impl Images {
     pub(super) fn set_classes(&mut self, classes: ClassNames) {
         self.classes = classes;
         self.regroup();
+    }
+
+    /// Moves what was found of tags and classes to their places among others; what was found of those
+    /// that are gone is forgotten.
+    pub(super) fn take_names(&mut self, moved: &Moved) {
+        self.revision += 1;
+        for entry in &mut self.entries {
+            entry.tagged = None;
+            entry.extra.clear();
+            let Some(analysis) = &mut entry.analysis else { continue };
+            // The worker keeps no analyses, so this copies nothing.
+            let analysis = Arc::make_mut(analysis);
+            analysis.cosines = None;
+            let tags = &mut analysis.decomposition.tags;
+            *tags = tags.iter().filter_map(|&tag| moved.tag(tag)).collect();
+            tags.sort_unstable();
+            analysis.nearest.retain_mut(|near| {
+                let class = moved.class(near.class);
+                near.class = class.unwrap_or_default();
+                class.is_some()
+            });
+        }
+    }
+
+    /// The folders directly in those of in-distribution sets, by name, in their order.
+    pub(super) fn class_folders(&self) -> Vec<String> {
+        let of_sets: Vec<&Path> = self
+            .sets
+            .iter()
+            .filter(|set| set.role == Role::Id)
+            .filter_map(|set| set.folder.as_deref())
+            .collect();
+        let name = |folder: &PathBuf| {
+            let set = of_sets.iter().find(|set| folder.starts_with(set))?;
+            let inside = folder.strip_prefix(set).ok()?;
+            Some(inside.components().next()?.as_os_str().to_string_lossy().replace('_', " "))
+        };
+        let in_use: BTreeSet<usize> = self.entries.iter().filter_map(|e| e.folder).collect();
+        let names = in_use.into_iter().filter_map(|at| name(self.folders.path(at)?));
+        names.collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     /// Takes over the folders that are to make sets of images yet to come.

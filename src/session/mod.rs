@@ -16,6 +16,8 @@ pub mod fitting;
 mod history;
 pub mod images;
 mod jobs;
+mod know;
+pub mod known;
 pub mod listing;
 pub mod map_view;
 mod notices;
@@ -45,6 +47,7 @@ use fitting::Fitting;
 use history::History;
 use images::Images;
 use jobs::Jobs;
+use known::KnownNames;
 use map_view::MapView;
 use request::Effects;
 use saved::SavedState;
@@ -62,6 +65,8 @@ pub use saved_path::SavedPath;
 #[derive(Default)]
 pub struct Session {
     basis: Basis,
+    /// What the user asks of models by name.
+    pub names: KnownNames,
     /// The map over the image.
     pub map: MapView,
     /// The selected images, in the order of selection.
@@ -239,7 +244,8 @@ impl Session {
             entry.is_tagged && (entry.tagged.is_none() || on_its_way)
         };
         let at_hand = ![self.focused(), self.beside()].into_iter().flatten().any(awaited);
-        self.model().loading.is_none() && idle && at_hand && self.analyses_are_current()
+        let known = !self.names.is_awaited();
+        self.model().loading.is_none() && known && idle && at_hand && self.analyses_are_current()
     }
 
     /// Whether the curves and tables that are wanted are there.
@@ -254,6 +260,7 @@ impl Session {
         let listed = |entry: &&Entry| entry.opened_by.is_none_or(|job| !self.jobs.is_listing(job));
         let paths = images.entries().iter().filter(listed).filter_map(|e| e.source.path());
         let paths = paths.chain(self.jobs.to_list()).cloned();
+        let known = self.names.chosen.iter().map(|(&arch, known)| (arch, known.clone().into()));
         SavedState {
             images: paths.map(SavedPath::from).collect(),
             folders: images.roots().iter().cloned().map(SavedPath::from).collect(),
@@ -265,6 +272,7 @@ impl Session {
             detector: settings.detector,
             recipe: settings.recipe,
             features: settings.features,
+            known: known.collect(),
             map: self.map.clone(),
             beside: self.comparison.beside,
             tau_beside: Some(self.comparison.tau),

@@ -1,7 +1,7 @@
 //! What is kept of a session between two runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,8 @@ use super::embedding::EmbedConfig;
 use super::map_view::MapView;
 use super::saved_path::SavedPath;
 use super::sets::{Role, SetId};
-use crate::bundle::manifest::{FeatureChoice, Recipe};
+use crate::bundle::known::{Known, KnownName};
+use crate::bundle::manifest::{Arch, FeatureChoice, Recipe};
 use crate::pipeline::Settings;
 
 /// A session, as it is saved.
@@ -42,6 +43,9 @@ pub struct SavedState {
     /// What becomes an image's feature.
     #[serde(default)]
     pub features: FeatureChoice,
+    /// What is known by name, for each kind of model; the model's own where there is nothing.
+    #[serde(default)]
+    pub known: BTreeMap<Arch, SavedKnown>,
     /// The map over the image, with the tags on show.
     pub map: MapView,
     /// What stands beside the image.
@@ -95,6 +99,31 @@ impl SavedState {
 /// A λ of a file; a number that 32 bits cannot hold is none.
 fn finite(lambda: Option<f32>) -> Option<f32> {
     lambda.filter(|lambda| lambda.is_finite())
+}
+
+/// What is known by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedKnown {
+    /// The names.
+    pub names: Vec<KnownName>,
+    /// Texts that a CLIP's names are put into.
+    #[serde(default)]
+    pub templates: Vec<String>,
+    /// The file or folder of negative words.
+    #[serde(default)]
+    pub negatives: Option<SavedPath>,
+}
+
+impl From<Known> for SavedKnown {
+    fn from(Known { names, templates, negatives }: Known) -> Self {
+        Self { names, templates, negatives: negatives.map(SavedPath::from) }
+    }
+}
+
+impl From<SavedKnown> for Known {
+    fn from(SavedKnown { names, templates, negatives }: SavedKnown) -> Self {
+        Self { names, templates, negatives: negatives.map(PathBuf::from) }
+    }
 }
 
 /// A setting kept for comparison.

@@ -128,6 +128,11 @@ impl Folders {
         Some(at)
     }
 
+    /// A folder by its place.
+    pub(super) fn path(&self, at: usize) -> Option<&PathBuf> {
+        self.paths.get(at)
+    }
+
     /// The folders of some images in the order of their first ones, and how many images each folder
     /// holds, those without a folder last.
     fn in_use(&self, entries: &[Entry]) -> (Vec<Option<usize>>, Vec<usize>) {

@@ -58,14 +58,8 @@ impl Session {
             // It was asked for, and shows already.
             E::ModelLoading(_) => {}
             E::ModelReady(info) => self.take_model(info),
-            E::LabelsSet(info) => {
-                let before = self.basis.model.info.as_ref();
-                self.embedding.rename(before, &info, &mut self.effects);
-                let images = &mut self.basis.images;
-                images.set_classes(ClassNames::of(&info.vocabulary.classes));
-                self.basis.model.info = Some(info);
-            }
-            E::LabelsRefused(error) => self.effects.fail(error),
+            E::LabelsSet { generation, info } => self.take_labels(generation, info),
+            E::LabelsRefused { generation, error } => self.take_refusal(generation, error),
             E::ModelFailed(error) => {
                 self.effects.fail(error.clone());
                 let model = &mut self.basis.model;
@@ -137,9 +131,12 @@ impl Session {
         self.basis.images.set_classes(ClassNames::of(&info.vocabulary.classes));
         let model = &mut self.basis.model;
         if let Some(loading) = model.loading.take() {
+            if loading.is_told_names {
+                self.names.chosen.remove(&info.manifest.arch);
+            }
             self.fitting.start_from(loading.arguments);
         }
-        (model.info, model.error) = (Some(info), None);
+        (model.info, model.error) = (Some(info.clone()), None);
         self.at_hand.clear();
         self.comparison.forget();
         let job = JobId::unique();
@@ -150,6 +147,7 @@ impl Session {
             self.effects.ask(worker::Request::Reopen { job, images });
         }
         self.analyse();
+        self.know_again(&info);
     }
 
     /// The user's settings where the model can follow them, its own elsewhere.
@@ -158,7 +156,7 @@ impl Session {
         let touched = self.basis.images.generation() > 0;
         let known = info.detectors.iter().any(|detector| detector.id == present.detector);
         match touched {
-            true if known => present.clone(),
+            true if known || self.will_know_more(info) => present.clone(),
             true => Settings { detector: own.detector.clone(), ..present.clone() },
             false => own.clone(),
         }

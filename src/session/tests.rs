@@ -7,12 +7,15 @@ use std::sync::Arc;
 
 use super::command::{Command, ModelSource};
 use super::compare::CompareMode;
+use super::known::KnownEdit;
+use super::saved::SavedState;
 use super::sets::{Role, SetId};
 use super::tuning::VisiblePanels;
 use super::{LambdaOrigin, Session, SessionRequest};
 use crate::bundle::embedded;
+use crate::bundle::known::{Known, KnownName, typed_names};
 use crate::gpu::DeviceChoice;
-use crate::pipeline::{Analysis, Settings};
+use crate::pipeline::{Analysis, Nearest, Settings};
 use crate::score::verdict::{Outcome, Score, Verdict};
 use crate::worker::{self, Event, ImageId, ImageSource, JobId, ModelInfo, Surveyed};
 
@@ -29,6 +32,7 @@ fn model() -> Arc<ModelInfo> {
         head: None,
         detectors: detectors.to_vec(),
         labels: None,
+        known: Default::default(),
         defaults,
         load_ms: 0.0,
     })
@@ -298,6 +302,7 @@ fn the_old_model_stays_until_another_is_whole() {
         arguments: Vec::new(),
         open,
         device: DeviceChoice::Cpu,
+        is_told_names: false,
     };
     session.apply(Command::LoadModel(source));
     let old = session.info().unwrap().clone();
@@ -438,4 +443,181 @@ fn the_image_before_is_compared_with_and_stays_while_others_pass() {
     assert_eq!(beside(&session), Some(ids[2]));
     session.apply(Command::Remove(vec![ids[2]]));
     assert_eq!(beside(&session), None);
+}
+
+/// What there is to know of the embedded CLIP once these names are known, without weights.
+fn clip(names: &str) -> Arc<ModelInfo> {
+    let mut bundle = embedded::clip_bundle().unwrap();
+    let names = typed_names(names);
+    bundle.know(names.clone()).unwrap();
+    let detectors = ["mcm", "clipn-ctw", "clipn-atd-decision"];
+    let detectors = detectors.map(|id| crate::score::by_name(id).unwrap().info());
+    let (first, count) = if names.is_empty() { ("mcm", 0) } else { ("clipn-atd-decision", 3) };
+    let own = Settings::new(bundle.manifest.tau, bundle.manifest.recipe);
+    let templates = bundle.manifest.clip.as_ref().unwrap().templates.clone();
+    Arc::new(ModelInfo {
+        known: Known { names, templates, negatives: None },
+        defaults: Settings { detector: first.into(), ..own },
+        detectors: detectors[..count].to_vec(),
+        manifest: bundle.manifest,
+        vocabulary: bundle.vocabulary,
+        device: "none".into(),
+        head: None,
+        labels: None,
+        load_ms: 0.0,
+    })
+}
+
+/// The generation of the change of names that the worker is asked for.
+fn asked_for_names(requests: &[SessionRequest]) -> Option<u64> {
+    requests.iter().find_map(|request| match request {
+        SessionRequest::Worker(worker::Request::SetLabels { generation, .. }) => Some(*generation),
+        _ => None,
+    })
+}
+
+fn known(session: &Session) -> Vec<&str> {
+    session.known().unwrap().names.iter().map(|known| known.name.as_str()).collect()
+}
+
+fn know(session: &mut Session, edit: KnownEdit) -> Option<u64> {
+    asked_for_names(&session.apply(Command::Know(edit)))
+}
+
+#[test]
+fn names_are_typed_undone_and_kept() {
+    let mut session = Session::default();
+    session.take(Event::ModelReady(clip("")).into());
+    assert_eq!(session.settings().detector, "mcm");
+    let generation = know(&mut session, KnownEdit::Add(typed_names("cat, dog"))).unwrap();
+    assert!(session.names.is_awaited() && !session.is_settled());
+    let answer = |generation, names: &str| Event::LabelsSet { generation, info: clip(names) };
+    let requests = session.take(answer(generation, "cat, dog").into());
+    assert_eq!(session.settings().detector, "clipn-atd-decision", "which is there only now");
+    assert!(asks_for_analyses(&requests) && !session.names.is_awaited());
+    // What is wrong is said, and changes nothing.
+    for (edit, why) in [
+        (KnownEdit::Add(typed_names("bus, Cat")), "`Cat` is named twice"),
+        (KnownEdit::Add(typed_names(" , ")), "nothing is named as known"),
+        (KnownEdit::Rename("dog".into(), KnownName::parse("<|endoftext|>")), "<|endoftext|>"),
+        (KnownEdit::Templates(vec!["a photo".into()]), "has no {}"),
+        (KnownEdit::Templates(Vec::new()), "there is no template"),
+        (KnownEdit::Refuse("no such list".into()), "no such list"),
+    ] {
+        assert_eq!(know(&mut session, edit), None);
+        let error = session.names.error.clone().unwrap();
+        assert!(error.contains(why), "{error}");
+        assert_eq!(known(&session), ["cat", "dog"]);
+    }
+    session.apply(Command::SetDetector("mcm".into()));
+    let generation = know(&mut session, KnownEdit::Remove("cat".into())).unwrap();
+    session.take(answer(generation, "dog").into());
+    assert_eq!(known(&session), ["dog"]);
+    assert_eq!(session.settings().detector, "mcm", "the user's choice stays");
+    assert_eq!(session.names.error, None);
+    let saved = session.saved();
+    let text = serde_json::to_string(&saved).unwrap();
+    assert!(text.contains(r#""known":{"clip":{"names":[{"name":"dog","synonyms":[]}]"#), "{text}");
+    let generation = asked_for_names(&session.apply(Command::Undo)).unwrap();
+    assert_eq!(known(&session), ["cat", "dog"]);
+    session.take(answer(generation, "cat, dog").into());
+    session.apply(Command::Undo);
+    let generation = asked_for_names(&session.apply(Command::Undo)).unwrap();
+    session.take(answer(generation, "").into());
+    assert!(known(&session).is_empty());
+    assert!(asked_for_names(&session.apply(Command::Redo)).is_some());
+    assert_eq!(known(&session), ["cat", "dog"]);
+
+    // A session that is opened before its model is there.
+    let mut other = Session::default();
+    other.apply(Command::Restore(Box::new(serde_json::from_str(&text).unwrap())));
+    let requests = other.take(Event::ModelReady(clip("")).into());
+    let generation = asked_for_names(&requests).unwrap();
+    other.take(answer(generation, "dog").into());
+    assert_eq!((known(&other), other.settings().detector.as_str()), (vec!["dog"], "mcm"));
+    assert_eq!(other.saved().known, saved.known);
+    // The names wait while another kind of model is in use.
+    other.take(Event::ModelReady(model()).into());
+    assert!(known(&other).is_empty());
+    let requests = other.take(Event::ModelReady(clip("")).into());
+    assert!(asked_for_names(&requests).is_some());
+    assert_eq!(known(&other), ["dog"]);
+    // A file of before has none.
+    let mut old: serde_json::Value = serde_json::from_str(&text).unwrap();
+    old.as_object_mut().unwrap().remove("known");
+    assert!(serde_json::from_value::<SavedState>(old).unwrap().known.is_empty());
+}
+
+#[test]
+fn a_refused_change_leaves_names_and_undo_as_they_were() {
+    let mut session = Session::default();
+    session.take(Event::ModelReady(clip("cat, dog")).into());
+    session.apply(Command::SetTau(0.8));
+    let edit = KnownEdit::Negatives(Some("/nowhere/words.txt".into()));
+    let generation = know(&mut session, edit).unwrap();
+    // An answer to what was asked before says nothing of it.
+    let old = Event::LabelsRefused { generation: generation - 1, error: "another".into() };
+    session.take(old.into());
+    assert!(session.names.is_awaited());
+    let error = "cannot read the negative words: /nowhere/words.txt".to_owned();
+    session.take(Event::LabelsRefused { generation, error: error.clone() }.into());
+    assert_eq!(session.names.error, Some(error));
+    assert_eq!(session.known().unwrap().negatives, None);
+    assert!(session.saved().known.is_empty());
+    session.apply(Command::Undo);
+    assert_ne!(session.settings().tau, 0.8, "there is no step that does nothing");
+}
+
+/// Until an image is judged by the new names, it shows what was found under those that stay.
+#[test]
+fn what_was_found_moves_with_its_names() {
+    let mut session = Session::default();
+    session.take(Event::ModelReady(clip("cat, dog, bus")).into());
+    let image = list(&mut session, "/w", &["id/cat/1.png"])[0];
+    let mut analysis = Analysis {
+        decomposition: Default::default(),
+        projected: None,
+        nearest: [0, 2].map(|class| Nearest { class, similarity: 0.3 }).to_vec(),
+        patterns: Vec::new(),
+        cosines: Some(Default::default()),
+        verdict: Verdict::by_threshold(0.5, None, vec!["bus".into()], None),
+        stage_ms: [0.0; 3],
+    };
+    analysis.decomposition.tags = vec![0, 2];
+    let generation = session.images().generation();
+    session.take(Event::TaggerOutput { image, tagger_ms: 1.0 }.into());
+    let analysis = Arc::new(analysis);
+    session.take(Event::Analysed { image, generation, analysis }.into());
+    session.apply(Command::ShowTags(vec![0, 1, 2]));
+    let generation = know(&mut session, KnownEdit::Remove("cat".into())).unwrap();
+    session.take(Event::LabelsSet { generation, info: clip("dog, bus") }.into());
+    let analysis = session.entry(image).unwrap().analysis.clone().unwrap();
+    assert_eq!(analysis.decomposition.tags, [1]);
+    assert_eq!(analysis.nearest.iter().map(|near| near.class).collect::<Vec<_>>(), [1]);
+    assert_eq!(analysis.cosines, None);
+    assert_eq!(session.map.tags, [0, 1]);
+}
+
+#[test]
+fn a_tagger_takes_the_names_that_are_its_tags() {
+    let (mut session, _) = scored();
+    let tags = session.info().unwrap().vocabulary.tags.clone();
+    let text = format!("{}, no such thing, {}", tags[0], tags[1]);
+    assert!(know(&mut session, KnownEdit::Replace(typed_names(&text))).is_some());
+    assert_eq!(known(&session), [&tags[0], &tags[1]]);
+    let error = session.names.error.clone().unwrap();
+    assert_eq!(error, "1 of 3 names is no tag of this tagger: `no such thing`");
+    assert_eq!(know(&mut session, KnownEdit::Add(typed_names("nothing, nobody"))), None);
+    assert!(session.names.error.clone().unwrap().contains("no tag named `nothing`"));
+    assert_eq!(known(&session), [&tags[0], &tags[1]]);
+}
+
+#[test]
+fn class_folders_of_id_sets_are_names() {
+    let mut session = Session::default();
+    list(&mut session, "/w", &["id/sea_lion/1.png", "id/sea_lion/2.png", "id/bus/a/3.png"]);
+    list(&mut session, "/w", &["near/yeti/1.png"]);
+    assert_eq!(session.class_folders(), ["bus", "sea lion"]);
+    session.apply(Command::SetRole(SetId::of_folder(Path::new("/w/near")), Role::Id));
+    assert_eq!(session.class_folders(), ["bus", "sea lion", "yeti"]);
 }

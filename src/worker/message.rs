@@ -10,6 +10,7 @@ use super::fitting::{FitProgress, FitState};
 use super::job::{JobControl, JobId};
 use super::report::ReportTask;
 use super::survey::{Survey, Surveyed};
+use crate::bundle::known::Known;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::vocabulary::Vocabulary;
 use crate::demo::World;
@@ -205,6 +206,8 @@ pub struct ModelInfo {
     pub detectors: Vec<&'static score::Info>,
     /// Text features of a CLIP's names in force; `None` for a tagger.
     pub labels: Option<Arc<LabelSet>>,
+    /// What it knows, as a person says it.
+    pub known: Known,
     /// The settings that its bundle asks for.
     pub defaults: Settings,
     /// How long loading took, in milliseconds.
@@ -221,6 +224,7 @@ impl ModelInfo {
             head: pipeline.head().cloned(),
             detectors: pipeline.detectors(),
             labels: pipeline.label_set().cloned(),
+            known: pipeline.known(),
             defaults: pipeline.default_settings(),
             load_ms,
         }
@@ -247,9 +251,18 @@ pub enum Event {
     /// A model could not be loaded, and the one at hand stays in force; the sentence says why.
     ModelFailed(String),
     /// The model knows other names or tags now.
-    LabelsSet(Arc<ModelInfo>),
-    /// The model knows what it knew; the sentence says why.
-    LabelsRefused(String),
+    LabelsSet {
+        /// The request this answers.
+        generation: u64,
+        info: Arc<ModelInfo>,
+    },
+    /// The model knows what it knew.
+    LabelsRefused {
+        /// The request this answers.
+        generation: u64,
+        /// Why.
+        error: String,
+    },
     /// A job that draws scenes has got so far.
     Drawn {
         job: JobId,

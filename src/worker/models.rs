@@ -74,10 +74,11 @@ impl Work {
 
     /// Has the model know other labels; what it made of the open images stays, and is completed as they
     /// are analysed.
-    pub(super) fn set_labels(&mut self, change: &ChangeLabels) {
+    pub(super) fn set_labels(&mut self, generation: u64, change: &ChangeLabels) {
         let Some(pipeline) = &mut self.pipeline else { return };
         if let Err(error) = change(pipeline) {
-            return self.outbox.send(Event::LabelsRefused(error.to_string()));
+            let error = error.to_string();
+            return self.outbox.send(Event::LabelsRefused { generation, error });
         }
         // A CLIP's features are the same whatever the names; a tagger keeps maps of its labels alone.
         if pipeline.manifest().arch == Arch::Ram {
@@ -93,7 +94,7 @@ impl Work {
         let info = Arc::new(ModelInfo::of(pipeline, 0.0));
         (self.to_compare, self.survey) = (None, None);
         self.drop_reports();
-        self.outbox.send(Event::LabelsSet(info));
+        self.outbox.send(Event::LabelsSet { generation, info });
     }
 }
 

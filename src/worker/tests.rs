@@ -341,7 +341,7 @@ fn other_labels_judge_the_open_images_anew_and_none_is_tagged_again() {
     while bench.work.analyse_on() {}
     let mut events: Vec<Event> = bench.events.try_iter().collect();
     assert!(
-        matches!(events.remove(0), Event::LabelsSet(info) if info.vocabulary.classes.len() == 1)
+        matches!(events.remove(0), Event::LabelsSet { generation: 5, info } if info.vocabulary.classes.len() == 1)
     );
     let pipeline = other();
     for (at, event) in events.into_iter().enumerate() {
@@ -361,7 +361,9 @@ fn other_labels_judge_the_open_images_anew_and_none_is_tagged_again() {
     bench.work.handle(Request::SetLabels { generation, settings, focus, change: refused });
     while bench.work.analyse_on() {}
     let events: Vec<Event> = bench.events.try_iter().collect();
-    assert!(matches!(&events[0], Event::LabelsRefused(why) if why.contains("no such tag")));
+    assert!(
+        matches!(&events[0], Event::LabelsRefused { generation: 6, error } if error.contains("no such tag"))
+    );
     assert_eq!(events.len(), 1 + images.len(), "and the images are judged as before");
 }
 

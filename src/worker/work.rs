@@ -146,7 +146,7 @@ impl Work {
                 self.analyse_all(generation, settings, focus);
             }
             Request::SetLabels { generation, settings, focus, change } => {
-                self.set_labels(&change);
+                self.set_labels(generation, &change);
                 self.analyse_all(generation, settings, focus);
             }
             Request::Compare { generation, image, settings } => {

@@ -320,3 +320,19 @@ fn a_tagger_without_a_projector_judges_by_named_tags() {
         .collect();
     assert_eq!(scored, ["tag-score"]);
 }
+
+/// It needs no file: names are all that is given.
+#[test]
+fn the_embedded_clip_is_a_model() {
+    let world = World::get();
+    let mut command = lens(&["inspect", "--model", "embedded-clip", "--device", "cpu", "--quiet"]);
+    command.args(["--no-cache", "--known", "red apple, dog: puppy, mug"]).arg(world.image());
+    let line = lines(&mut command).remove(0);
+    assert_eq!(line["labels"].as_array().unwrap().len(), 3);
+    assert_eq!(line["detector"], "clipn-atd-decision");
+    assert!(["id", "ood"].contains(&line["verdict"].as_str().unwrap()));
+    let mut command = lens(&["inspect", "--model", "embedded-clip", "--device", "cpu", "--quiet"]);
+    let line = lines(command.arg("--no-cache").arg(world.image())).remove(0);
+    assert!(line["verdict"].is_null());
+    assert!(line["reason"].as_str().unwrap().contains("nothing is named as known"));
+}

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Pos2, RawInput, Rect, vec2};
 use tagood_lens::app::{App, Options};
+use tagood_lens::bundle::known::{KnownName, typed_names};
 use tagood_lens::bundle::{Bundle, embedded};
 use tagood_lens::demo::{SCENE_SIZE, Set, scene};
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::pipeline::Pipeline;
 use tagood_lens::session::command::{Command, ModelSource};
+use tagood_lens::session::known::KnownEdit;
 use tagood_lens::session::sets::{Role, SetId};
+use tagood_lens::worker::OpenModel;
 
 use super::stage::options;
 
@@ -53,12 +56,17 @@ struct Desk {
 
 impl Desk {
     fn open(paths: Vec<PathBuf>) -> Self {
+        Self::with_model(Arc::new(pipeline), paths)
+    }
+
+    fn with_model(open: OpenModel, paths: Vec<PathBuf>) -> Self {
         let (ctx, started) = (egui::Context::default(), Instant::now());
         let model = ModelSource {
             name: "the model".into(),
             arguments: Vec::new(),
-            open: Arc::new(pipeline),
+            open,
             device: DeviceChoice::Cpu,
+            is_told_names: false,
         };
         let options = Options { model, started, ..options(paths) };
         let app = App::new(&ctx, options).unwrap();
@@ -243,4 +251,58 @@ fn curves_of_two_sets() {
         desk.tell("a frame's work meanwhile");
     }
     println!("τ moved to complete curves of {} images, s: {whole_s:.2?}", 2 * IMAGES);
+}
+
+/// The embedded CLIP, or the one that `TAGOOD_BENCH_MODEL` names.
+#[test]
+#[ignore = "measures; see the head of this file"]
+fn one_name_of_nine() {
+    const IMAGES: usize = 2000;
+    const NAMES: &str = "red apple, dog, mug, bus, sailboat, chair, lamp, fish, cactus";
+    let folder = tempfile::tempdir().unwrap();
+    let open = |device| {
+        let bundle = match std::env::var_os("TAGOOD_BENCH_MODEL") {
+            Some(path) => Bundle::open(Path::new(&path))?,
+            None => embedded::clip_bundle()?,
+        };
+        Ok(Pipeline::load(&bundle, &gpu::compute(device)?)?)
+    };
+    let mut desk = Desk::with_model(Arc::new(open), files(folder.path(), IMAGES, 64));
+    desk.app.show_panel("known");
+    desk.frame();
+    desk.until(is_done);
+    println!("{IMAGES} images seen {:.1} s after the start", desk.started.elapsed().as_secs_f64());
+    desk.app.send(Command::Know(KnownEdit::Replace(typed_names(NAMES))));
+    desk.frame();
+    desk.until(is_done);
+    desk.work_ms.clear();
+    let (mut shown_ms, mut all_ms, mut name) = (Vec::new(), Vec::new(), "dog".to_owned());
+    for number in 0..20 {
+        // A word that was never encoded, each time.
+        let new = format!(
+            "{} dog",
+            ["old", "new", "big", "wet", "shy"][number % 5].repeat(1 + number / 5)
+        );
+        let asked = Instant::now();
+        let edit = KnownEdit::Rename(name, KnownName { name: new.clone(), synonyms: Vec::new() });
+        desk.app.send(Command::Know(edit));
+        desk.frame();
+        let is_judged = |app: &App| {
+            let session = app.session();
+            let generation = session.images().generation();
+            !session.names.is_awaited()
+                && session.focused().is_some_and(|entry| entry.generation == generation)
+        };
+        while !is_judged(&desk.app) {
+            desk.frame();
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        shown_ms.push(asked.elapsed().as_secs_f64() * 1e3);
+        desk.until(is_done);
+        all_ms.push(asked.elapsed().as_secs_f64() * 1e3);
+        name = new;
+    }
+    println!("one name changed to the verdict on show, ms: {}", percentiles(&shown_ms));
+    println!("one name changed to all {IMAGES} verdicts, ms: {}", percentiles(&all_ms));
+    desk.tell("a frame's work meanwhile");
 }

@@ -211,7 +211,9 @@ impl Hands {
                 _ => Arc::new(|_| Ok(pipeline())),
             };
             let (name, device) = ("another".into(), DeviceChoice::Cpu);
-            app.send(Command::LoadModel(ModelSource { name, arguments: Vec::new(), open, device }));
+            let arguments = Vec::new();
+            let source = ModelSource { name, arguments, open, device, is_told_names: false };
+            app.send(Command::LoadModel(source));
         }
     }
 

@@ -86,7 +86,13 @@ pub fn draw(ui: &mut Ui, stage: &mut Stage) {
 /// A model that is made and not read, on the CPU.
 pub fn model(name: &str, open: impl Fn() -> Pipeline + Send + Sync + 'static) -> ModelSource {
     let open = Arc::new(move |_| Ok(open()));
-    ModelSource { name: name.into(), arguments: Vec::new(), open, device: DeviceChoice::Cpu }
+    ModelSource {
+        name: name.into(),
+        arguments: Vec::new(),
+        open,
+        device: DeviceChoice::Cpu,
+        is_told_names: false,
+    }
 }
 
 /// How a test's window starts.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -124,7 +125,7 @@ pub fn judge(
     for split in 0..splits {
         let known = split_of(split);
         let names = known.iter().map(|&class| ID_CLASSES[class].to_owned());
-        let negatives = Some((words.clone(), PathBuf::from("the drawn world's own")));
+        let negatives = Some((Arc::new(words.clone()), PathBuf::from("the drawn world's own")));
         pipeline.set_labels(Labels { negatives, ..labels(names, template) })?;
         for (detector, outcome) in outcomes(pipeline, held_out.split(&known))? {
             match tallies.iter_mut().find(|(id, _)| *id == detector) {

@@ -25,6 +25,7 @@ fn clip(names: usize, features: FeatureChoice) -> Arc<ModelInfo> {
         device: "none".into(),
         head: None,
         detectors: Vec::new(),
+        known: Default::default(),
         labels: Some(Arc::new(labels)),
         defaults: Settings { features, ..Settings::new(0.5, Recipe::Paper) },
         manifest,
@@ -98,7 +99,7 @@ fn stars_follow_the_names_and_old_ones_are_not_shown_under_new_names() {
     };
     moved(&mut session, frame(&two, LEAST, 0));
     assert_eq!(stars(&session), [2, 2]);
-    let requests = session.take(Event::LabelsSet(three.clone()).into());
+    let requests = session.take(Event::LabelsSet { generation: 1, info: three.clone() }.into());
     let named = requests.iter().any(|request| match request {
         SessionRequest::Embedding(EmbeddingRequest::Name { run: of, texts }) => {
             *of == run && Arc::ptr_eq(texts, three.labels.as_ref().unwrap())
@@ -124,6 +125,6 @@ fn a_map_of_kept_patches_is_of_the_names_that_kept_them() {
     let (one, two) = (clip(1, FeatureChoice::Objects), clip(2, FeatureChoice::Objects));
     let (mut session, _) = mapped(&one);
     assert!(session.is_embedding_current());
-    session.take(Event::LabelsSet(two).into());
+    session.take(Event::LabelsSet { generation: 2, info: two }.into());
     assert!(!session.is_embedding_current());
 }
