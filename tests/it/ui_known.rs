@@ -93,7 +93,8 @@ fn typed_names_give_verdicts() {
     assert_eq!(outcomes(&harness).iter().filter(|outcome| outcome.is_some()).count(), 6);
     // The counts on the chips add up to the images that there are.
     let count = |harness: &Harness<'_, Stage>, name: &str| -> usize {
-        let node = harness.get_by_label_contains(&format!("Known {name}: "));
+        let start = format!("Known {name}: ");
+        let node = harness.get_by_label_contains(&start);
         let label = node.accesskit_node().label().unwrap();
         let number = label.split(": ").nth(1).unwrap().split(' ').next().unwrap();
         number.parse().unwrap()
