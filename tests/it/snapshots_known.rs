@@ -11,7 +11,7 @@ use super::snapshots::{scenes, show_alone, take, window_of};
 use super::stage::{embedded, model, options, send};
 use super::ui_known::clip_options;
 
-const NAMES: &str = "red apple\ndog: puppy\nmug\nbus\nsailboat\nchair\nlamp\nfish\ncactus";
+const NAMES: &str = "apple\ncat: kitten\ncar\nguitar\nfish\nhouse\numbrella\nteapot\nsailboat";
 
 #[test]
 fn names_look_as_they_did() {
@@ -25,7 +25,7 @@ fn names_look_as_they_did() {
         take(&mut harness, &mut results, "known_nothing", theme);
         send(&mut harness, Command::Know(KnownEdit::Replace(typed_names(NAMES))));
         take(&mut harness, &mut results, "known", theme);
-        send(&mut harness, Command::Know(KnownEdit::Add(typed_names("Mug"))));
+        send(&mut harness, Command::Know(KnownEdit::Add(typed_names("Car"))));
         take(&mut harness, &mut results, "known_refused", theme);
 
         let clip = Options { theme: Some(theme), ..clip_options(paths.clone()) };
