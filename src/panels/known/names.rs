@@ -258,7 +258,9 @@ fn chip_ui(
     if close.clicked() || is_deleted {
         cx.send(Command::Know(KnownEdit::Remove(name.clone())));
     }
-    let edits = response.double_clicked();
+    let is_keyed =
+        response.has_focus() && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::F2));
+    let edits = response.double_clicked() || is_keyed;
     response.on_hover_ui(|ui| {
         ui.label(RichText::new(known.line()).strong());
         let text = match count.mean() {
@@ -266,7 +268,7 @@ fn chip_ui(
             None => "Nearest in no open image.".to_owned(),
         };
         ui.label(text);
-        ui.label("Double-click to edit.");
+        ui.label("Double-click to edit, or F2; Delete takes it away.");
     });
     edits
 }
