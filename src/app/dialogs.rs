@@ -45,17 +45,21 @@ pub(super) struct Dialogs {
 }
 
 impl Dialogs {
+    /// Sends something to the window; one that is gone wants nothing.
+    pub(super) fn answer(&self, answer: DialogAnswer) {
+        if self.answers.send(answer).is_ok() {
+            self.ctx.request_repaint();
+        }
+    }
+
     fn run(&self, name: &str, ask: impl FnOnce() -> Option<DialogAnswer> + Send + 'static) {
         if !self.attended {
             return;
         }
         let dialogs = self.clone();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // A window that is gone wants no answer.
-            if let Some(answer) = ask()
-                && dialogs.answers.send(answer).is_ok()
-            {
-                dialogs.ctx.request_repaint();
+            if let Some(answer) = ask() {
+                dialogs.answer(answer);
             }
         });
         if let Err(error) = thread {

@@ -8,13 +8,15 @@ pub mod layout;
 pub mod offscreen;
 mod milestones;
 mod overlays;
+pub mod own_sessions;
 mod recent;
+mod recovery;
 mod reveal;
 pub mod saved;
 mod window;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,7 @@ use crate::panels::{PANELS, Panel, PanelCtx, PanelInfo, UserCommand, ViewState, 
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
 use crate::session::sets::{Role, SetId};
-use crate::session::{Session, SessionRequest, Severity, curves};
+use crate::session::{Session, SessionRequest, curves};
 use crate::store::OutputCache;
 use crate::ui::pictures::{PictureRequest, Pictures};
 use crate::ui::{system_fonts, theme};
@@ -36,6 +38,7 @@ use crate::worker::{Event, Program, Worker};
 use dialogs::{DialogAnswer, Dialogs};
 use layout::{PanelLayout, Panes};
 use milestones::Milestones;
+use own_sessions::OwnSessions;
 use recent::Recent;
 use saved::{Looks, SavedSession};
 
@@ -56,8 +59,8 @@ pub struct Options {
     pub world: World,
     /// Whether it is opened at once.
     pub open_world: bool,
-    /// Where the session is saved by itself; nowhere if `None`.
-    pub autosave: Option<PathBuf>,
+    /// Where windows save their sessions by themselves; nowhere if `None`.
+    pub sessions: Option<OwnSessions>,
     /// The theme.
     pub theme: Option<Theme>,
     /// Why dropped files cannot arrive, if they cannot.
@@ -85,7 +88,9 @@ pub struct App {
     commands: Vec<UserCommand>,
     dialogs: Dialogs,
     answers: Receiver<DialogAnswer>,
-    autosave: window::Autosave,
+    autosave: recovery::Autosave,
+    /// The session of a window that was killed, until the user says what is to become of it.
+    recovery: Option<recovery::Recovery>,
     drops: Option<String>,
     recent: Recent,
     /// The model that is being loaded, to be among the recent ones if it can be.
@@ -125,27 +130,20 @@ impl App {
             dialogs: Dialogs { answers: sender, ctx: ctx.clone(), attended: options.attended },
             milestones: Milestones::since(options.started),
             answers,
-            autosave: window::Autosave::new(options.autosave.clone()),
+            autosave: recovery::Autosave::default(),
+            recovery: None,
             drops: options.drops,
-            recent: Recent::beside(options.autosave.as_deref()),
+            recent: Recent::beside(options.sessions.as_ref().map(OwnSessions::folder)),
             awaited_model: None,
             world: options.world,
             wanted_focus: None,
             wanted_place: 0,
         };
         app.apply(Command::LoadModel(options.model));
-        let last = options.autosave.filter(|path| path.exists());
-        match last.as_ref().map(|path| SavedSession::read(path)) {
-            Some(Ok(mut session)) => {
-                // What the command line asks for takes the place of the last session's images.
-                if !options.paths.is_empty() || options.open_world {
-                    session.state.images = Vec::new();
-                }
-                session.dark = options.theme.map_or(session.dark, |theme| theme == Theme::Dark);
-                app.restore(ctx, session);
-            }
-            Some(Err(error)) => app.keep_unread(last.as_deref(), &error),
-            None => {}
+        // Images that are named on the command line make a session of their own.
+        let is_named = !options.paths.is_empty() || options.open_world;
+        if let Some(sessions) = &options.sessions {
+            app.begin_session(ctx, sessions, is_named, options.theme);
         }
         if !options.paths.is_empty() {
             app.send(Command::OpenPaths(options.paths));
@@ -157,20 +155,6 @@ impl App {
             app.send(WindowCommand::OpenWorld);
         }
         Ok(app)
-    }
-
-    /// Sees to it that a session that cannot be read, perhaps of a later version, is not written over.
-    fn keep_unread(&mut self, path: Option<&Path>, error: &saved::SessionError) {
-        let outcome = path.map(saved::keep_aside).transpose();
-        let sentence = match outcome {
-            Ok(Some(kept)) => format!("{error}; it was kept as {}", kept.display()),
-            Ok(None) => error.to_string(),
-            Err(_) => {
-                self.autosave = window::Autosave::new(None);
-                format!("{error}; it stays as it is, and this session is not saved")
-            }
-        };
-        self.session.notice(Severity::Error, sentence);
     }
 
     /// What is known.
@@ -312,7 +296,7 @@ impl App {
             Some(wait) if wait > 0.0 => ctx.request_repaint_after_secs(wait as f32),
             Some(_) => {
                 let saved = self.saved(ctx);
-                self.autosave.save(saved, time);
+                self.autosave.save(saved, time, &self.dialogs);
             }
             None => {}
         }
@@ -355,6 +339,7 @@ impl App {
             bars::menu_bar_ui(ui, &panels, &self.recent, &mut self.commands);
             bars::status_bar_ui(ui, &self.session, self.drops.as_deref(), &mut self.commands);
         }
+        self.recovery_ui(ui);
         let ground = theme::Palette::of_ui(ui).ground;
         egui::CentralPanel::no_frame().show(ui, |ui| {
             ui.painter().rect_filled(ui.max_rect(), 0.0, ground);
@@ -453,7 +438,6 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
-        let saved = self.saved(&self.dialogs.ctx.clone());
-        self.autosave.save_now(&saved);
+        self.close();
     }
 }

@@ -148,11 +148,6 @@ pub fn keep_aside(path: &Path) -> std::io::Result<PathBuf> {
     Ok(free)
 }
 
-/// Where the session is saved by itself: the user's data folder. `None` if there is none.
-pub fn autosave_path() -> Option<PathBuf> {
-    fs::data_folder().map(|folder| folder.join("session.json"))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

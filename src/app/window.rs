@@ -16,9 +16,6 @@ use crate::pipeline::Pipeline;
 use crate::session::Severity;
 use crate::session::command::{Command, ModelSource};
 
-/// Seconds between two savings.
-const SAVE_EVERY: f64 = 5.0;
-
 /// Does one command of the window.
 pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
     use WindowCommand as W;
@@ -202,50 +199,5 @@ impl App {
         self.palette = overlays::CommandPalette::default();
         self.apply(Command::Restore(Box::new(saved.state)));
         ctx.request_repaint();
-    }
-}
-
-/// Saves the session now and then, on a thread of its own, where it has changed.
-pub(super) struct Autosave {
-    path: Option<PathBuf>,
-    saved: Option<SavedSession>,
-    due_at: f64,
-    touched: bool,
-}
-
-impl Autosave {
-    pub(super) fn new(path: Option<PathBuf>) -> Self {
-        Self { path, saved: None, due_at: SAVE_EVERY, touched: false }
-    }
-
-    /// Notes that something happened that may have changed the session.
-    pub(super) fn touch(&mut self) {
-        self.touched = self.path.is_some();
-    }
-
-    /// Seconds until there is something to save; `None` while there is nothing.
-    pub(super) fn due_in(&self, time: f64) -> Option<f64> {
-        self.touched.then_some((self.due_at - time).max(0.0))
-    }
-
-    pub(super) fn save(&mut self, session: SavedSession, time: f64) {
-        (self.due_at, self.touched) = (time + SAVE_EVERY, false);
-        let Some(path) = self.path.clone().filter(|_| self.saved.as_ref() != Some(&session)) else {
-            return;
-        };
-        self.saved = Some(session.clone());
-        rayon::spawn(move || {
-            if let Err(error) = session.write(&path) {
-                log::warn!("{error}");
-            }
-        });
-    }
-
-    pub(super) fn save_now(&self, session: &SavedSession) {
-        if let Some(path) = &self.path
-            && let Err(error) = session.write(path)
-        {
-            log::warn!("{error}");
-        }
     }
 }

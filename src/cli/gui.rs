@@ -13,7 +13,8 @@ use eframe::egui_wgpu::WgpuConfiguration;
 
 use super::model::ModelArgs;
 use super::{CliResult, WrongUsage, display};
-use crate::app::{App, Options, offscreen, saved};
+use crate::app::own_sessions::OwnSessions;
+use crate::app::{App, Options, offscreen};
 use crate::bundle::embedded;
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
@@ -163,7 +164,7 @@ impl GuiArgs {
         Ok(())
     }
 
-    fn options(&self, started: Instant, autosave: Option<PathBuf>) -> Options {
+    fn options(&self, started: Instant, sessions: Option<OwnSessions>) -> Options {
         let args = self.model.clone();
         let name = match &args.model {
             Some(path) if path.as_os_str() == embedded::CLIP_MODEL => "the embedded CLIP".into(),
@@ -183,7 +184,7 @@ impl GuiArgs {
             roles: self.roles(),
             world: World::kept_in(&crate::fs::cache_folder()),
             open_world: self.demo,
-            autosave,
+            sessions,
             theme: self.theme,
             drops: None,
             attended: self.screenshot.is_none(),
@@ -251,7 +252,7 @@ impl GuiArgs {
     }
 
     fn window(&self, started: Instant) -> CliResult {
-        let mut options = self.options(started, saved::autosave_path());
+        let mut options = self.options(started, OwnSessions::of_user());
         let mut native = eframe::NativeOptions {
             viewport: egui::ViewportBuilder::default()
                 .with_title("TagOOD Lens")

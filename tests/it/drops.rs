@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tagood_lens::app::own_sessions::OwnSessions;
 use tagood_lens::app::saved::SavedSession;
 use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
@@ -176,13 +177,14 @@ fn files_dropped_on_the_window_are_opened() {
     let source = Source::new(&display, &[alone, set]);
     source.drop_on(source.target());
 
-    let saved = home.join("tagood-lens/session.json");
+    let sessions = OwnSessions::in_folder(home.join("tagood-lens/sessions"));
     let started = Instant::now();
     let mut found = Vec::new();
     while found != expected {
         assert!(started.elapsed() < PATIENCE, "the session holds {found:?}");
         std::thread::sleep(Duration::from_millis(200));
-        let images = SavedSession::read(&saved).map(|saved| saved.state.images);
+        let saved = sessions.files().first().map(|file| SavedSession::read(file));
+        let images = saved.and_then(Result::ok).map(|saved| saved.state.images);
         found = images.unwrap_or_default().into_iter().map(std::path::PathBuf::from).collect();
     }
 }

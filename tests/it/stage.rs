@@ -105,7 +105,7 @@ pub fn options(paths: Vec<PathBuf>) -> Options {
         world: World { folder: PathBuf::from("/dev/null/world"), scenes: 1 },
         open_world: false,
         roles: Vec::new(),
-        autosave: None,
+        sessions: None,
         theme: None,
         drops: None,
         attended: false,
