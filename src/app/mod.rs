@@ -7,6 +7,7 @@ pub mod export;
 pub mod layout;
 pub mod offscreen;
 mod milestones;
+mod missing_model;
 mod overlays;
 pub mod own_sessions;
 mod recent;
@@ -28,6 +29,7 @@ use crate::gpu::DeviceChoice;
 use crate::panels::{PANELS, Panel, PanelCtx, PanelInfo, UserCommand, ViewState, WindowCommand};
 use crate::session::command::{Command, ModelSource};
 use crate::session::compare::CompareMode;
+use crate::session::saved::SavedModel;
 use crate::session::sets::{Role, SetId};
 use crate::session::{Session, SessionRequest, curves};
 use crate::store::OutputCache;
@@ -45,10 +47,17 @@ use saved::{Looks, SavedSession};
 /// How long a frame takes in events; the next one goes on with the rest.
 const EVENTS: Duration = Duration::from_millis(8);
 
+/// Finds a model by what a session's file says of it.
+pub type FindModel = Arc<dyn Fn(&SavedModel) -> ModelSource + Send + Sync>;
+
 /// How a window starts.
 pub struct Options {
-    /// The model.
+    /// The model, unless the session that is taken up has one of its own.
     pub model: ModelSource,
+    /// Whether it was asked for, so that it is taken whatever the session has.
+    pub model_is_named: bool,
+    /// Finds models by what a session's file says of them.
+    pub models: FindModel,
     /// What was made of images before; `None` keeps nothing.
     pub outputs: Option<OutputCache>,
     /// Images to open.
@@ -75,6 +84,7 @@ pub struct Options {
 pub struct App {
     session: Session,
     worker: Worker,
+    models: FindModel,
     /// The device that was asked for, which other models are loaded on, too.
     device: DeviceChoice,
     /// Where computations of the session answer.
@@ -108,18 +118,20 @@ impl App {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn new(ctx: &Context, options: Options) -> std::io::Result<Self> {
+    pub fn new(ctx: &Context, mut options: Options) -> std::io::Result<Self> {
         theme::install(ctx);
         system_fonts::install(ctx, !options.attended);
         ctx.set_theme(options.theme.unwrap_or(Theme::Dark));
         let wake_ctx = ctx.clone();
-        let worker = Worker::start(Arc::new(move || wake_ctx.request_repaint()), options.outputs)?;
+        let worker =
+            Worker::start(Arc::new(move || wake_ctx.request_repaint()), options.outputs.take())?;
         let (sender, answers) = crossbeam_channel::unbounded();
         let mut app = Self {
             session: Session::default(),
             worker,
             computed: crossbeam_channel::unbounded(),
             device: options.model.device,
+            models: options.models.clone(),
             pictures: Pictures::default(),
             view: ViewState::default(),
             panels: PANELS.iter().map(|panel| (panel.name, (panel.make)())).collect(),
@@ -132,18 +144,20 @@ impl App {
             answers,
             autosave: recovery::Autosave::default(),
             recovery: None,
-            drops: options.drops,
+            drops: options.drops.clone(),
             recent: Recent::beside(options.sessions.as_ref().map(OwnSessions::folder)),
             awaited_model: None,
-            world: options.world,
+            world: options.world.clone(),
             wanted_focus: None,
             wanted_place: 0,
         };
-        app.apply(Command::LoadModel(options.model));
         // Images that are named on the command line make a session of their own.
         let is_named = !options.paths.is_empty() || options.open_world;
         if let Some(sessions) = &options.sessions {
-            app.begin_session(ctx, sessions, is_named, options.theme);
+            app.begin_session(ctx, sessions, is_named, &options);
+        }
+        if app.session.model().loading.is_none() {
+            app.apply(Command::LoadModel(options.model));
         }
         if !options.paths.is_empty() {
             app.send(Command::OpenPaths(options.paths));
@@ -340,6 +354,7 @@ impl App {
             bars::status_bar_ui(ui, &self.session, self.drops.as_deref(), &mut self.commands);
         }
         self.recovery_ui(ui);
+        missing_model::banner_ui(ui, &self.session, &mut self.commands);
         let ground = theme::Palette::of_ui(ui).ground;
         egui::CentralPanel::no_frame().show(ui, |ui| {
             ui.painter().rect_filled(ui.max_rect(), 0.0, ground);

@@ -108,6 +108,14 @@ impl OwnSessions {
         self.files().iter().find_map(|file| OwnSession::hold(file.parent()?).ok().flatten())
     }
 
+    /// The newest of a window that was killed; `None` if there is none.
+    pub fn take_killed(&self) -> Option<OwnSession> {
+        let killed = |folder: &&Path| folder.join(fs::FOLDER_LOCK).exists();
+        let files = self.files();
+        let mut folders = files.iter().filter_map(|file| file.parent()).filter(killed);
+        folders.find_map(|folder| OwnSession::hold(folder).ok().flatten())
+    }
+
     /// The files, those that were saved last first.
     pub fn files(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(&self.0) else { return Vec::new() };
@@ -166,8 +174,16 @@ mod tests {
         saved(&killed, "killed");
         // The lock goes with the process, its file stays.
         drop(killed);
-        let again = sessions.take_last().unwrap();
+        let other = sessions.begin().unwrap();
+        saved(&other, "ended later");
+        other.close();
+        let again = sessions.take_killed().unwrap();
         assert_eq!((text(&again), again.was_killed), ("killed".into(), true));
+        assert!(sessions.take_killed().is_none());
+        let other = sessions.take_last().unwrap();
+        assert_eq!((text(&other), other.was_killed), ("ended later".into(), false));
+        std::fs::remove_file(other.file()).unwrap();
+        other.close();
         again.close();
         assert!(!sessions.take_last().unwrap().was_killed);
     }

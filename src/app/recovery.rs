@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui::{self, Context, RichText, Theme, Ui};
 
-use super::App;
 use super::dialogs::{DialogAnswer, Dialogs};
 use super::overlays::bar_frame;
 use super::own_sessions::{OwnSession, OwnSessions};
 use super::saved::{self, SavedSession, SessionError};
+use super::{App, Options};
 use crate::session::Severity;
 use crate::ui::theme::Palette;
 
@@ -106,16 +106,27 @@ impl App {
         ctx: &Context,
         sessions: &OwnSessions,
         is_named: bool,
-        theme: Option<Theme>,
+        options: &Options,
     ) {
-        let last = if is_named { None } else { sessions.take_last() };
-        let own = match last.map(|own| (SavedSession::read(&own.file()), own)) {
-            Some((Ok(session), own)) if own.was_killed => {
-                self.recovery = Some(Recovery { own, session });
+        let newest = sessions.files().into_iter().next();
+        let killed = sessions.take_killed();
+        let was_last = killed.as_ref().is_some_and(|own| Some(own.file()) == newest);
+        self.recovery = killed.and_then(|own| match SavedSession::read(&own.file()) {
+            Ok(session) => Some(Recovery { own, session }),
+            Err(error) => {
+                self.keep_unread(own, &error);
                 None
             }
+        });
+        let last = if is_named || was_last { None } else { sessions.take_last() };
+        let own = match last.map(|own| (SavedSession::read(&own.file()), own)) {
+            // Another of a window that was killed: its turn comes with the next start.
+            Some((_, own)) if own.was_killed => None,
             Some((Ok(mut session), own)) => {
-                session.dark = theme.map_or(session.dark, |theme| theme == Theme::Dark);
+                session.dark = options.theme.map_or(session.dark, |theme| theme == Theme::Dark);
+                if options.model_is_named {
+                    session.state.model = None;
+                }
                 self.restore(ctx, session);
                 Some(own)
             }

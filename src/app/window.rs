@@ -1,5 +1,6 @@
 //! What the window does by itself: dialogues, undo, theme, layout, saving.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,12 +10,11 @@ use super::dialogs::DialogAnswer;
 use super::layout;
 use super::saved::SavedSession;
 use super::{App, overlays};
-use crate::bundle::{Bundle, embedded};
-use crate::gpu;
+use crate::bundle::embedded;
 use crate::panels::WindowCommand;
-use crate::pipeline::Pipeline;
 use crate::session::Severity;
-use crate::session::command::{Command, ModelSource};
+use crate::session::command::Command;
+use crate::session::saved::SavedModel;
 
 /// Does one command of the window.
 pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
@@ -25,8 +25,12 @@ pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {
         W::OpenWorld => app.apply(Command::OpenWorld(app.world.clone())),
         W::OpenModel => app.dialogs.open_model(),
         W::OpenModelFolder => app.dialogs.open_model_folder(),
-        W::UseEmbedded => app.load_embedded(),
-        W::UseEmbeddedClip => app.load_embedded_clip(),
+        W::UseEmbedded => app.load_named(Vec::new()),
+        W::UseEmbeddedClip => {
+            app.load_named(vec!["--model".into(), embedded::CLIP_MODEL.into()]);
+            // Where its names are typed.
+            layout::show(&mut app.layout, "known");
+        }
         W::OpenNames => app.dialogs.open_names(),
         W::OpenNegatives => app.dialogs.open_negatives(),
         W::PasteImage => app.dialogs.paste(),
@@ -120,50 +124,15 @@ impl App {
     /// Loads a bundle's folder or a checkpoint, on the device that the window was started with.
     pub(super) fn load_model(&mut self, path: PathBuf) {
         self.awaited_model = Some(path.clone());
-        let name = path.display().to_string();
-        let device = self.device;
-        let arguments =
-            ["--model".into(), path.clone().into(), "--device".into(), device.to_string().into()];
-        let open = Arc::new(move |device| {
-            Ok(Pipeline::load_keyed(&Bundle::open(&path)?, &gpu::compute(device)?)?)
-        });
-        self.apply(Command::LoadModel(ModelSource {
-            name,
-            arguments: arguments.to_vec(),
-            open,
-            device,
-            is_told_names: false,
-        }));
+        self.load_named(vec!["--model".into(), path.into()]);
     }
 
-    /// Loads the embedded model.
-    fn load_embedded(&mut self) {
-        let device = self.device;
-        let open = |device| Ok(Pipeline::load_keyed(&embedded::bundle()?, &gpu::compute(device)?)?);
-        self.apply(Command::LoadModel(ModelSource {
-            name: "the embedded model".into(),
-            arguments: vec!["--device".into(), device.to_string().into()],
-            open: Arc::new(open),
-            device,
-            is_told_names: false,
-        }));
-    }
-
-    /// Loads the embedded CLIP.
-    fn load_embedded_clip(&mut self) {
-        let device = self.device.to_string();
-        let open =
-            |device| Ok(Pipeline::load_keyed(&embedded::clip_bundle()?, &gpu::compute(device)?)?);
-        let arguments = ["--model", embedded::CLIP_MODEL, "--device", &device];
-        self.apply(Command::LoadModel(ModelSource {
-            name: "the embedded CLIP".into(),
-            arguments: arguments.map(Into::into).to_vec(),
-            open: Arc::new(open),
-            device: self.device,
-            is_told_names: false,
-        }));
-        // Where its names are typed.
-        layout::show(&mut self.layout, "known");
+    /// Loads the model that the command line would name so.
+    fn load_named(&mut self, mut named: Vec<OsString>) {
+        named.extend(["--device".into(), self.device.to_string().into()]);
+        let named = named.into_iter().map(|argument| PathBuf::from(argument).into()).collect();
+        let source = (self.models)(&SavedModel { named, content: None });
+        self.apply(Command::LoadModel(source));
     }
 
     /// Takes in what a dialogue brought.
@@ -197,7 +166,15 @@ impl App {
         ctx.set_zoom_factor(saved.zoom.clamp(0.5, 3.0));
         self.wanted_focus = saved.state.focus.clone().map(PathBuf::from);
         self.palette = overlays::CommandPalette::default();
+        // Nothing is judged by another model in the session's name.
+        let model = saved.state.model.clone().filter(|model| !self.session.is_judged_by(model));
+        if model.is_some() {
+            self.apply(Command::UnloadModel);
+        }
         self.apply(Command::Restore(Box::new(saved.state)));
+        if let Some(model) = model {
+            self.apply(Command::LoadModel((self.models)(&model)));
+        }
         ctx.request_repaint();
     }
 }

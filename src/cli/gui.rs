@@ -15,12 +15,11 @@ use super::model::ModelArgs;
 use super::{CliResult, WrongUsage, display};
 use crate::app::own_sessions::OwnSessions;
 use crate::app::{App, Options, offscreen};
-use crate::bundle::embedded;
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
 use crate::image::find_images;
 use crate::panels::{MOST_EXPLAIN_STEPS, PANELS, UserCommand, WindowCommand};
-use crate::session::command::{Command, ModelSource};
+use crate::session::command::Command;
 use crate::session::compare::CompareMode;
 use crate::session::sets::{Role, SetId};
 use crate::worker::{FitJob, FitMode, Program};
@@ -165,21 +164,11 @@ impl GuiArgs {
     }
 
     fn options(&self, started: Instant, sessions: Option<OwnSessions>) -> Options {
-        let args = self.model.clone();
-        let name = match &args.model {
-            Some(path) if path.as_os_str() == embedded::CLIP_MODEL => "the embedded CLIP".into(),
-            Some(path) => path.display().to_string(),
-            None => "the embedded model".into(),
-        };
         Options {
-            outputs: args.outputs(),
-            model: ModelSource {
-                name,
-                arguments: args.arguments(),
-                device: args.device,
-                is_told_names: args.known.is_some(),
-                open: Arc::new(move |device| ModelArgs { device, ..args.clone() }.load()),
-            },
+            outputs: self.model.outputs(),
+            model: self.model.clone().source(None),
+            model_is_named: self.model.names_a_model(),
+            models: Arc::new(super::model::saved_model),
             paths: self.all_paths(),
             roles: self.roles(),
             world: World::kept_in(&crate::fs::cache_folder()),

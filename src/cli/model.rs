@@ -1,20 +1,23 @@
 //! The arguments that name a model, shared by the subcommands that use one.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, bail};
-use clap::Args;
+use clap::{Args, Parser as _};
 
 use crate::bundle::manifest::Recipe;
 use crate::bundle::{Bundle, embedded, known, templates};
 use crate::gpu::{self, Compute, DeviceChoice};
 use crate::image::Transform;
 use crate::nn::Activation;
-use crate::pipeline::{FeatureChoice, Labels, Pipeline, Settings};
+use crate::pipeline::{FeatureChoice, Labels, Pipeline, Remembered, Settings};
 use crate::score::negatives::NegativeWords;
+use crate::session::SavedPath;
+use crate::session::command::ModelSource;
+use crate::session::saved::SavedModel;
 use crate::store::OutputCache;
 
 /// Which model, and where to run it.
@@ -194,6 +197,93 @@ impl ModelArgs {
         arguments
     }
 
+    /// The model for a window. `wanted` is the content that it had when a session was saved: another one
+    /// is not taken for it.
+    pub fn source(self, wanted: Option<String>) -> ModelSource {
+        let args = self.with_whole_paths();
+        let name = match &args.model {
+            None => "the embedded model".into(),
+            Some(path) if path.as_os_str() == embedded::CLIP_MODEL => "the embedded CLIP".into(),
+            Some(path) => path.display().to_string(),
+        };
+        let content = Arc::new(OnceLock::new());
+        let (arguments, named) = (args.arguments(), args.whole_arguments());
+        let (device, found) = (args.device, content.clone());
+        let is_told_names = args.known.is_some();
+        let open = move |device| {
+            if let Some(now) = args.content(wanted.is_some())? {
+                if let Some(wanted) = &wanted
+                    && *wanted != now
+                {
+                    let path = args.model.as_deref().unwrap_or(Path::new("")).display();
+                    bail!(
+                        "the session's model has changed since; open it again to judge by it as it \
+                         is now: {path}"
+                    );
+                }
+                // Opened once more on another device, it is the same.
+                found.set(now).ok();
+            }
+            ModelArgs { device, ..args.clone() }.load()
+        };
+        ModelSource { name, arguments, named, content, open: Arc::new(open), device, is_told_names }
+    }
+
+    /// A hash of the files that make the model; `None` where it is part of the program.
+    fn content(&self, is_awaited: bool) -> anyhow::Result<Option<String>> {
+        let is_file = |path: &&PathBuf| path.as_os_str() != embedded::CLIP_MODEL;
+        let known = self.known.as_ref().map(PathBuf::from).filter(|path| path.exists());
+        let files = [&self.model, &self.projector, &self.tags, &self.thresholds];
+        let more = [&self.vocabulary, &self.negatives, &self.prompts, &known];
+        let files = files.into_iter().chain(more).flatten().filter(is_file);
+        let files: Vec<&Path> = files.map(PathBuf::as_path).collect();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        match Remembered::default().of_files(files) {
+            Ok(content) => Ok(Some(content.to_hex().to_string())),
+            Err((path, error)) if is_awaited => {
+                bail!("the session's model cannot be read any more: {error}: {}", path.display())
+            }
+            // Opening it says what is wrong.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// From another folder relative paths would name other files.
+    fn with_whole_paths(mut self) -> Self {
+        let is_embedded = |path: &PathBuf| path.as_os_str() == embedded::CLIP_MODEL;
+        let files = [&mut self.model, &mut self.projector, &mut self.tags, &mut self.thresholds];
+        let more = [&mut self.vocabulary, &mut self.negatives, &mut self.prompts];
+        for path in files.into_iter().chain(more).flatten().filter(|path| !is_embedded(path)) {
+            *path = std::path::absolute(&*path).unwrap_or(std::mem::take(path));
+        }
+        if let Some(known) = &mut self.known
+            && Path::new(known).exists()
+            && let Ok(path) = std::path::absolute(&*known)
+            && let Ok(path) = path.into_os_string().into_string()
+        {
+            *known = path;
+        }
+        self
+    }
+
+    /// All arguments that name the model, those too that a fit does without.
+    fn whole_arguments(&self) -> Vec<SavedPath> {
+        let mut arguments = self.arguments();
+        let files = [("--vocabulary", &self.vocabulary), ("--negatives", &self.negatives)];
+        for (name, file) in files {
+            arguments.extend(file.iter().flat_map(|file| [name.into(), file.clone().into()]));
+        }
+        arguments.extend(self.known.iter().flat_map(|known| ["--known".into(), known.into()]));
+        arguments.into_iter().map(|argument| PathBuf::from(argument).into()).collect()
+    }
+
+    /// Whether the command line names a model, and not the one that the program begins with.
+    pub fn names_a_model(&self) -> bool {
+        self.whole_arguments() != Self::default().whole_arguments()
+    }
+
     /// Opens the device.
     ///
     /// # Errors
@@ -230,6 +320,30 @@ impl ModelArgs {
     /// What was made of images before; `None` if it is not to be used.
     pub fn outputs(&self) -> Option<OutputCache> {
         (!self.no_cache).then(OutputCache::of_user)
+    }
+}
+
+/// Arguments that name a model, as a session's file keeps them.
+#[derive(clap::Parser)]
+#[command(no_binary_name = true)]
+struct NamedModel {
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+/// The model that a session's file names.
+pub fn saved_model(saved: &SavedModel) -> ModelSource {
+    let arguments = saved.named.iter().cloned().map(PathBuf::from);
+    match NamedModel::try_parse_from(arguments) {
+        // Names that were chosen in the session hold in place of those of its command line.
+        Ok(named) => {
+            ModelSource { is_told_names: false, ..named.model.source(saved.content.clone()) }
+        }
+        Err(error) => {
+            let sentence = error.to_string().lines().next().unwrap_or_default().to_owned();
+            let open = move |_| bail!("the session's model is named in an unknown way: {sentence}");
+            ModelSource::unnamed("the session's model", Arc::new(open), DeviceChoice::default())
+        }
     }
 }
 
@@ -334,5 +448,51 @@ pub(super) fn parse_share(text: &str) -> Result<f64, String> {
     match parse_positive(text)? {
         share if share <= 1.0 => Ok(share),
         _ => Err("must lie above 0, up to 1".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_model_is_the_same_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, tags) = (folder.path().join("model.pth"), folder.path().join("tags.txt"));
+        std::fs::write(&model, b"weights").unwrap();
+        std::fs::write(&tags, b"cat").unwrap();
+        let args = ModelArgs {
+            model: Some(model.clone()),
+            tags: Some(tags.clone()),
+            known: Some("cat, dog".into()),
+            templates: vec!["a {}".into()],
+            no_orient: true,
+            device: DeviceChoice::Cpu,
+            ..ModelArgs::default()
+        };
+        let named = args.clone().source(None).named;
+        let content = args.content(true).unwrap();
+        let saved = SavedModel { named: named.clone(), content: content.clone() };
+        assert_eq!(saved_model(&saved).named, named, "it is named in the same way again");
+        let open = || {
+            let source = saved_model(&saved);
+            (source.open)(DeviceChoice::Cpu).err().unwrap().to_string()
+        };
+        assert!(!open().contains("has changed"), "{}", open());
+        std::fs::write(&tags, b"dog").unwrap();
+        assert!(open().contains("the session's model has changed since"), "{}", open());
+        std::fs::remove_file(&model).unwrap();
+        let error = open();
+        assert!(
+            error.contains("cannot be read any more") && error.ends_with("model.pth"),
+            "{error}"
+        );
+        assert!(args.names_a_model() && !ModelArgs::default().names_a_model());
+        let embedded = ModelArgs::default().source(None);
+        assert_eq!(ModelArgs::default().content(true).unwrap(), None);
+        assert_eq!(
+            saved_model(&SavedModel { named: embedded.named, content: None }).name,
+            embedded.name
+        );
     }
 }

@@ -33,6 +33,32 @@ impl Remembered {
         })
     }
 
+    /// A hash of several files: those named, and what lies directly in the folders among them.
+    ///
+    /// # Errors
+    /// The first path that cannot be read, and why.
+    pub fn of_files<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<blake3::Hash, (PathBuf, io::Error)> {
+        let mut hasher = blake3::Hasher::new();
+        for path in paths {
+            let mut files = vec![path.to_owned()];
+            if path.is_dir() {
+                let entries = std::fs::read_dir(path).map_err(|error| (path.to_owned(), error))?;
+                let paths = entries.flatten().map(|entry| entry.path());
+                files = paths.filter(|path| path.is_file()).collect();
+                files.sort();
+            }
+            for file in files {
+                let hash = self.of_bytes(&file).map_err(|error| (file.clone(), error))?;
+                let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+                hasher.update(blake3::hash(name).as_bytes()).update(hash.as_bytes());
+            }
+        }
+        Ok(hasher.finalize())
+    }
+
     /// A hash of a `kind` that follows from a file's content: what was made while the file's size and
     /// times were these, or else what `make` makes.
     ///
@@ -101,6 +127,13 @@ mod tests {
         assert_eq!(values.unwrap(), blake3::hash(b"values"), "another kind is another hash");
         std::fs::write(&file, b"WEIGHTS").unwrap();
         assert_eq!(remembered.of_bytes(&file).unwrap(), blake3::hash(b"WEIGHTS"));
+        let folder_hash = || remembered.of_files([folder.path()]).unwrap();
+        let before = folder_hash();
+        std::fs::write(&file, b"other").unwrap();
+        assert_ne!(folder_hash(), before);
+        let gone = folder.path().join("gone");
+        assert_eq!(remembered.of_files([gone.as_path()]).unwrap_err().0, gone);
+        std::fs::write(&file, b"WEIGHTS").unwrap();
         std::fs::write(&memory, b"nonsense").unwrap();
         assert!(remembered.of_bytes(&file).is_ok());
     }

@@ -14,8 +14,8 @@ use super::images::Gone;
 use super::notices::Severity;
 use super::report;
 use super::request::SessionRequest;
-use super::saved::SavedState;
-use super::sets::{Role, SetId};
+use super::saved::{SavedModel, SavedState};
+use super::sets::{ClassNames, Role, SetId};
 use crate::demo::{Set, World};
 
 use crate::pipeline::Settings;
@@ -107,11 +107,8 @@ impl Session {
     fn change(&mut self, command: Command) {
         let basis = &mut self.basis;
         match command {
-            Command::LoadModel(ModelSource { name, arguments, open, device, is_told_names }) => {
-                let loading = LoadingModel { name: name.clone(), arguments, is_told_names };
-                basis.model.loading = Some(loading);
-                self.effects.ask(worker::Request::LoadModel { name, open, device });
-            }
+            Command::LoadModel(source) => self.load_model(source),
+            Command::UnloadModel => self.unload_model(),
             Command::Select(images) => self.select(images),
             Command::SetTau(tau) => self.set_tau(tau),
             Command::NudgeTau(by) => {
@@ -209,6 +206,28 @@ impl Session {
             roles.entry(SetId::of_folder(&folder)).or_insert(role);
         }
         self.basis.images.set_roles(roles);
+    }
+
+    fn load_model(&mut self, source: ModelSource) {
+        let ModelSource { name, arguments, named, content, open, device, is_told_names } = source;
+        let model = &mut self.basis.model;
+        if model.info.is_none() {
+            // Until it is there, it is the one that the session waits for.
+            let saved = || SavedModel { named: named.clone(), content: None };
+            model.saved.get_or_insert_with(saved);
+        }
+        model.loading =
+            Some(LoadingModel { name: name.clone(), arguments, named, content, is_told_names });
+        self.effects.ask(worker::Request::LoadModel { name, open, device });
+    }
+
+    fn unload_model(&mut self) {
+        let status = &mut self.basis.model;
+        (status.info, status.loading, status.error, status.saved) = (None, None, None, None);
+        self.basis.images.set_classes(ClassNames::default());
+        self.at_hand.clear();
+        self.comparison.forget();
+        self.effects.ask(worker::Request::UnloadModel);
     }
 
     fn set_tau(&mut self, tau: f32) {
@@ -344,6 +363,9 @@ impl Session {
         drop(self.remove(self.entries().iter().map(|entry| entry.id).collect()));
         self.basis.settings = saved.settings();
         let roles = saved.roles_of_sets();
+        if saved.model.is_some() {
+            self.basis.model.saved = saved.model;
+        }
         self.map = saved.map;
         let known = saved.known.into_iter().map(|(arch, known)| (arch, known.into()));
         self.choose_known(known.collect());

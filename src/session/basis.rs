@@ -1,9 +1,11 @@
 //! What all results rest on: the open images, the model, the settings.
 
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::images::Images;
+use super::saved::SavedModel;
+use super::saved_path::SavedPath;
 use crate::bundle::DEFAULT_TAU;
 use crate::bundle::manifest::Recipe;
 use crate::pipeline::Settings;
@@ -30,6 +32,10 @@ pub struct LoadingModel {
     pub arguments: Vec<OsString>,
     /// Whether it comes with names, which hold in place of those that were chosen before.
     pub is_told_names: bool,
+    /// What names it in a session's file.
+    pub named: Vec<SavedPath>,
+    /// A hash of its files, as soon as it was opened.
+    pub content: Arc<OnceLock<String>>,
 }
 
 /// The model, and how far another is that is to take its place.
@@ -41,6 +47,8 @@ pub struct ModelStatus {
     pub loading: Option<LoadingModel>,
     /// Why the last one could not be loaded.
     pub error: Option<String>,
+    /// The session's model, as its file names it: the one in use, or the one that is missing.
+    pub saved: Option<SavedModel>,
 }
 
 /// What all results rest on.

@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use super::compare::CompareMode;
 use super::embedding::EmbedCommand;
 use super::known::KnownEdit;
 use super::map_view::MapView;
 use super::saved::SavedState;
+use super::saved_path::SavedPath;
 use super::sets::{Role, SetId};
 use crate::bundle::manifest::Recipe;
 use crate::demo::World;
@@ -23,12 +25,24 @@ pub struct ModelSource {
     pub name: String,
     /// What names it on the command line, for a fit that starts from it.
     pub arguments: Vec<OsString>,
+    /// What names it in a session's file.
+    pub named: Vec<SavedPath>,
+    /// A hash of its files, as soon as it was opened; stays empty for an embedded one.
+    pub content: Arc<OnceLock<String>>,
     /// Reads the model from its files; run on a thread of the worker's.
     pub open: OpenModel,
     /// The device that the network is to run on.
     pub device: DeviceChoice,
     /// Whether it comes with names, which hold in place of those that were chosen before.
     pub is_told_names: bool,
+}
+
+impl ModelSource {
+    /// A model that no session's file can name.
+    pub fn unnamed(name: impl Into<String>, open: OpenModel, device: DeviceChoice) -> Self {
+        let (name, arguments, named) = (name.into(), Vec::new(), Vec::new());
+        Self { name, arguments, named, content: Arc::default(), open, device, is_told_names: false }
+    }
 }
 
 impl fmt::Debug for ModelSource {
@@ -48,6 +62,8 @@ pub enum Command {
     OpenWorld(World),
     /// Loads a model in place of the one in use.
     LoadModel(ModelSource),
+    /// Forgets the model in use, so that nothing is judged by it.
+    UnloadModel,
     /// Takes images out of the session; undo brings them back.
     Remove(Vec<ImageId>),
     /// Forgets the selected images.

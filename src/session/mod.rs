@@ -50,7 +50,7 @@ use jobs::Jobs;
 use known::KnownNames;
 use map_view::MapView;
 use request::Effects;
-use saved::SavedState;
+use saved::{SavedModel, SavedState};
 use sets::ImageSet;
 use tuning::{Tuning, VisiblePanels};
 
@@ -156,6 +156,12 @@ impl Session {
     /// The model in use, and how far another is.
     pub fn model(&self) -> &ModelStatus {
         &self.basis.model
+    }
+
+    /// Whether a model that was saved is the one in use.
+    pub fn is_judged_by(&self, model: &SavedModel) -> bool {
+        let status = self.model();
+        status.info.is_some() && status.loading.is_none() && status.saved.as_ref() == Some(model)
     }
 
     /// The model in use.
@@ -266,6 +272,7 @@ impl Session {
             folders: images.roots().iter().cloned().map(SavedPath::from).collect(),
             set_roles: images.roles().clone(),
             roles: BTreeMap::new(),
+            model: self.model().saved.clone(),
             focus: self.focused().and_then(|entry| Some(entry.source.path()?.clone().into())),
             tau: settings.tau,
             lambda: settings.lambda,

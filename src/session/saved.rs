@@ -15,6 +15,15 @@ use crate::bundle::known::{Known, KnownName};
 use crate::bundle::manifest::{Arch, FeatureChoice, Recipe};
 use crate::pipeline::Settings;
 
+/// The model that a session was judged by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SavedModel {
+    /// What names it on the command line, the device with it; paths are whole.
+    pub named: Vec<SavedPath>,
+    /// A hash of its files; `None` for an embedded one, and for one that was never there.
+    pub content: Option<String>,
+}
+
 /// A session, as it is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedState {
@@ -30,6 +39,9 @@ pub struct SavedState {
     /// What older files have in its place: roles by the names that sets were shown under.
     #[serde(default, skip_serializing)]
     pub(super) roles: BTreeMap<String, Role>,
+    /// The model that judged them; older files do not tell.
+    #[serde(default)]
+    pub model: Option<SavedModel>,
     /// The file on show.
     pub focus: Option<SavedPath>,
     /// Relevance threshold.

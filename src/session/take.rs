@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Session;
 use super::entry::Entry;
 use super::request::{SessionEvent, SessionRequest};
+use super::saved::SavedModel;
 use super::sets::ClassNames;
 use super::tuning::VisiblePanels;
 use crate::pipeline::Settings;
@@ -134,6 +135,8 @@ impl Session {
             if loading.is_told_names {
                 self.names.chosen.remove(&info.manifest.arch);
             }
+            let content = loading.content.get().cloned();
+            model.saved = Some(SavedModel { named: loading.named, content });
             self.fitting.start_from(loading.arguments);
         }
         (model.info, model.error) = (Some(info.clone()), None);

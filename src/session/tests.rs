@@ -297,13 +297,7 @@ fn the_old_model_stays_until_another_is_whole() {
     let (mut session, ids) = scored();
     session.apply(Command::ShowTags(vec![3]));
     let open: worker::OpenModel = Arc::new(|_| anyhow::bail!("never opened here"));
-    let source = ModelSource {
-        name: "other".into(),
-        arguments: Vec::new(),
-        open,
-        device: DeviceChoice::Cpu,
-        is_told_names: false,
-    };
+    let source = ModelSource::unnamed("other", open, DeviceChoice::Cpu);
     session.apply(Command::LoadModel(source));
     let old = session.info().unwrap().clone();
     assert_eq!(session.model().loading.as_ref().unwrap().name, "other");

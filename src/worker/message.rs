@@ -98,6 +98,8 @@ pub type Task = Box<dyn FnOnce(&JobControl) -> Result<(), String> + Send>;
 /// What the window asks for.
 #[allow(missing_docs, reason = "the names say it all")]
 pub enum Request {
+    /// Forgets the model at hand; images wait for another.
+    UnloadModel,
     /// Loads a model in place of the one at hand, which stays in force until the new one is whole; of
     /// several that were asked for the last is taken.
     LoadModel {

@@ -43,6 +43,18 @@ impl Work {
         }
     }
 
+    /// Forgets the model at hand, and one that is being opened.
+    pub(super) fn unload(&mut self) {
+        self.loads += 1;
+        self.decoder.preparations.clear();
+        self.cache.clear();
+        self.relabelled.clear();
+        self.to_analyse.clear();
+        (self.to_compare, self.survey) = (None, None);
+        self.drop_reports();
+        (self.pipeline, self.open) = (None, None);
+    }
+
     /// Puts a model in the place of the one at hand, if it is whole and the newest asked for.
     pub(super) fn take_loaded(&mut self, loaded: LoadedModel) {
         let LoadedModel { load, open, device, outcome, load_ms } = loaded;

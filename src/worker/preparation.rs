@@ -43,6 +43,11 @@ impl Preparations {
         changed.notify_all();
     }
 
+    /// There is no model any more: images wait for one.
+    pub(super) fn clear(&self) {
+        *lock(&self.0.0) = None;
+    }
+
     /// How images are to be decoded by what is known so far.
     pub(super) fn decode(&self) -> DecodeOptions {
         lock(&self.0.0).map_or_else(DecodeOptions::default, |present| present.decode)

@@ -128,6 +128,7 @@ impl Work {
     pub(super) fn handle(&mut self, request: Request) {
         match request {
             Request::LoadModel { name, open, device } => self.load(name, open, device),
+            Request::UnloadModel => self.unload(),
             Request::AddPaths { job, paths } => self.decoder.start(job, DecodeTask::Paths(paths)),
             Request::OpenWorld { job, world, open } => {
                 self.decoder.start(job, DecodeTask::World(world, open));

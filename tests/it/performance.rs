@@ -61,13 +61,7 @@ impl Desk {
 
     fn with_model(open: OpenModel, paths: Vec<PathBuf>) -> Self {
         let (ctx, started) = (egui::Context::default(), Instant::now());
-        let model = ModelSource {
-            name: "the model".into(),
-            arguments: Vec::new(),
-            open,
-            device: DeviceChoice::Cpu,
-            is_told_names: false,
-        };
+        let model = ModelSource::unnamed("the model", open, DeviceChoice::Cpu);
         let options = Options { model, started, ..options(paths) };
         let app = App::new(&ctx, options).unwrap();
         Self { ctx, app, started, work_ms: Vec::new() }

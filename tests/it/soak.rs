@@ -210,10 +210,8 @@ impl Hands {
                 2 => Arc::new(|_| std::panic::panic_any("a damaged file")),
                 _ => Arc::new(|_| Ok(pipeline())),
             };
-            let (name, device) = ("another".into(), DeviceChoice::Cpu);
-            let arguments = Vec::new();
-            let source = ModelSource { name, arguments, open, device, is_told_names: false };
-            app.send(Command::LoadModel(source));
+            let (name, device) = ("another", DeviceChoice::Cpu);
+            app.send(Command::LoadModel(ModelSource::unnamed(name, open, device)));
         }
     }
 

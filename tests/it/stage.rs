@@ -86,19 +86,15 @@ pub fn draw(ui: &mut Ui, stage: &mut Stage) {
 /// A model that is made and not read, on the CPU.
 pub fn model(name: &str, open: impl Fn() -> Pipeline + Send + Sync + 'static) -> ModelSource {
     let open = Arc::new(move |_| Ok(open()));
-    ModelSource {
-        name: name.into(),
-        arguments: Vec::new(),
-        open,
-        device: DeviceChoice::Cpu,
-        is_told_names: false,
-    }
+    ModelSource::unnamed(name, open, DeviceChoice::Cpu)
 }
 
 /// How a test's window starts.
 pub fn options(paths: Vec<PathBuf>) -> Options {
     Options {
         model: model("tiny", pipeline),
+        model_is_named: false,
+        models: Arc::new(|_| model("tiny", pipeline)),
         outputs: None,
         paths,
         // Where nothing can be drawn: a test that wants the world names a folder of its own.

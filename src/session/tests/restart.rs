@@ -1,6 +1,7 @@
 //! What comes back of a session that was saved, and what is saved while it is on its way.
 
 use super::*;
+use crate::session::saved::SavedModel;
 
 /// Says that files were listed, which a job opened.
 fn listed(session: &mut Session, job: JobId, files: &[PathBuf], folders: &[PathBuf], more: bool) {
@@ -113,4 +114,54 @@ fn roles_by_name_of_an_older_file_find_their_folders() {
     listed(&mut after, job, &paths, &[], false);
     let told: Vec<Role> = after.sets().iter().map(|set| set.role).collect();
     assert_eq!(told, [Role::Ood, Role::Unused, Role::Id], "{:?}", roles(&after));
+}
+
+/// A model that a session's file can name, with the content that its files have.
+fn named(file: &str, content: &str) -> ModelSource {
+    let open: worker::OpenModel = Arc::new(|_| anyhow::bail!("never opened here"));
+    let source = ModelSource::unnamed(file, open, DeviceChoice::Cpu);
+    source.content.set(content.to_owned()).unwrap();
+    ModelSource { named: vec![PathBuf::from(file).into()], ..source }
+}
+
+#[test]
+fn a_session_keeps_its_model_until_another_is_whole() {
+    let mut session = Session::default();
+    session.apply(Command::LoadModel(named("/m/first", "1")));
+    session.take(Event::ModelReady(model()).into());
+    list(&mut session, "/w", &["id/1.png"]);
+    let first =
+        SavedModel { named: vec![PathBuf::from("/m/first").into()], content: Some("1".into()) };
+    assert_eq!(session.saved().model, Some(first.clone()));
+    assert!(session.is_judged_by(&first));
+    session.apply(Command::LoadModel(named("/m/second", "2")));
+    assert_eq!(session.saved().model, Some(first.clone()), "it is not there yet");
+    session.take(Event::ModelReady(model()).into());
+    assert_eq!(session.saved().model.unwrap().content.as_deref(), Some("2"));
+    assert!(!session.is_judged_by(&first));
+}
+
+#[test]
+fn a_model_that_is_missing_is_waited_for() {
+    let mut before = Session::default();
+    before.apply(Command::LoadModel(named("/m/first", "1")));
+    before.take(Event::ModelReady(model()).into());
+    list(&mut before, "/w", &["id/1.png"]);
+    let saved = before.saved();
+
+    // Another model is at hand: it judges nothing in the session's name.
+    let mut after = Session::default();
+    after.apply(Command::LoadModel(named("/m/other", "7")));
+    after.take(Event::ModelReady(model()).into());
+    let requests = after.apply(Command::UnloadModel);
+    let unloads =
+        |r: &SessionRequest| matches!(r, SessionRequest::Worker(worker::Request::UnloadModel));
+    assert!(requests.iter().any(unloads) && after.info().is_none());
+    after.apply(Command::Restore(Box::new(saved.clone())));
+    after.apply(Command::LoadModel(named("/m/first", "1")));
+    after.take(Event::ModelFailed("it is not there any more: /m/first".into()).into());
+    list(&mut after, "/w", &["id/1.png"]);
+    assert!(after.info().is_none() && after.model().error.is_some());
+    assert!(after.entries().iter().all(|entry| entry.analysis.is_none()));
+    assert_eq!(after.saved().model, saved.model, "the next start asks for it again");
 }
