@@ -14,6 +14,7 @@ use tagood_lens::fit::vocabulary::{ProposedClass, SeenTag};
 use tagood_lens::panels;
 use tagood_lens::session::Command;
 use tagood_lens::session::embedding::{EmbedCommand, EmbedConfig};
+use tagood_lens::session::sets::{Role, SetId};
 use tagood_lens::worker::{FitJob, FitMode, FitState, Program};
 
 use super::snapshots::{FAILED_PIXELS, add, mask_what_varies, show_alone, take, window_of};
@@ -38,7 +39,12 @@ fn sets(folder: &Path) -> Vec<PathBuf> {
 /// The embedded model with these images.
 fn embedded_window(paths: Vec<PathBuf>, size: [f32; 2]) -> Harness<'static, Stage> {
     let model = model("embedded", embedded);
-    let options = Options { model, theme: Some(Theme::Dark), ..options(paths) };
+    let role = |path: &PathBuf| match path.ends_with(Set::Id.name()) {
+        true => (SetId::of_folder(path), Role::Id),
+        false => (SetId::of_folder(path), Role::Ood),
+    };
+    let roles = paths.iter().map(role).collect();
+    let options = Options { model, roles, theme: Some(Theme::Dark), ..options(paths) };
     window_of(options, size)
 }
 
