@@ -65,8 +65,16 @@ impl Table {
     /// Joins columns to a table.
     ///
     /// # Errors
-    /// A name stands twice, or columns have different lengths.
+    /// A name stands twice, columns have different lengths, or there is no row.
     fn new(path: &Path, columns: Vec<(String, Column)>) -> Result<Self, ResultsError> {
+        match Self::joined(path, columns)? {
+            Self { rows: 0, .. } => Err(ResultsError::table(path, "there is no row in it".into())),
+            table => Ok(table),
+        }
+    }
+
+    /// As [`Table::new`], also without a row.
+    fn joined(path: &Path, columns: Vec<(String, Column)>) -> Result<Self, ResultsError> {
         let fault = |what: String| ResultsError::table(path, what);
         let length = |column: &Column| match column {
             Column::Numbers(values) => values.len(),
@@ -87,10 +95,7 @@ impl Table {
                 return Err(fault(format!("two columns are named `{name}`; rename one")));
             }
         }
-        match rows {
-            0 => Err(fault("there is no row in it".into())),
-            rows => Ok(Self { path: path.to_owned(), rows, columns }),
-        }
+        Ok(Self { path: path.to_owned(), rows, columns })
     }
 
     /// The column of one of some names, whatever the case; the first name that is there counts.
@@ -107,6 +112,10 @@ impl Table {
 /// Another extension; a file that cannot be read or is damaged; a row that does not fit the others, by its
 /// number.
 pub fn read(path: &Path) -> Result<Table, ResultsError> {
+    Table::new(path, columns_of(path)?)
+}
+
+fn columns_of(path: &Path) -> Result<Vec<(String, Column)>, ResultsError> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let extension = extension.map(str::to_ascii_lowercase);
     let bytes =
@@ -127,15 +136,16 @@ pub fn read(path: &Path) -> Result<Table, ResultsError> {
             .into()),
     };
     let columns = columns.and_then(group::grouped);
-    Table::new(path, columns.map_err(|reason| ResultsError::table(path, reason))?)
+    columns.map_err(|reason| ResultsError::table(path, reason))
 }
 
-/// The only matrix of numbers in a table, or that named `features`: `[n, d]`, row by row, and d.
+/// The only matrix of numbers in a table, or that named `features`: `[n, d]`, row by row, and d. It may have
+/// no rows.
 ///
 /// # Errors
 /// As [`read`]; and if there is no such matrix, or several.
 pub fn read_matrix(path: &Path) -> Result<(Vec<f32>, usize), ResultsError> {
-    let table = read(path)?;
+    let table = Table::joined(path, columns_of(path)?)?;
     let mut matrices = table.columns.into_iter().filter_map(|(name, column)| match column {
         Column::Rows { width, values } => Some((name, values, width)),
         Column::Numbers(_) | Column::Texts(_) => None,

@@ -345,3 +345,14 @@ fn damaged_tables_are_read_or_refused() {
         Ok(())
     });
 }
+
+#[test]
+fn a_matrix_may_have_no_rows_and_a_table_may_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n0.npy");
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 8), }\n";
+    let length = (header.len() as u16).to_le_bytes();
+    std::fs::write(&path, [b"\x93NUMPY\x01\0", &length[..], header.as_bytes()].concat()).unwrap();
+    assert_eq!(super::read_matrix(&path).unwrap(), (Vec::new(), 8));
+    assert!(super::read(&path).unwrap_err().to_string().contains("there is no row in it"));
+}
