@@ -122,12 +122,20 @@ impl KnownName {
     }
 }
 
-/// Names as a person types or pastes them: lines, of names between commas or of one name with its
+/// Names as a person types or pastes them: lines of names between commas, of which the last may have
 /// synonyms behind a colon. They are not checked yet.
 pub fn typed_names(text: &str) -> Vec<KnownName> {
-    let of_line = |line: &str| match line.contains(':') {
-        true => vec![KnownName::parse(line)],
-        false => line.split(',').map(KnownName::parse).collect(),
+    let of_line = |line: &str| {
+        let colon = line.find(':').unwrap_or(line.len());
+        // The last name before a colon has what follows; those before it stand alone.
+        let last = match colon < line.len() {
+            true => line[..colon].rfind(',').map_or(0, |comma| comma + 1),
+            false => line.len(),
+        };
+        let (alone, with_synonyms) = line.split_at(last);
+        let names: Vec<KnownName> =
+            alone.split(',').chain([with_synonyms]).map(KnownName::parse).collect();
+        names
     };
     let names = text.lines().flat_map(of_line);
     names.filter(|known| !known.name.is_empty() || !known.synonyms.is_empty()).collect()
@@ -307,6 +315,7 @@ mod tests {
             ["orangutan", "radio telescope", "sandal"]
         );
         assert_eq!(names("cat: kitty, tom\ndog, sea lion"), ["cat: kitty, tom", "dog", "sea lion"]);
+        assert_eq!(names("dog, cat: kitty, tom"), ["dog", "cat: kitty, tom"]);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "# mine\ncat: kitty , tom\r\n\ndog\n").unwrap();
         assert_eq!(names(file.path().to_str().unwrap()), ["cat: kitty, tom", "dog"]);

@@ -326,7 +326,7 @@ fn a_tagger_without_a_projector_judges_by_named_tags() {
 fn the_embedded_clip_is_a_model() {
     let world = World::get();
     let mut command = lens(&["inspect", "--model", "embedded-clip", "--device", "cpu", "--quiet"]);
-    command.args(["--no-cache", "--known", "red apple, dog: puppy, mug"]).arg(world.image());
+    command.args(["--no-cache", "--known", "mug, red apple, dog: puppy"]).arg(world.image());
     let line = lines(&mut command).remove(0);
     assert_eq!(line["labels"].as_array().unwrap().len(), 3);
     assert_eq!(line["detector"], "clipn-atd-decision");
