@@ -12,7 +12,7 @@ use super::WindowCommand;
 use super::tuning::{column, side_by_side, weak_ui};
 use super::vocabulary_review::review_ui;
 use super::{Home, Panel, PanelCtx, PanelInfo};
-use crate::bundle::manifest::Recipe;
+use crate::bundle::manifest::{Arch, Recipe};
 use crate::fit::train::EpochLog;
 use crate::fit::vocabulary;
 use crate::fs;
@@ -119,6 +119,9 @@ impl Training {
             let epochs = epochs_cut_off(Path::new(&self.out));
             self.cut_off = (self.out.clone(), fitting.state.clone(), epochs);
         }
+        if fits_names(cx) {
+            ui.label(RichText::new(OF_NAMES).small().color(Palette::of_ui(ui).weak));
+        }
         ui.horizontal_wrapped(|ui| self.buttons_ui(ui, cx));
         state_ui(ui, fitting);
         if !running && self.cut_off.2 > 0 {
@@ -172,7 +175,8 @@ impl Training {
             let edit = edit.hint_text("Where the new model is written");
             ui.add(edit).accessible_name("Folder of the new model");
             ui.end_row();
-            weak_ui(ui, "Recipe, epochs");
+            let of_names = fits_names(cx);
+            weak_ui(ui, if of_names { "Recipe" } else { "Recipe, epochs" });
             ui.horizontal(|ui| {
                 let shown = ComboBox::from_id_salt("fit recipe")
                     .selected_text(self.recipe.to_string())
@@ -183,8 +187,10 @@ impl Training {
                         }
                     });
                 shown.response.accessible_name("Recipe of the training");
-                let epochs = DragValue::new(&mut self.epochs).range(1..=10_000);
-                ui.add(epochs).accessible_name("Epochs");
+                if !of_names {
+                    let epochs = DragValue::new(&mut self.epochs).range(1..=10_000);
+                    ui.add(epochs).accessible_name("Epochs");
+                }
             });
             ui.end_row();
         });
@@ -210,11 +216,15 @@ impl Training {
             return;
         }
         let ready = !self.id.trim().is_empty() && !self.out.trim().is_empty();
-        let hint = "Tag the images and propose a tag for each class, to be looked over";
-        let propose = ui.add_enabled(ready, Button::new("Propose vocabulary")).on_hover_text(hint);
-        if propose.clicked() {
+        if fits_names(cx) {
             self.vocabulary = None;
-            cx.send(Command::StartFit(self.job(), FitMode::Propose));
+        } else {
+            let hint = "Tag the images and propose a tag for each class, to be looked over";
+            let button = Button::new("Propose vocabulary");
+            if ui.add_enabled(ready, button).on_hover_text(hint).clicked() {
+                self.vocabulary = None;
+                cx.send(Command::StartFit(self.job(), FitMode::Propose));
+            }
         }
         // What was begun goes on as it was begun; the form may have changed since.
         let stopped = matches!(fitting.state, FitState::Stopped | FitState::Failed(_));
@@ -240,6 +250,16 @@ impl Training {
             cx.send(WindowCommand::UseFit);
         }
     }
+}
+
+/// What a fit does where the model is a CLIP.
+const OF_NAMES: &str = "A CLIP learns nothing here: its names become those of the class folders, with \
+                        class centers, statistics and λ of their images. To teach its no side, run \
+                        tagood-lens fit --method clipn --pairs FOLDER.";
+
+/// Whether the model in use is a CLIP.
+fn fits_names(cx: &PanelCtx<'_>) -> bool {
+    cx.session.info().is_some_and(|info| info.manifest.arch == Arch::Clip)
 }
 
 /// The folders of the open in-distribution sets.
@@ -338,6 +358,9 @@ fn progress_ui(ui: &mut Ui, fitting: &Fitting) {
     let palette = Palette::of_ui(ui);
     let log = &fitting.progress.projector;
     let Some(last) = log.last() else {
+        if fitting.state == FitState::Done {
+            return empty_note(ui, "Fitted", "Use the new model to judge by its classes.");
+        }
         let note = "Loss and accuracy appear here after the first epoch. The images are tagged first, \
                     which takes longest the first time.";
         return empty_note(ui, "Train on your own classes", note);

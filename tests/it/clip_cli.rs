@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use tagood_lens::bundle::Bundle;
 use tagood_lens::bundle::manifest::{Arch, Recipe};
 use tagood_lens::eval::report::Report;
+use tagood_lens::fit::message::FitMessage;
 use tagood_lens::nn::source::Source;
 
 use super::golden::{Goldens, relative_error};
@@ -173,6 +175,32 @@ fn tau_keeps_the_patches_of_names_and_the_paper_s_decision_needs_no_lambda() {
     // Scores are made of patches in 16 bits.
     assert!(relative_error(&dump.get("feature").1, &expected) < 1e-3);
     assert_eq!(line["kept_tokens"], kept.len());
+}
+
+#[test]
+fn a_window_s_fit_of_a_clip_tells_when_it_is_written() {
+    let (world, folder) = (World::get(), tempfile::tempdir().unwrap());
+    let out = folder.path().join("model.bundle");
+    let mut fit = world.command(&["fit", "--messages", "--recipe", "paper", "--epochs", "3"]);
+    fit.arg("--id").arg(world.path("id")).arg("--out").arg(&out).stdin(Stdio::piped());
+    let mut child = fit.stdout(Stdio::piped()).spawn().unwrap();
+    // It stops when this closes, as the window holds it.
+    let alive = child.stdin.take();
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    drop(alive);
+    let told: Vec<FitMessage> =
+        said.lines().map(|line| FitMessage::from_line(line).unwrap()).collect();
+    let is_written =
+        |told: &FitMessage| matches!(told, FitMessage::Written { bundle, .. } if *bundle == out);
+    assert!(told.last().is_some_and(is_written), "{said}");
+    assert_eq!(Bundle::open(&out).unwrap().manifest.arch, Arch::Clip);
+    let mut proposes = world.command(&["fit", "--propose"]);
+    proposes.arg(folder.path().join("proposal.tsv")).arg("--id").arg(world.path("id"));
+    let output = proposes.arg("--out").arg(folder.path().join("other")).output().unwrap();
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("--propose is for a tagger"), "{}", text(&output.stderr));
 }
 
 #[test]

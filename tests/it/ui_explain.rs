@@ -14,6 +14,7 @@ use tagood_lens::pipeline::{Analysis, FeatureChoice, Pipeline};
 use tagood_lens::score::LOGIT_SCALE;
 use tagood_lens::score::detectors::clipn::YesNo;
 use tagood_lens::session::{Command, Session};
+use tagood_lens::worker::Program;
 
 use super::golden_clip::fixture;
 use super::snapshots::{scenes, show_alone};
@@ -288,4 +289,26 @@ fn a_presentation_is_walked_with_a_clicker() {
     press(&mut harness, Key::Escape);
     assert!(has_menus(&harness));
     send(&mut harness, Command::SetTau(tau));
+}
+
+#[test]
+fn a_clip_s_fit_asks_for_no_vocabulary_and_no_epochs() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = pictures(folder.path())[..1].to_vec();
+    let options = Options {
+        model: model("clip", || clip(FeatureChoice::WholeImage)),
+        ..options(paths.clone())
+    };
+    for (options, of_names) in [(options, true), (super::stage::options(paths), false)] {
+        let mut harness = open(options);
+        let app = harness.state_mut().app.as_mut().unwrap();
+        app.enable_fitting(Program::default());
+        app.show_panel("training");
+        settle(&mut harness);
+        for tagger_s in ["Propose vocabulary", "Epochs"] {
+            assert_eq!(harness.query_by_label(tagger_s).is_some(), !of_names, "{tagger_s}");
+        }
+        let told = harness.query_by_label_contains("fit --method clipn --pairs").is_some();
+        assert_eq!(told, of_names);
+    }
 }

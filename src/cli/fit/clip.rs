@@ -5,6 +5,7 @@ use super::super::progress::progress_line;
 use super::{FitOptions, HELD_OUT};
 use crate::bundle::Bundle;
 use crate::fit::clip::{ClipFit, fit_clip};
+use crate::fit::message::FitMessage;
 use crate::fit::stages::Stored;
 use crate::gpu::Compute;
 use crate::pipeline::FeatureChoice;
@@ -16,6 +17,7 @@ impl FitOptions {
         bundle: &mut Bundle,
         compute: &Compute,
         stored: &Stored,
+        failed: usize,
     ) -> anyhow::Result<()> {
         bundle.manifest.recipe = self.method.recipe.unwrap_or(bundle.manifest.recipe);
         bundle.manifest.tau = self.method.tau.unwrap_or(bundle.manifest.tau);
@@ -31,12 +33,18 @@ impl FitOptions {
             let (skipped, tau) = (fitted.skipped, bundle.manifest.tau);
             note!("{skipped} images keep no patch at τ = {tau} and are left out");
         }
+        let (images, held_out) = (fitted.images, fitted.held_out);
+        if self.messages {
+            let bundle = self.out.clone();
+            self.tell(FitMessage::Written { bundle, images, held_out, failed });
+            return Ok(());
+        }
         output::print_line(format_args!(
             "{}: {} names, centers and statistics of {} images, λ by {} held out",
             self.out.display(),
             stored.dataset.classes.len(),
-            fitted.images,
-            fitted.held_out,
+            images,
+            held_out,
         ))?;
         Ok(())
     }

@@ -201,6 +201,9 @@ impl FitOptions {
         }
         let compute = self.model.compute()?;
         let mut bundle = self.model.tagger()?;
+        if bundle.clip.is_some() && self.propose.is_some() {
+            bail!("--propose is for a tagger: a CLIP's names are the classes' own");
+        }
         let (store, failed) = match self.extract(&bundle, &compute, &dataset, &work, &cancel)? {
             Some(extracted) => extracted,
             None => return Ok(ExitCode::from(EXIT_FAULT)),
@@ -211,7 +214,7 @@ impl FitOptions {
             note!("{sentence}");
         }
         if bundle.clip.is_some() {
-            self.fit_clip(&mut bundle, &compute, &stored)?;
+            self.fit_clip(&mut bundle, &compute, &stored, failed)?;
             let failed = failed > 0;
             return Ok(if failed { ExitCode::from(EXIT_SOME_FAILED) } else { ExitCode::SUCCESS });
         }
