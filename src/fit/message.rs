@@ -60,8 +60,8 @@ pub enum FitMessage {
         held_out: usize,
         /// Images that could not be read and were left out.
         failed: usize,
-        /// What the held-out images say of it.
-        quality: Quality,
+        /// What the held-out images say of it; `None` of a CLIP, whose held-out images set λ alone.
+        quality: Option<Quality>,
     },
     /// There will be no bundle.
     Failed {
@@ -117,7 +117,7 @@ mod tests {
                 images: 5,
                 held_out: 1,
                 failed: 2,
-                quality,
+                quality: Some(quality),
             },
             FitMessage::Failed { reason: "no".into() },
         ];

@@ -113,7 +113,7 @@ impl FitProgress {
                 epochs.push(log);
             }
             FitMessage::Written { failed, quality, .. } => {
-                (self.failed, self.quality) = (failed, Some(quality));
+                (self.failed, self.quality) = (failed, quality);
             }
             FitMessage::Decomposing { .. } => {}
             FitMessage::Failed { reason } => return Some(reason),

@@ -35,8 +35,8 @@ impl FitOptions {
         }
         let (images, held_out) = (fitted.images, fitted.held_out);
         if self.messages {
-            let bundle = self.out.clone();
-            self.tell(FitMessage::Written { bundle, images, held_out, failed });
+            let (bundle, quality) = (self.out.clone(), None);
+            self.tell(FitMessage::Written { bundle, images, held_out, failed, quality });
             return Ok(());
         }
         output::print_line(format_args!(

@@ -364,7 +364,7 @@ impl FitOptions {
         let accuracy = if gathered.validation.is_empty() { None } else { self.accuracy(work) };
         let quality = Quality { classes, accuracy };
         if self.messages {
-            let bundle = self.out.clone();
+            let (bundle, quality) = (self.out.clone(), Some(quality));
             self.tell(FitMessage::Written { bundle, images, held_out, failed, quality });
             return Ok(());
         }
