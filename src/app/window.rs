@@ -12,9 +12,9 @@ use super::saved::SavedSession;
 use super::{App, overlays};
 use crate::bundle::embedded;
 use crate::panels::WindowCommand;
+use crate::session::SavedModel;
 use crate::session::Severity;
 use crate::session::command::Command;
-use crate::session::saved::SavedModel;
 
 /// Does one command of the window.
 pub(super) fn apply(app: &mut App, ctx: &Context, command: WindowCommand) {

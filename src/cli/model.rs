@@ -15,9 +15,9 @@ use crate::image::Transform;
 use crate::nn::Activation;
 use crate::pipeline::{FeatureChoice, Labels, Pipeline, Remembered, Settings};
 use crate::score::negatives::NegativeWords;
+use crate::session::SavedModel;
 use crate::session::SavedPath;
 use crate::session::command::ModelSource;
-use crate::session::saved::SavedModel;
 use crate::store::OutputCache;
 
 /// Which model, and where to run it.

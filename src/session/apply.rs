@@ -14,7 +14,8 @@ use super::images::Gone;
 use super::notices::Severity;
 use super::report;
 use super::request::SessionRequest;
-use super::saved::{SavedModel, SavedState};
+use super::saved::SavedState;
+use super::saved_model::SavedModel;
 use super::sets::{ClassNames, Role, SetId};
 use crate::demo::{Set, World};
 

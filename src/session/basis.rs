@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::{Arc, OnceLock};
 
 use super::images::Images;
-use super::saved::SavedModel;
+use super::saved_model::SavedModel;
 use super::saved_path::SavedPath;
 use crate::bundle::DEFAULT_TAU;
 use crate::bundle::manifest::Recipe;

@@ -24,6 +24,7 @@ mod notices;
 mod report;
 mod request;
 pub mod saved;
+mod saved_model;
 mod saved_path;
 pub mod sets;
 mod take;
@@ -50,7 +51,7 @@ use jobs::Jobs;
 use known::KnownNames;
 use map_view::MapView;
 use request::Effects;
-use saved::{SavedModel, SavedState};
+use saved::SavedState;
 use sets::ImageSet;
 use tuning::{Tuning, VisiblePanels};
 
@@ -59,6 +60,7 @@ pub use command::Command;
 pub use jobs::Job;
 pub use notices::{Notice, Severity};
 pub use request::{SessionEvent, SessionRequest};
+pub use saved_model::SavedModel;
 pub use saved_path::SavedPath;
 
 /// Everything the panels show.

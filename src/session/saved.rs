@@ -9,20 +9,12 @@ use super::compare::CompareMode;
 use super::curves::Pin;
 use super::embedding::EmbedConfig;
 use super::map_view::MapView;
+use super::saved_model::SavedModel;
 use super::saved_path::SavedPath;
 use super::sets::{Role, SetId};
 use crate::bundle::known::{Known, KnownName};
 use crate::bundle::manifest::{Arch, FeatureChoice, Recipe};
 use crate::pipeline::Settings;
-
-/// The model that a session was judged by.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SavedModel {
-    /// What names it on the command line, the device with it; paths are whole.
-    pub named: Vec<SavedPath>,
-    /// A hash of its files; `None` for an embedded one, and for one that was never there.
-    pub content: Option<String>,
-}
 
 /// A session, as it is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Session;
 use super::entry::Entry;
 use super::request::{SessionEvent, SessionRequest};
-use super::saved::SavedModel;
+use super::saved_model::SavedModel;
 use super::sets::ClassNames;
 use super::tuning::VisiblePanels;
 use crate::pipeline::Settings;

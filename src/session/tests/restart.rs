@@ -1,7 +1,7 @@
 //! What comes back of a session that was saved, and what is saved while it is on its way.
 
 use super::*;
-use crate::session::saved::SavedModel;
+use crate::session::SavedModel;
 
 /// Says that files were listed, which a job opened.
 fn listed(session: &mut Session, job: JobId, files: &[PathBuf], folders: &[PathBuf], more: bool) {
