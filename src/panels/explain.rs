@@ -106,7 +106,9 @@ fn slide_ui(
     let palette = Palette::of_ui(ui);
     let missing = (step.missing)(subject);
     let told = (step.tell)(subject);
-    let text = missing.as_deref().map_or(told.text, |reason| format!("Not done: {reason}."));
+    let text = missing
+        .as_deref()
+        .map_or(told.text, |reason| format!("Not done for this image: {reason}."));
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.add_space(2.0);
         ui.horizontal(|ui| {

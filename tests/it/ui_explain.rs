@@ -151,7 +151,7 @@ fn a_clip_is_explained_by_the_numbers_that_its_detectors_read() {
     // τ leaves nothing out of the whole image's feature, and is not said to.
     for step in ["Threshold", "Kept patches"] {
         go_to(&mut harness, step);
-        says(&harness, &["Not done: the whole image's feature is judged"]);
+        says(&harness, &["Not done for this image: the whole image's feature is judged"]);
     }
 }
 
@@ -183,7 +183,10 @@ fn a_clip_that_cannot_say_no_is_not_said_to() {
     let mut harness = explained(vec![paths[0].clone()], move || clip_without_no(&models));
     for step in ["No", "None of these"] {
         go_to(&mut harness, step);
-        says(&harness, &["Not done: this CLIP has no second text side that says no"]);
+        says(
+            &harness,
+            &["Not done for this image: this CLIP has no second text side that says no"],
+        );
     }
     go_to(&mut harness, "Yes");
     says(&harness, &["Of all known names, the image feature is nearest to"]);
