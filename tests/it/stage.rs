@@ -10,6 +10,7 @@ use tagood_lens::app::{App, Options};
 use tagood_lens::bundle::manifest::{Lambda, Recipe};
 use tagood_lens::bundle::vocabulary::Class;
 use tagood_lens::bundle::{self, Bundle};
+use tagood_lens::cli::model::saved_model;
 use tagood_lens::demo::World;
 use tagood_lens::gpu::{self, DeviceChoice};
 use tagood_lens::image::{DecodeOptions, decode_file};
@@ -94,7 +95,11 @@ pub fn options(paths: Vec<PathBuf>) -> Options {
     Options {
         model: model("tiny", pipeline),
         model_is_named: false,
-        models: Arc::new(|_| model("tiny", pipeline)),
+        // A model without a name in files is the one of the tests.
+        models: Arc::new(|saved| match saved.named.is_empty() {
+            true => model("tiny", pipeline),
+            false => saved_model(saved),
+        }),
         outputs: None,
         paths,
         // Where nothing can be drawn: a test that wants the world names a folder of its own.

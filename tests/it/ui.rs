@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{Key, Modifiers, vec2};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{Harness, Node};
 use tagood_lens::app::saved::SavedSession;
 use tagood_lens::bundle::manifest::Recipe;
 use tagood_lens::image::{DecodeOptions, decode_file};
@@ -50,8 +50,13 @@ fn verdicts_are_the_librarys() {
     assert_eq!(harness.state().app().session().entries().len(), 5);
     assert_shows(&harness, &paths[0]);
     // Other panels list images, too; the gallery is on the left.
-    let tiles = harness.get_all_by_label_contains("picture 2.png, ");
-    tiles.min_by(|a, b| a.rect().left().total_cmp(&b.rect().left())).unwrap().click();
+    let tile = |harness: &Harness<'_, Stage>, act: fn(&Node<'_>)| {
+        let tiles = harness.get_all_by_label_contains("picture 2.png, ");
+        act(&tiles.min_by(|a, b| a.rect().left().total_cmp(&b.rect().left())).unwrap());
+    };
+    tile(&harness, |node| node.scroll_to_me());
+    harness.run_steps(3);
+    tile(&harness, |node| node.click());
     settle(&mut harness);
     assert_shows(&harness, &paths[2]);
     for tau in [0.2, 0.8, 1.0] {

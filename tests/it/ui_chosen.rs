@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use eframe::egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{Harness, Node};
 use tagood_lens::fit::lambda::lambda_at;
 use tagood_lens::score::verdict::Outcome;
 use tagood_lens::session::Command;
@@ -45,9 +45,14 @@ fn click_bin(harness: &mut Harness<'_, Stage>, set: &str, nth: usize) -> BTreeSe
 }
 
 /// Other panels list images, too; the gallery is on the left.
-fn click_tile(harness: &Harness<'_, Stage>, label: &str) {
-    let tiles = harness.get_all_by_label_contains(label);
-    tiles.min_by(|a, b| a.rect().left().total_cmp(&b.rect().left())).unwrap().click();
+fn click_tile(harness: &mut Harness<'_, Stage>, label: &str) {
+    let tile = |harness: &Harness<'_, Stage>, act: fn(&Node<'_>)| {
+        let tiles = harness.get_all_by_label_contains(label);
+        act(&tiles.min_by(|a, b| a.rect().left().total_cmp(&b.rect().left())).unwrap());
+    };
+    tile(harness, |node| node.scroll_to_me());
+    harness.run_steps(3);
+    tile(harness, |node| node.click());
 }
 
 #[test]
@@ -70,7 +75,7 @@ fn a_selection_in_a_plot_is_what_the_gallery_shows() {
     assert_eq!(as_set(&shown(&mut harness)), as_set(&near[5..15]));
     // A click on a tile, and a step to the next image, move among them.
     let name = session(&harness).entry(near[7]).unwrap().name.clone();
-    click_tile(&harness, &format!("{name}, "));
+    click_tile(&mut harness, &format!("{name}, "));
     settle(&mut harness);
     assert_eq!(session(&harness).selected, [near[7]]);
     harness.get_by_label("Selected 10");
