@@ -245,3 +245,21 @@ fn an_image_has_a_menu() {
     press(&mut harness, Modifiers::COMMAND, Key::Z);
     assert_eq!(session(&harness).entries().len(), 60);
 }
+
+/// What stands above the thumbnails may not push them over the panel's edge.
+#[test]
+fn every_tile_lies_within_the_panel_whatever_its_width() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = gallery(folder.path());
+    for width in [700.0, 1000.0, 1400.0, 1660.0, 1900.0] {
+        harness.set_size(vec2(width, 700.0));
+        harness.run_steps(4);
+        // The gallery has less than a sixth of the window.
+        let edge = width * 0.16;
+        let tiles = harness.get_all_by_label_contains(".png, ");
+        let right = tiles.map(|tile| tile.rect().right()).fold(0.0, f32::max);
+        assert!(right > 0.0 && right <= edge, "{right} of {edge} in {width}");
+        let size = harness.get_by_label("Thumbnail size").rect();
+        assert!(size.right() <= edge, "{size} of {edge}");
+    }
+}

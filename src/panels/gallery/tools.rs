@@ -5,10 +5,13 @@ use eframe::egui::{self, ComboBox, DragValue, RichText, Slider, TextEdit, Ui};
 use super::{Gallery, PanelCtx, WindowCommand};
 use crate::session::listing::{Kind, ListFilter, SortKey};
 use crate::ui::theme::Palette;
-use crate::ui::widgets::toggle;
+use crate::ui::widgets::{keep_together, toggle};
 
 /// The thumbnails' sides, in points.
 const TILES: std::ops::RangeInclusive<f32> = 56.0..=320.0;
+
+/// Room for the slider of their size, in points.
+const SLIDER: f32 = 72.0;
 
 /// A thumbnail's side as it can be shown.
 pub(super) fn within_bounds(tile: f32) -> f32 {
@@ -103,7 +106,11 @@ impl Gallery {
             self.choices.table = !self.choices.table;
         }
         if !self.choices.table {
-            ui.spacing_mut().slider_width = (ui.available_width() - 8.0).clamp(40.0, 80.0);
+            // A slider does not wrap by itself, and one that reached over the edge would make the
+            // whole panel wider than there is room for.
+            keep_together(ui, SLIDER);
+            let room = ui.available_size_before_wrap().x - 4.0;
+            ui.spacing_mut().slider_width = room.clamp(8.0, SLIDER);
             let size = Slider::new(&mut self.choices.tile, TILES).show_value(false);
             ui.add(size).on_hover_text("Size of the thumbnails").accessible_name("Thumbnail size");
         }
