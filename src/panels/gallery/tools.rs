@@ -10,6 +10,10 @@ use crate::ui::widgets::{keep_together, toggle};
 /// The thumbnails' sides, in points.
 const TILES: std::ops::RangeInclusive<f32> = 56.0..=320.0;
 
+/// Below this height, order and filters give way to the images, in points.
+const LOW: f32 = 200.0;
+/// Below this width there is one thumbnail in a row, whatever its size, in points.
+const NARROW: f32 = 120.0;
 /// Room for the slider of their size, in points.
 const SLIDER: f32 = 72.0;
 
@@ -38,11 +42,14 @@ impl Gallery {
             self.kinds_ui(ui);
             self.only_ui(ui, cx);
         });
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            self.order_ui(ui);
-            self.view_ui(ui);
-        });
+        // In a low panel the images have what height there is.
+        if ui.available_height() >= LOW {
+            ui.horizontal_wrapped(|ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                self.order_ui(ui);
+                self.view_ui(ui);
+            });
+        }
         if self.narrowing {
             self.narrow_ui(ui, cx);
         }
@@ -68,7 +75,7 @@ impl Gallery {
     fn order_ui(&mut self, ui: &mut Ui) {
         let shown = ComboBox::from_id_salt("sort")
             .selected_text(self.choices.sort.name())
-            .width((ui.available_width() - 40.0).clamp(40.0, 104.0))
+            .width((ui.available_width() - 60.0).clamp(30.0, 104.0))
             .truncate()
             .height(320.0)
             .show_ui(ui, |ui| {
@@ -105,7 +112,7 @@ impl Gallery {
         if toggle(ui, self.choices.table, "Table", hint).clicked() {
             self.choices.table = !self.choices.table;
         }
-        if !self.choices.table {
+        if !self.choices.table && ui.available_width() >= NARROW {
             // A slider does not wrap by itself, and one that reached over the edge would make the
             // whole panel wider than there is room for.
             keep_together(ui, SLIDER);

@@ -89,8 +89,11 @@ impl Panel for RocPanel {
         }
         super::side_by_side(ui, |ui| {
             let size = ui.available_size();
-            // The table has the room it needs before the curves do.
-            let plot = (size.x * 0.42).min(size.y * 1.7).min((size.x - TABLE).max(size.x * 0.3));
+            // The table has the room it needs before the curves do, which are square at most where they
+            // are high enough to be read so.
+            let plot = (size.x * 0.42)
+                .min(size.y * if low { 1.7 } else { 0.95 })
+                .min((size.x - TABLE).max(size.x * 0.3));
             super::column(ui, plot, |ui| {
                 self.plot_ui(ui, cx, &measured, separation);
             });
