@@ -100,6 +100,11 @@ pub fn screenshot(
         }
         let output = screen.frame(app, ctx);
         screen.upload(&output);
+        let model = app.session().model();
+        if let (None, None, Some(error)) = (&model.info, &model.loading, &model.error) {
+            // Images would wait for it for ever.
+            bail!("{error}");
+        }
         let at_work = app.session().fitting.state == FitState::Running;
         calm = if app.is_settled() && !at_work { calm + 1 } else { 0 };
         if calm == STEADY

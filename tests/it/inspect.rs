@@ -167,7 +167,7 @@ fn what_selects_something_is_checked_before_anything_runs() {
         (["--panel", "verdict,nonsense"], "log"),
         (["--select", "0"], "from 1"),
         (["--select", "2"], "1 image"),
-        (["--step", "11"], "1 to 10"),
+        (["--step", "13"], "1 to 12"),
         (["--size", "10x10"], "64"),
     ] {
         let output =

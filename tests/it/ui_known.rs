@@ -191,7 +191,9 @@ fn templates_and_negative_words_count_and_go_round() {
     let other = folder.path().join("others.txt");
     std::fs::write(&other, "mug\n").unwrap();
     send(&mut harness, Command::Know(KnownEdit::Negatives(Some(other))));
-    harness.get_by_label_contains("`mug` is a known name and cannot be a negative word too");
+    // In the panel, and for a while in the status bar.
+    let said = "`mug` is a known name and cannot be a negative word too";
+    assert!(harness.query_all_by_label_contains(said).next().is_some());
     harness.get_by_label("3 words of words.txt");
 
     let saved = harness.state().app().saved(&harness.ctx);

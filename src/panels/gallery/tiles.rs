@@ -24,8 +24,10 @@ struct TileSize {
 
 impl Gallery {
     pub(super) fn tiles_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let width = ui.available_width() - 8.0;
-        let columns = (((width + GAP) / (self.choices.tile + GAP)).round() as usize).max(1);
+        // A head that is wider than the panel must not push tiles out of it.
+        let seen = ui.clip_rect().right() - ui.cursor().left();
+        let width = ui.available_width().min(seen) - 8.0;
+        let columns = (((width + GAP) / (self.choices.tile + GAP)).floor() as usize).max(1);
         let side = (width - GAP * (columns - 1) as f32) / columns as f32;
         // A second line where names do not tell images apart.
         let lines = if self.origins.is_empty() { LINE } else { 2.0 * LINE - 3.0 };

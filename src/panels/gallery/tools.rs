@@ -17,6 +17,9 @@ const NARROW: f32 = 120.0;
 /// Room for the slider of their size, in points.
 const SLIDER: f32 = 72.0;
 
+/// A panel from this width on has room for all tools in one row, in points.
+const WIDE: f32 = 320.0;
+
 /// A thumbnail's side as it can be shown.
 pub(super) fn within_bounds(tile: f32) -> f32 {
     // What is no number is neither below nor above.
@@ -25,6 +28,7 @@ pub(super) fn within_bounds(tile: f32) -> f32 {
 
 impl Gallery {
     pub(super) fn tools_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
+        let is_wide = ui.clip_rect().width() >= WIDE;
         ui.horizontal(|ui| {
             // In a narrow column the button gives way: the menu and Ctrl+O open files, too.
             let opens = ui.available_width() >= 160.0;
@@ -47,10 +51,16 @@ impl Gallery {
             ui.horizontal_wrapped(|ui| {
                 ui.spacing_mut().item_spacing.x = 4.0;
                 self.order_ui(ui);
-                self.view_ui(ui);
+                self.narrowing_ui(ui);
+                if is_wide {
+                    self.shape_ui(ui);
+                }
             });
         }
         if self.narrowing {
+            if !is_wide {
+                ui.horizontal(|ui| self.shape_ui(ui));
+            }
             self.narrow_ui(ui, cx);
         }
         self.matches_ui(ui, cx);
@@ -92,7 +102,7 @@ impl Gallery {
         }
     }
 
-    fn view_ui(&mut self, ui: &mut Ui) {
+    fn narrowing_ui(&mut self, ui: &mut Ui) {
         let filter = &self.filter;
         let narrowed = [
             filter.set.is_some(),
@@ -108,6 +118,10 @@ impl Gallery {
         if toggle(ui, self.narrowing, &text, hint).clicked() {
             self.narrowing = !self.narrowing;
         }
+    }
+
+    /// Thumbnails and their size, or a table.
+    fn shape_ui(&mut self, ui: &mut Ui) {
         let hint = "Rows with columns in place of thumbnails";
         if toggle(ui, self.choices.table, "Table", hint).clicked() {
             self.choices.table = !self.choices.table;

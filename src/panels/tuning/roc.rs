@@ -1,6 +1,5 @@
 //! ROC curves of the open sets, with λ as an operating point, and their metrics.
 
-use eframe::egui::containers::menu::{MenuButton, MenuConfig};
 use eframe::egui::{
     self, ComboBox, CursorIcon, Id, Key, Pos2, Rect, Role, Stroke, Ui, WidgetInfo, vec2,
 };
@@ -286,7 +285,7 @@ impl RocPanel {
         ui.horizontal_wrapped(|ui| kept_ui(ui, cx.session, measured));
     }
 
-    /// The same in as few lines as there can be; the goals are a menu.
+    /// The same in as few lines as there can be.
     fn low_head_ui(
         &mut self,
         ui: &mut Ui,
@@ -300,11 +299,8 @@ impl RocPanel {
             ui.add_space(4.0);
             kept_ui(ui, cx.session, measured);
         });
+        self.choices.goals.ui(ui, cx, separation);
         ui.horizontal_wrapped(|ui| {
-            let stays =
-                MenuConfig::new().close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
-            let goals = MenuButton::new("Choose λ").config(stays);
-            goals.ui(ui, |ui| self.choices.goals.ui(ui, cx, separation));
             self.table.copy_ui(ui, "Set", rows);
             self.view_ui(ui, cx);
         });
