@@ -6,7 +6,7 @@ mod table;
 mod tiles;
 mod tools;
 
-use eframe::egui::Ui;
+use eframe::egui::{self, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::{Home, Panel, PanelCtx, PanelInfo, WindowCommand};
@@ -89,6 +89,13 @@ impl Panel for Gallery {
             let note = "Drop images or folders here, press Ctrl+O to open files, Ctrl+Shift+O for a \
                         folder, Ctrl+V to paste a picture, or G for the demo world.";
             return empty_note(ui, "No images yet", note);
+        }
+        if ui.available_height() >= tools::LOW {
+            // Below the images, so that the head stays low.
+            let foot = egui::Panel::bottom("shape of the gallery").frame(egui::Frame::NONE);
+            foot.show_separator_line(false).show(ui, |ui| {
+                ui.horizontal(|ui| self.shape_ui(ui));
+            });
         }
         self.tools_ui(ui, cx);
         if cx.view.order.is_empty() {

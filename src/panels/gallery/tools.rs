@@ -11,14 +11,11 @@ use crate::ui::widgets::{keep_together, toggle};
 const TILES: std::ops::RangeInclusive<f32> = 56.0..=320.0;
 
 /// Below this height, order and filters give way to the images, in points.
-const LOW: f32 = 200.0;
+pub(super) const LOW: f32 = 200.0;
 /// Below this width there is one thumbnail in a row, whatever its size, in points.
 const NARROW: f32 = 120.0;
 /// Room for the slider of their size, in points.
 const SLIDER: f32 = 72.0;
-
-/// A panel from this width on has room for all tools in one row, in points.
-const WIDE: f32 = 320.0;
 
 /// A thumbnail's side as it can be shown.
 pub(super) fn within_bounds(tile: f32) -> f32 {
@@ -28,7 +25,6 @@ pub(super) fn within_bounds(tile: f32) -> f32 {
 
 impl Gallery {
     pub(super) fn tools_ui(&mut self, ui: &mut Ui, cx: &mut PanelCtx<'_>) {
-        let is_wide = ui.clip_rect().width() >= WIDE;
         ui.horizontal(|ui| {
             // In a narrow column the button gives way: the menu and Ctrl+O open files, too.
             let opens = ui.available_width() >= 160.0;
@@ -52,15 +48,9 @@ impl Gallery {
                 ui.spacing_mut().item_spacing.x = 4.0;
                 self.order_ui(ui);
                 self.narrowing_ui(ui);
-                if is_wide {
-                    self.shape_ui(ui);
-                }
             });
         }
         if self.narrowing {
-            if !is_wide {
-                ui.horizontal(|ui| self.shape_ui(ui));
-            }
             self.narrow_ui(ui, cx);
         }
         self.matches_ui(ui, cx);
@@ -121,7 +111,7 @@ impl Gallery {
     }
 
     /// Thumbnails and their size, or a table.
-    fn shape_ui(&mut self, ui: &mut Ui) {
+    pub(super) fn shape_ui(&mut self, ui: &mut Ui) {
         let hint = "Rows with columns in place of thumbnails";
         if toggle(ui, self.choices.table, "Table", hint).clicked() {
             self.choices.table = !self.choices.table;
